@@ -1,0 +1,137 @@
+# What GitHub Actions may do: no key is stored there, GitHub vouches for the
+# workflow, and each role trusts exact subjects of one repository.
+
+resource "aws_iam_openid_connect_provider" "github" {
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+locals {
+  # role => the runs that may assume it
+  ci_subjects = {
+    plan  = ["pull_request", "ref:refs/heads/main"]
+    apply = ["ref:refs/heads/main"]
+    push  = ["ref:refs/heads/main"]
+  }
+}
+
+data "aws_iam_policy_document" "ci_assume" {
+  for_each = local.ci_subjects
+
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [aws_iam_openid_connect_provider.github.arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = [for subject in each.value : "repo:${var.github_repository}:${subject}"]
+    }
+  }
+}
+
+resource "aws_iam_role" "ci" {
+  for_each = local.ci_subjects
+
+  name                 = "${var.project}-ci-${each.key}"
+  description          = "GitHub Actions: ${each.key}"
+  assume_role_policy   = data.aws_iam_policy_document.ci_assume[each.key].json
+  max_session_duration = each.key == "apply" ? 7200 : 3600
+}
+
+# --- push: images into the one repository
+
+data "aws_iam_policy_document" "push" {
+  statement {
+    sid       = "LogIn"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"] # The call takes no resource.
+  }
+
+  statement {
+    sid = "Push"
+    actions = [
+      "ecr:BatchCheckLayerAvailability",
+      "ecr:BatchGetImage",
+      "ecr:CompleteLayerUpload",
+      "ecr:DescribeImages",
+      "ecr:DescribeImageScanFindings",
+      "ecr:GetDownloadUrlForLayer",
+      "ecr:InitiateLayerUpload",
+      "ecr:PutImage",
+      "ecr:UploadLayerPart",
+    ]
+    resources = [module.registry.repository_arn]
+  }
+}
+
+resource "aws_iam_role_policy" "push" {
+  name   = "push-images"
+  role   = aws_iam_role.ci["push"].id
+  policy = data.aws_iam_policy_document.push.json
+}
+
+# --- plan: reads settings and the state, no data and no secret
+
+resource "aws_iam_role_policy_attachment" "plan" {
+  role       = aws_iam_role.ci["plan"].name
+  policy_arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+}
+
+data "aws_iam_policy_document" "plan" {
+  statement {
+    sid       = "DecryptState"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.state.arn]
+  }
+
+  # A first plan makes up a password that nobody keeps.
+  statement {
+    sid       = "MakeUpPasswords"
+    actions   = ["secretsmanager:GetRandomPassword"]
+    resources = ["*"] # The call takes no resource.
+  }
+
+  # ReadOnlyAccess also reads what is stored; a plan needs none of it.
+  statement {
+    sid    = "NoData"
+    effect = "Deny"
+    actions = [
+      "dynamodb:BatchGetItem",
+      "dynamodb:GetItem",
+      "dynamodb:Query",
+      "dynamodb:Scan",
+      "ecr:GetDownloadUrlForLayer",
+      "logs:FilterLogEvents",
+      "logs:GetLogEvents",
+      "logs:StartQuery",
+      "secretsmanager:BatchGetSecretValue",
+      "secretsmanager:GetSecretValue",
+      "ssm:GetParameter*",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid           = "NoObjectsButState"
+    effect        = "Deny"
+    actions       = ["s3:GetObject*"]
+    not_resources = ["${aws_s3_bucket.state.arn}/*"]
+  }
+}
+
+resource "aws_iam_role_policy" "plan" {
+  name   = "plan"
+  role   = aws_iam_role.ci["plan"].id
+  policy = data.aws_iam_policy_document.plan.json
+}

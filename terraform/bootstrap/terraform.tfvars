@@ -1,0 +1,6 @@
+project           = "birthday"
+region            = "eu-west-1"
+state_bucket      = "birthday-terraform-state-111111111111"
+zone_name         = "birthday.example.com"
+repository_name   = "birthday-api"
+github_repository = "birthday-api/birthday-api"

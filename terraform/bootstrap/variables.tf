@@ -1,0 +1,60 @@
+variable "project" {
+  description = "Prefix of every name in the account."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,18}$", var.project))
+    error_message = "project must be 3 to 19 lower-case letters, digits and hyphens, starting with a letter."
+  }
+}
+
+variable "region" {
+  description = "AWS region of everything but what AWS has in us-east-1 only."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}-[a-z]+-[0-9]$", var.region))
+    error_message = "region must be an AWS region, for example eu-west-1."
+  }
+}
+
+variable "state_bucket" {
+  description = "Bucket of the environments' state. Bucket names are unique in all of AWS: take one of your own, here and in the environments' backend.tf."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.state_bucket))
+    error_message = "state_bucket must be a bucket name of 3 to 63 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "zone_name" {
+  description = "DNS zone of the service; production's name is its apex."
+  type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9-]+\\.)+[a-z]{2,}$", var.zone_name))
+    error_message = "zone_name must be a domain in lower case, for example birthday.example.com."
+  }
+}
+
+variable "repository_name" {
+  description = "Image repository, shared by the environments: an image is built once and promoted."
+  type        = string
+}
+
+variable "github_repository" {
+  description = "GitHub repository whose workflows may assume the CI roles, as owner/name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository must be owner/name, without patterns."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the state, the lock table and the images."
+  type        = bool
+  default     = true
+}

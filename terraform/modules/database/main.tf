@@ -1,0 +1,168 @@
+# PostgreSQL: the primary with its standby, and a read replica in the third zone.
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  family = "postgres${split(".", var.engine_version)[0]}"
+
+  # Kept by PostgreSQL and RDS for themselves: superuser_reserved_connections and rds.rds_superuser_reserved_connections.
+  reserved_connections = 3 + 2
+
+  budget = var.connection_budget
+  # Both users of a rotating pair may be logged in while the pods move over; a pod's pool is shared between them.
+  connections_needed = local.budget.pods * local.budget.pool + local.budget.jobs + local.budget.rotation + local.budget.people
+
+  # An RDS subnet group needs two zones; the instance's zone says which of them is used.
+  replica_subnet_ids = [for zone in slice(var.availability_zones, 1, 3) : var.subnet_ids[zone]]
+
+  instances = concat([var.name], var.read_replica ? ["${var.name}-replica"] : [])
+}
+
+data "aws_iam_policy_document" "key" {
+  # Whoever administers the account decides by IAM policies who may use the key.
+  statement {
+    actions   = ["kms:*"]
+    resources = ["*"] # In a key policy "*" means this key.
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:root"]
+    }
+  }
+}
+
+resource "aws_kms_key" "this" {
+  description             = "Database ${var.name}: storage, snapshots, Performance Insights"
+  enable_key_rotation     = true
+  deletion_window_in_days = var.deletion_protection ? 30 : 7
+  policy                  = data.aws_iam_policy_document.key.json
+}
+
+resource "aws_kms_alias" "this" {
+  name          = "alias/${var.name}-database"
+  target_key_id = aws_kms_key.this.key_id
+}
+
+resource "aws_db_subnet_group" "primary" {
+  name        = "${var.name}-primary"
+  description = "Primary and standby: zones A and B"
+  subnet_ids  = [for zone in slice(var.availability_zones, 0, 2) : var.subnet_ids[zone]]
+}
+
+resource "aws_db_subnet_group" "replica" {
+  count = var.read_replica ? 1 : 0
+
+  name        = "${var.name}-replica"
+  description = "Read replica: zone C (and B, because RDS asks for two)"
+  subnet_ids  = local.replica_subnet_ids
+}
+
+resource "aws_db_parameter_group" "this" {
+  name_prefix = "${var.name}-"
+  family      = local.family
+  description = "PostgreSQL of ${var.name}"
+
+  dynamic "parameter" {
+    for_each = local.parameters
+
+    content {
+      name         = parameter.key
+      value        = parameter.value.value
+      apply_method = parameter.value.apply_method
+    }
+  }
+
+  lifecycle {
+    create_before_destroy = true
+
+    precondition {
+      condition     = local.connections_needed <= var.max_connections - local.reserved_connections
+      error_message = "The connection budget (${local.connections_needed}) exceeds max_connections (${var.max_connections}) less ${local.reserved_connections} reserved ones."
+    }
+  }
+}
+
+resource "aws_db_instance" "primary" {
+  identifier = var.name
+
+  engine                      = "postgres"
+  engine_version              = var.engine_version
+  auto_minor_version_upgrade  = false # engine_version decides, by a reviewed change.
+  allow_major_version_upgrade = false
+  instance_class              = var.instance_class
+  parameter_group_name        = aws_db_parameter_group.this.name
+  ca_cert_identifier          = "rds-ca-rsa2048-g1"
+
+  db_name             = var.database_name
+  username            = var.master_username
+  password_wo         = var.master_password
+  password_wo_version = var.master_password_version
+  port                = 5432
+
+  multi_az               = var.multi_az
+  availability_zone      = var.multi_az ? null : var.availability_zones[0]
+  db_subnet_group_name   = aws_db_subnet_group.primary.name
+  vpc_security_group_ids = [var.security_group_id]
+  publicly_accessible    = false
+
+  storage_type          = "gp3"
+  allocated_storage     = var.allocated_storage_gib
+  max_allocated_storage = var.max_allocated_storage_gib
+  storage_encrypted     = true
+  kms_key_id            = aws_kms_key.this.arn
+
+  backup_retention_period   = var.backup_retention_days
+  backup_window             = "02:00-02:30"
+  maintenance_window        = "sun:03:00-sun:04:00"
+  copy_tags_to_snapshot     = true
+  deletion_protection       = var.deletion_protection
+  delete_automated_backups  = !var.deletion_protection
+  skip_final_snapshot       = !var.deletion_protection
+  final_snapshot_identifier = "${var.name}-final"
+
+  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  monitoring_interval                   = 60
+  monitoring_role_arn                   = aws_iam_role.monitoring.arn
+  performance_insights_enabled          = true
+  performance_insights_kms_key_id       = aws_kms_key.this.arn
+  performance_insights_retention_period = 7
+
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy_attachment.monitoring]
+}
+
+resource "aws_db_instance" "replica" {
+  count = var.read_replica ? 1 : 0
+
+  identifier          = "${var.name}-replica"
+  replicate_source_db = aws_db_instance.primary.arn # The ARN, because the subnet group is another one.
+
+  auto_minor_version_upgrade = false
+  instance_class             = var.instance_class
+  parameter_group_name       = aws_db_parameter_group.this.name
+  ca_cert_identifier         = "rds-ca-rsa2048-g1"
+
+  multi_az               = false
+  availability_zone      = var.availability_zones[2]
+  db_subnet_group_name   = aws_db_subnet_group.replica[0].name
+  vpc_security_group_ids = [var.security_group_id]
+  publicly_accessible    = false
+
+  storage_type          = "gp3"
+  max_allocated_storage = var.max_allocated_storage_gib
+  storage_encrypted     = true
+  kms_key_id            = aws_kms_key.this.arn
+
+  maintenance_window    = "sun:04:30-sun:05:30"
+  copy_tags_to_snapshot = true
+  deletion_protection   = var.deletion_protection
+  skip_final_snapshot   = true # The primary's snapshot holds everything.
+
+  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  monitoring_interval                   = 60
+  monitoring_role_arn                   = aws_iam_role.monitoring.arn
+  performance_insights_enabled          = true
+  performance_insights_kms_key_id       = aws_kms_key.this.arn
+  performance_insights_retention_period = 7
+
+  depends_on = [aws_cloudwatch_log_group.this]
+}

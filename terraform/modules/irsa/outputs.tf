@@ -1,0 +1,7 @@
+output "role_arn" {
+  description = "The role, for the service account's `eks.amazonaws.com/role-arn` annotation."
+  value       = aws_iam_role.this.arn
+
+  # Whoever uses the role needs what it may do, too.
+  depends_on = [aws_iam_role_policy.this]
+}

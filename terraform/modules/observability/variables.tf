@@ -1,0 +1,80 @@
+variable "name" {
+  description = "Prefix of every name, for example `birthday-production`; also the name of the cluster."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,30}$", var.name))
+    error_message = "name must be 3 to 31 lower-case letters, digits and hyphens, starting with a letter."
+  }
+}
+
+variable "alarm_emails" {
+  description = "Addresses that get the alarms; each must confirm the first mail. More ways (chat, pager) subscribe to the topic."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", address))])
+    error_message = "alarm_emails must be mail addresses."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the application's and the containers' logs are kept."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
+    error_message = "log_retention_days must be a retention that CloudWatch Logs offers, for example 30, 90 or 365."
+  }
+}
+
+variable "load_balancer" {
+  description = "How CloudWatch names the load balancer, its target group and its web ACL."
+  type = object({
+    arn_suffix              = string
+    target_group_arn_suffix = string
+    web_acl_name            = string
+  })
+}
+
+variable "health_check_id" {
+  description = "Route 53 health check of the service."
+  type        = string
+}
+
+variable "database" {
+  description = "The database's instances (the primary first, then the replica), and the limits the alarms are measured against."
+  type = object({
+    instances             = list(string)
+    max_connections       = number
+    allocated_storage_gib = number
+  })
+
+  validation {
+    condition     = length(var.database.instances) >= 1 && length(var.database.instances) <= 2
+    error_message = "database.instances must be the primary and at most one replica."
+  }
+}
+
+variable "maximum_nodes" {
+  description = "Nodes up to which the autoscaler may grow the cluster: the alarm rings when it is there."
+  type        = number
+}
+
+variable "minimum_pods" {
+  description = "Pods of the service below which the alarm rings."
+  type        = number
+
+  validation {
+    condition     = var.minimum_pods >= 1
+    error_message = "minimum_pods must be at least 1."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Keep the logs' key recoverable for 30 days after it was scheduled for deletion (7 days otherwise)."
+  type        = bool
+  default     = true
+}

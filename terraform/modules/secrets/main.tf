@@ -1,0 +1,85 @@
+# Three secrets: the master user's, which Terraform writes and only the rotation
+# function reads; the schema owner's and the application's, which only the
+# rotation function writes. No value of any of them enters plan or state.
+
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  recovery_days = var.deletion_protection ? 30 : 7
+
+  # Rotated secrets, and the role whose pair of users <role>_a and <role>_b they alternate between.
+  rotated = {
+    owner       = "${var.database.project}_owner"
+    application = "${var.database.project}_app"
+  }
+}
+
+data "aws_iam_policy_document" "key" {
+  # Whoever administers the account decides by IAM policies who may use the key.
+  statement {
+    actions   = ["kms:*"]
+    resources = ["*"] # In a key policy "*" means this key.
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:root"]
+    }
+  }
+}
+
+resource "aws_kms_key" "this" {
+  description             = "Secrets of ${var.name}"
+  enable_key_rotation     = true
+  deletion_window_in_days = local.recovery_days
+  policy                  = data.aws_iam_policy_document.key.json
+}
+
+resource "aws_kms_alias" "this" {
+  name          = "alias/${var.name}-secrets"
+  target_key_id = aws_kms_key.this.key_id
+}
+
+resource "aws_secretsmanager_secret" "master" {
+  name                    = "${var.name}/database/master"
+  description             = "Master user of the database; for the rotation function only"
+  kms_key_id              = aws_kms_key.this.arn
+  recovery_window_in_days = local.recovery_days
+}
+
+resource "aws_secretsmanager_secret_version" "master" {
+  secret_id                = aws_secretsmanager_secret.master.id
+  secret_string_wo         = jsonencode({ username = var.master_username, password = var.master_password })
+  secret_string_wo_version = var.master_password_version
+}
+
+resource "aws_secretsmanager_secret" "rotated" {
+  for_each = local.rotated
+
+  name                    = "${var.name}/database/${each.key}"
+  description             = "Database login, alternating between ${each.value}_a and ${each.value}_b"
+  kms_key_id              = aws_kms_key.this.arn
+  recovery_window_in_days = local.recovery_days
+}
+
+# Makes the roles and the secrets' first values. Doing it again changes nothing.
+resource "aws_lambda_invocation" "initialize" {
+  function_name = aws_lambda_function.rotation.function_name
+  input         = jsonencode({ Step = "initialize" })
+
+  depends_on = [aws_iam_role_policy.rotation, aws_secretsmanager_secret_version.master]
+}
+
+resource "aws_secretsmanager_secret_rotation" "this" {
+  for_each = local.rotated
+
+  secret_id           = aws_secretsmanager_secret.rotated[each.key].id
+  rotation_lambda_arn = aws_lambda_function.rotation.arn
+  rotate_immediately  = true
+
+  rotation_rules {
+    automatically_after_days = var.rotation_days
+  }
+
+  depends_on = [aws_lambda_permission.secrets_manager, aws_lambda_invocation.initialize]
+}
