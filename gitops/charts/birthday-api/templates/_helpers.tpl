@@ -10,6 +10,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{/* Nothing that changes with the chart's version: a pod template that differs is a rollout. */}}
+{{- define "birthday-api.podLabels" -}}
+app.kubernetes.io/name: birthday-api
+app.kubernetes.io/part-of: birthday-api
+{{- end }}
+
 {{/* What all pods that serve have in common, stable and canary: Flagger changes `name` on the stable ones. */}}
 {{- define "birthday-api.server" -}}
 app.kubernetes.io/part-of: birthday-api

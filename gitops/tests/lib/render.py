@@ -1,0 +1,124 @@
+"""What Argo CD makes of this folder, without Argo CD: the root hands the cluster Secret to gitops/apps (Helm), whose
+Applications point at Kustomize overlays and charts. A test on a real Argo CD holds the Applications equal."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+GITOPS = Path(__file__).resolve().parents[2]
+KUBE_VERSION = os.environ.get("KUBE_VERSION", "1.34.0")
+# what a cluster of ours serves beyond Kubernetes itself; charts ask for it
+API_VERSIONS = ["monitoring.coreos.com/v1", "networking.istio.io/v1", "policy/v1/PodDisruptionBudget"]
+
+
+def run(*command: str, **options) -> str:
+    done = subprocess.run(command, text=True, capture_output=True, **options)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[:3])}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def documents(text: str) -> list[dict]:
+    return [d for d in yaml.safe_load_all(text) if d]
+
+
+def helm(release: str, chart: Path, namespace: str, values: dict, files: list[Path] = ()) -> list[dict]:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+        yaml.safe_dump(values, f)
+        f.flush()
+        command = ["helm", "template", release, str(chart), "-n", namespace, "--include-crds", "--skip-tests"]
+        command += ["--kube-version", KUBE_VERSION, *(a for v in API_VERSIONS for a in ("--api-versions", v))]
+        command += [a for file in files for a in ("-f", str(file))]
+        return documents(run(*command, "-f", f.name))
+
+
+def kustomize(folder: Path, patches: list[dict]) -> list[dict]:
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = Path(tmp).resolve()
+        kustomization = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [os.path.relpath(folder.resolve(), tmp)],
+            "patches": patches,
+        }
+        (tmp / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return documents(run("kustomize", "build", str(tmp)))
+
+
+def bridge(environment: str, file: Path) -> dict:
+    """The cluster Secret's labels and annotations as the root ApplicationSet merges them."""
+    for secret in documents(file.read_text()):
+        labels = secret["metadata"]["labels"]
+        if labels["environment"] == environment:
+            names = {k: labels[k] for k in ("environment", "aws_region")}
+            return {**secret["metadata"]["annotations"], **names}
+    raise SystemExit(f"{file}: no cluster Secret with the label environment={environment}")
+
+
+def applications(environment: str, secret: dict) -> list[dict]:
+    """The Applications of gitops/apps, as the root renders them."""
+    root = documents((GITOPS / "bootstrap" / f"{environment}.yaml").read_text())[0]
+    source = root["spec"]["template"]["spec"]["source"]
+    values = {
+        "bridge": secret,
+        "repository": {"url": source["repoURL"], "revision": source["targetRevision"]},
+    }
+    chart = GITOPS.parent / source["path"]
+    files = [chart / f for f in source["helm"]["valueFiles"]]
+    found = helm("root", chart, "argocd", values, files)
+    return sorted(found, key=lambda a: (wave(a), a["metadata"]["name"]))
+
+
+def wave(application: dict) -> int:
+    return int(application["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+
+
+def objects(application: dict, charts: Path | None) -> list[dict] | None:
+    """The objects of an Application; None if its chart is a third party's and not in `charts`."""
+    spec = application["spec"]
+    source, namespace = spec["source"], spec["destination"]["namespace"]
+    if "chart" in source:
+        chart = charts / source["chart"] if charts else None
+        if chart is None or not chart.is_dir():
+            return None
+        return helm(source["helm"]["releaseName"], chart, namespace, source["helm"].get("valuesObject", {}))
+    path = GITOPS.parent / source["path"]
+    if "helm" in source:
+        files = [path / f for f in source["helm"]["valueFiles"]]
+        return helm(source["helm"]["releaseName"], path, namespace, source["helm"]["valuesObject"], files)
+    return kustomize(path, source.get("kustomize", {}).get("patches", []))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="render")
+    parser.add_argument("environment", choices=["staging", "production"])
+    parser.add_argument("--only", metavar="APPLICATION")
+    parser.add_argument("--bridge", type=Path, default=GITOPS / "bootstrap" / "cluster-secret.example.yaml")
+    parser.add_argument("--charts", type=Path)
+    args = parser.parse_args()
+    apps = applications(args.environment, bridge(args.environment, args.bridge))
+    if args.only == "applications":
+        yaml.safe_dump_all(apps, sys.stdout, sort_keys=False)
+        return
+    chosen = [a for a in apps if args.only in (None, a["metadata"]["name"])]
+    if not chosen:
+        raise SystemExit(f"no Application {args.only}")
+    for app in chosen:
+        found = objects(app, args.charts)
+        name = app["metadata"]["name"]
+        if found is None:
+            chart = app["spec"]["source"]
+            print(f"# {name}: chart {chart['chart']} {chart['targetRevision']} of {chart['repoURL']} is not rendered", file=sys.stderr)
+            continue
+        for o in found:
+            print(f"---\n# Application {name}, wave {wave(app)}")
+            yaml.safe_dump(o, sys.stdout, sort_keys=False, width=140)
+
+
+if __name__ == "__main__":
+    main()
