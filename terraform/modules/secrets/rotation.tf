@@ -105,10 +105,6 @@ resource "aws_lambda_function" "rotation" {
   role             = aws_iam_role.rotation.arn
   timeout          = 60
   memory_size      = 256
-  kms_key_arn      = aws_kms_key.this.arn
-
-  # The two secrets may rotate at the same moment; a third run has nothing to do.
-  reserved_concurrent_executions = 2
 
   vpc_config {
     subnet_ids         = var.subnet_ids

@@ -1,0 +1,255 @@
+"""EKS: what moto's clusters lack, and add-ons, access entries and updates, which it does not know."""
+
+import random
+import uuid
+from datetime import datetime, timezone
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models import ec2_backends
+from moto.eks import urls
+from moto.eks.exceptions import ResourceInUseException, ResourceNotFoundException
+from moto.eks.responses import EKSResponse
+
+PATHS = (
+    "/clusters/(?P<name>[^/]+)/addons$",
+    "/clusters/(?P<name>[^/]+)/addons/(?P<addonName>[^/]+)$",
+    "/clusters/(?P<name>[^/]+)/addons/(?P<addonName>[^/]+)/update$",
+    "/clusters/(?P<name>[^/]+)/updates$",
+    "/clusters/(?P<name>[^/]+)/updates/(?P<updateId>[^/]+)$",
+    "/clusters/(?P<name>[^/]+)/node-groups/(?P<nodegroupName>[^/]+)/update-version$",
+    "/clusters/(?P<name>[^/]+)/access-entries$",
+    "/clusters/(?P<name>[^/]+)/access-entries/(?P<principalArn>.+)$",
+)
+
+
+def now():
+    return datetime.now(timezone.utc)
+
+
+def not_found(message):
+    names = dict.fromkeys(("clusterName", "nodegroupName", "fargateProfileName", "addonName"))
+    return ResourceNotFoundException(**names, message=message)
+
+
+def in_use(message):
+    return ResourceInUseException(clusterName=None, nodegroupName=None, addonName=None, message=message)
+
+
+def arn(call, kind, *parts):
+    return f"arn:aws:eks:{call.region}:{call.current_account}:{kind}/" + "/".join(parts)
+
+
+def cluster_of(call):
+    name = call._get_param("clusterName") or call._get_param("name")
+    return call.eks_backend.describe_cluster(name=name)
+
+
+def ec2(call):
+    return ec2_backends[call.current_account][call.region]
+
+
+# ------------------------------------------------------------------ clusters and nodes
+
+create_cluster = EKSResponse.create_cluster
+delete_cluster = EKSResponse.delete_cluster
+create_nodegroup = EKSResponse.create_nodegroup
+
+
+def cluster_created(self):
+    answer = create_cluster(self)
+    cluster = self.eks_backend.clusters[self._get_param("name")]
+    access = self._get_param("accessConfig") or {}
+    cluster.access_config = {"authenticationMode": access.get("authenticationMode", "CONFIG_MAP")}
+    cluster.upgrade_policy = self._get_param("upgradePolicy") or {"supportType": "EXTENDED"}
+    cluster.addons, cluster.access = {}, {}
+
+    # AWS makes a security group for every cluster.
+    network = cluster.resources_vpc_config
+    vpc_id = ec2(self).get_subnet(network["subnetIds"][0]).vpc_id
+    group = ec2(self).create_security_group(
+        f"eks-cluster-sg-{cluster.name}-{random.randint(1, 10**9)}", "EKS created security group", vpc_id=vpc_id
+    )
+    network.update(vpcId=vpc_id, clusterSecurityGroupId=group.group_id)
+    return answer
+
+
+def cluster_deleted(self):
+    cluster = cluster_of(self)
+    answer = delete_cluster(self)
+    ec2(self).delete_security_group(group_id=cluster.resources_vpc_config["clusterSecurityGroupId"])
+    return answer
+
+
+def nodegroup_created(self):
+    answer = create_nodegroup(self)
+    group = cluster_of(self).nodegroups[self._get_param("nodegroupName")]
+    group.remote_access = self._get_param("remoteAccess")
+    if group.remote_access is None:
+        group.resources.pop("remoteAccessSecurityGroup", None)
+    group.update_config = self._get_param("updateConfig") or {"maxUnavailable": 1}
+    if group.launch_template and not self._get_param("diskSize"):
+        group.disk_size = None
+    group.release_version = self._get_param("releaseVersion") or f"{group.version}.0-20250101"
+    return answer
+
+
+def update(kind):
+    parts = {"id": str(uuid.uuid4()), "status": "Successful", "type": kind}
+    return ActionResult({"update": parts | {"params": [], "createdAt": now(), "errors": []}})
+
+
+def describe_update(self):
+    parts = {"id": self._get_param("updateId"), "status": "Successful", "type": "VersionUpdate"}
+    return ActionResult({"update": parts | {"params": [], "createdAt": now(), "errors": []}})
+
+
+def update_cluster_config(self):
+    cluster = cluster_of(self)
+    if self._get_param("logging"):
+        cluster.logging = self._get_param("logging")
+    for key, known in (("accessConfig", cluster.access_config), ("resourcesVpcConfig", cluster.resources_vpc_config)):
+        known.update(self._get_param(key) or {})
+    cluster.upgrade_policy = self._get_param("upgradePolicy") or cluster.upgrade_policy
+    return update("ConfigUpdate")
+
+
+def update_cluster_version(self):
+    cluster, wanted = cluster_of(self), self._get_param("version")
+    # As AWS does: one minor version at a time, and never back.
+    if int(wanted.split(".")[1]) - int(cluster.version.split(".")[1]) != 1:
+        raise in_use(f"Unsupported Kubernetes minor version update from {cluster.version} to {wanted}")
+    cluster.version = wanted
+    return update("VersionUpdate")
+
+
+def update_nodegroup_version(self):
+    group = cluster_of(self).nodegroups[self._get_param("nodegroupName")]
+    group.version = self._get_param("version") or group.version
+    group.launch_template.update(self._get_param("launchTemplate") or {})
+    return update("VersionUpdate")
+
+
+# ------------------------------------------------------------------ add-ons
+
+
+def create_addon(self):
+    cluster, name = cluster_of(self), self._get_param("addonName")
+    if name in cluster.addons:
+        raise in_use("Addon already exists.")
+    addon = {
+        "addonName": name,
+        "clusterName": cluster.name,
+        "status": "ACTIVE",
+        "addonVersion": self._get_param("addonVersion"),
+        "health": {"issues": []},
+        "addonArn": arn(self, "addon", cluster.name, name, str(uuid.uuid4())),
+        "createdAt": now(),
+        "modifiedAt": now(),
+        "serviceAccountRoleArn": self._get_param("serviceAccountRoleArn"),
+        "tags": self._get_param("tags") or {},
+        "configurationValues": self._get_param("configurationValues"),
+    }
+    cluster.addons[name] = {key: value for key, value in addon.items() if value is not None}
+    return ActionResult({"addon": cluster.addons[name]})
+
+
+def addon_of(call):
+    cluster, name = cluster_of(call), call._get_param("addonName")
+    if name not in cluster.addons:
+        raise not_found(f"No addon: {name} found in cluster: {cluster.name}")
+    return cluster, name
+
+
+def describe_addon(self):
+    cluster, name = addon_of(self)
+    return ActionResult({"addon": cluster.addons[name]})
+
+
+def delete_addon(self):
+    cluster, name = addon_of(self)
+    return ActionResult({"addon": cluster.addons.pop(name)})
+
+
+def update_addon(self):
+    cluster, name = addon_of(self)
+    for key in ("addonVersion", "serviceAccountRoleArn", "configurationValues"):
+        if self._get_param(key) is not None:
+            cluster.addons[name][key] = self._get_param(key)
+    return update("AddonUpdate")
+
+
+# ------------------------------------------------------------------ access entries
+
+
+def create_access_entry(self):
+    cluster, principal = cluster_of(self), self._get_param("principalArn")
+    if principal in cluster.access:
+        raise in_use("The specified access entry resource is already in use on this cluster.")
+    entry = {
+        "clusterName": cluster.name,
+        "principalArn": principal,
+        "kubernetesGroups": self._get_param("kubernetesGroups") or [],
+        "accessEntryArn": arn(self, "access-entry", cluster.name, principal.split("/")[-1], str(uuid.uuid4())),
+        "createdAt": now(),
+        "modifiedAt": now(),
+        "tags": self._get_param("tags") or {},
+        "username": self._get_param("username") or principal,
+        "type": self._get_param("type") or "STANDARD",
+    }
+    cluster.access[principal] = {"entry": entry, "policies": {}}
+    return ActionResult({"accessEntry": entry})
+
+
+def access_of(call):
+    cluster, principal = cluster_of(call), call._get_param("principalArn")
+    if principal not in cluster.access:
+        raise not_found("The specified principalArn could not be found.")
+    return cluster, principal
+
+
+def describe_access_entry(self):
+    cluster, principal = access_of(self)
+    return ActionResult({"accessEntry": cluster.access[principal]["entry"]})
+
+
+def delete_access_entry(self):
+    cluster, principal = access_of(self)
+    cluster.access.pop(principal)
+    return EmptyResult()
+
+
+def associate_access_policy(self):
+    cluster, principal = access_of(self)
+    policy = {"policyArn": self._get_param("policyArn"), "accessScope": self._get_param("accessScope")}
+    policy |= {"associatedAt": now(), "modifiedAt": now()}
+    cluster.access[principal]["policies"][policy["policyArn"]] = policy
+    return ActionResult({"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicy": policy})
+
+
+def disassociate_access_policy(self):
+    cluster, principal = access_of(self)
+    cluster.access[principal]["policies"].pop(self._get_param("policyArn"), None)
+    return EmptyResult()
+
+
+def list_associated_access_policies(self):
+    cluster, principal = access_of(self)
+    policies = list(cluster.access[principal]["policies"].values())
+    return ActionResult(
+        {"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicies": policies}
+    )
+
+
+def extend():
+    EKSResponse.create_cluster = cluster_created
+    EKSResponse.delete_cluster = cluster_deleted
+    EKSResponse.create_nodegroup = nodegroup_created
+    for call in (
+        describe_update, update_cluster_config, update_cluster_version, update_nodegroup_version,
+        create_addon, describe_addon, delete_addon, update_addon,
+        create_access_entry, describe_access_entry, delete_access_entry,
+        associate_access_policy, disassociate_access_policy, list_associated_access_policies,
+    ):  # fmt: skip
+        setattr(EKSResponse, call.__name__, call)
+    for path in PATHS:
+        urls.url_paths["{0}" + path] = urls.response.dispatch

@@ -1,0 +1,125 @@
+"""Smaller gaps of the other services."""
+
+import json
+
+from moto.awslambda.models import LambdaFunction
+from moto.ec2.models import launch_templates, security_groups
+from moto.kms.responses import KmsResponse
+from moto.moto_api._internal import mock_random
+from moto.s3 import models as s3
+from moto.s3.responses import S3Response
+from moto.secretsmanager.models import secretsmanager_backends
+
+
+def keep_rotation_period():
+    """KMS: the period of a key's rotation is asked for again."""
+    enable = KmsResponse.enable_key_rotation
+
+    def key_of(call):
+        return call.kms_backend.keys[call.kms_backend.get_key_id(call._get_param("KeyId"))]
+
+    def enabled(self):
+        answer = enable(self)
+        key_of(self).rotation_days = self._get_param("RotationPeriodInDays") or 365
+        return answer
+
+    def status(self):
+        key = key_of(self)
+        on = self.kms_backend.get_key_rotation_status(key.id)
+        period = {"RotationPeriodInDays": getattr(key, "rotation_days", 365)} if on else {}
+        return json.dumps({"KeyRotationEnabled": on, "KeyId": key.id} | period)
+
+    KmsResponse.enable_key_rotation = enabled
+    KmsResponse.get_key_rotation_status = status
+
+
+def describe_security_group_rules():
+    """EC2: a rule's description lies in its range or in its group."""
+    security_groups.SecurityGroupRule.description = property(
+        lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description")
+    )
+
+
+def drop_template_tags():
+    """EC2: a launch template's own tags are no part of its data."""
+    make = launch_templates.LaunchTemplateVersion.__init__
+
+    def made(self, template, number, data, description):
+        if data.get("TagSpecifications"):
+            data["TagSpecifications"] = [
+                tags for tags in data["TagSpecifications"] if tags.get("ResourceType") != "launch-template"
+            ]
+        make(self, template, number, data, description)
+
+    launch_templates.LaunchTemplateVersion.__init__ = made
+
+
+def ignore_conditional_denials():
+    """S3: moto does not evaluate conditions and would take "deny without TLS" for "deny"."""
+    permission = s3.FakeBucket.get_permission
+
+    def judged(self, action, resource):
+        whole = self.policy
+        if whole is None:
+            return permission(self, action, resource)
+        document = json.loads(whole)
+        document["Statement"] = [
+            statement
+            for statement in document["Statement"]
+            if not (statement["Effect"] == "Deny" and statement.get("Condition"))
+        ]
+        self.policy = json.dumps(document).encode() if document["Statement"] else None
+        try:
+            return permission(self, action, resource)
+        finally:
+            self.policy = whole
+
+    s3.FakeBucket.get_permission = judged
+
+
+def keep_newer_versions():
+    """S3: how many old versions are kept beside those of the last days."""
+    set_rules, answer = s3.FakeBucket.set_lifecycle, S3Response.get_bucket_lifecycle
+
+    def set_with_versions(self, rules):
+        set_rules(self, rules)
+        for rule, given in zip(self.rules, rules):
+            rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
+
+    def answer_with_versions(self):
+        answered = answer(self)
+        rules = self.backend.get_bucket_lifecycle(self.bucket_name)
+        for rule, described in zip(rules, answered.result["Rules"]):
+            if rule.newer_versions:
+                described["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = rule.newer_versions
+        return answered
+
+    s3.FakeBucket.set_lifecycle = set_with_versions
+    S3Response.get_bucket_lifecycle = answer_with_versions
+
+
+def initialize_secrets():
+    """Lambda: the rotation function's first run gives each of its secrets a value."""
+    invoke = LambdaFunction.invoke
+
+    def invoked(self, body, request_headers, response_headers):
+        event = json.loads(body or "{}")
+        if event.get("Step") != "initialize":
+            return invoke(self, body, request_headers, response_headers)
+        secrets = secretsmanager_backends[self.account_id][self.region]
+        for role, arn in json.loads(self.environment_vars["ROTATED_SECRETS"]).items():
+            if not secrets.secrets[arn].versions:
+                value = {"username": f"{role}_a", "password": f"made-by-the-function-{mock_random.uuid4()}"}
+                secrets.put_secret_value(arn, json.dumps(value), None, str(mock_random.uuid4()), ["AWSCURRENT"])
+        return "null"
+
+    LambdaFunction.invoke = invoked
+
+
+def extend():
+    keep_rotation_period()
+    describe_security_group_rules()
+    drop_template_tags()
+    ignore_conditional_denials()
+    keep_newer_versions()
+    initialize_secrets()
