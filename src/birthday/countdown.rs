@@ -1,0 +1,136 @@
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::DateOfBirth;
+
+/// When someone born on 29 February has their birthday in a common year. In leap years it is the 29th under both rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeapDay {
+    #[default]
+    Mar1,
+    Feb28,
+}
+
+/// How far away the next birthday is, in whole calendar days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Countdown {
+    /// The birthday is today.
+    Today,
+    /// The next birthday is in this many days: 1 to 366.
+    Days(u32),
+}
+
+impl Countdown {
+    /// Counts from `today` to the next birthday of someone born on `born`.
+    pub fn new(born: DateOfBirth, today: NaiveDate, rule: LeapDay) -> Self {
+        let this_year = birthday_in(today.year(), born, rule);
+        let next = if this_year < today { birthday_in(today.year() + 1, born, rule) } else { this_year };
+        match u32::try_from((next - today).num_days()) {
+            Ok(0) => Self::Today,
+            Ok(days) => Self::Days(days),
+            Err(_) => unreachable!("the next birthday is not before today"),
+        }
+    }
+}
+
+/// The birthday that falls into `year`. Only 29 February lacks a day in some years, and there `rule` decides.
+pub(super) fn birthday_in(year: i32, born: DateOfBirth, rule: LeapDay) -> NaiveDate {
+    let date = born.date();
+    let substitute = match rule {
+        LeapDay::Mar1 => (3, 1),
+        LeapDay::Feb28 => (2, 28),
+    };
+    NaiveDate::from_ymd_opt(year, date.month(), date.day())
+        .or_else(|| NaiveDate::from_ymd_opt(year, substitute.0, substitute.1))
+        .expect("every year that chrono knows has a 1 March and a 28 February")
+}
+
+/// The calendar date at the instant `now` in `zone` (IANA time zone database).
+pub fn today_in(zone: Tz, now: DateTime<Utc>) -> NaiveDate {
+    now.with_timezone(&zone).date_naive()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn days(born: &str, today: &str, rule: LeapDay) -> u32 {
+        match Countdown::new(DateOfBirth::from_kept(day(born)), day(today), rule) {
+            Countdown::Today => 0,
+            Countdown::Days(days) => days,
+        }
+    }
+
+    #[test]
+    fn born_on_29_february_common_years_follow_the_rule_and_leap_years_keep_the_29th() {
+        for (today, mar1, feb28) in [
+            ("2025-02-27", 2, 1),
+            ("2025-02-28", 1, 0),
+            ("2025-03-01", 0, 364),
+            ("2025-03-02", 364, 363),
+            ("2028-02-27", 2, 2),
+            ("2028-02-28", 1, 1),
+            ("2028-02-29", 0, 0),
+            ("2028-03-01", 365, 364),
+            ("2100-02-28", 1, 0),
+        ] {
+            assert_eq!(days("2000-02-29", today, LeapDay::Mar1), mar1, "{today}, mar1");
+            assert_eq!(days("2000-02-29", today, LeapDay::Feb28), feb28, "{today}, feb28");
+        }
+    }
+
+    #[test]
+    fn born_on_1_march_and_asked_on_29_february_it_is_tomorrow() {
+        assert_eq!(days("1999-03-01", "2024-02-29", LeapDay::Mar1), 1);
+    }
+
+    #[test]
+    fn the_year_turns_between_31_december_and_1_january() {
+        assert_eq!(days("1990-12-31", "2026-01-01", LeapDay::Mar1), 364);
+        assert_eq!(days("1990-12-31", "2028-01-01", LeapDay::Mar1), 365);
+        assert_eq!(days("1990-01-01", "2026-12-31", LeapDay::Mar1), 1);
+        assert_eq!(days("1990-01-01", "2026-01-02", LeapDay::Mar1), 364);
+    }
+
+    /// Whether `date` is a birthday, said without the code under test: same day and month, or the rule's substitute.
+    fn is_birthday(born: (u32, u32), date: NaiveDate, rule: LeapDay) -> bool {
+        let here = (date.month(), date.day());
+        let substitute = if rule == LeapDay::Mar1 { (3, 1) } else { (2, 28) };
+        here == born || (born == (2, 29) && !date.leap_year() && here == substitute)
+    }
+
+    /// Walks backwards through 401 years (a whole Gregorian cycle) for each of the 366 birthdays, counting days one by one.
+    #[test]
+    fn every_day_of_a_400_year_cycle_agrees_with_counting_day_by_day_under_both_rules() {
+        let (first, last) = (day("1999-12-31"), day("2401-12-31"));
+        let leap_year = (0..366).map(|offset| day("2000-01-01") + chrono::Days::new(offset));
+        for (born, rule) in leap_year.flat_map(|born| [(born, LeapDay::Mar1), (born, LeapDay::Feb28)]) {
+            let month_and_day = (born.month(), born.day());
+            let mut until_next = None;
+            let mut date = last;
+            while date > first {
+                until_next = if is_birthday(month_and_day, date, rule) { Some(0) } else { until_next.map(|n| n + 1) };
+                if let Some(expected) = until_next {
+                    let expected = if expected == 0 { Countdown::Today } else { Countdown::Days(expected) };
+                    let answer = Countdown::new(DateOfBirth::from_kept(born), date, rule);
+                    assert_eq!(answer, expected, "born {born}, today {date}, {rule:?}");
+                }
+                date = date.pred_opt().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn today_is_the_date_in_the_zone_and_not_in_utc() {
+        let now = "2026-11-23T11:30:00Z".parse().unwrap();
+        assert_eq!(today_in(Tz::UTC, now), day("2026-11-23"));
+        assert_eq!(today_in(Tz::Pacific__Kiritimati, now), day("2026-11-24"));
+        assert_eq!(today_in(Tz::Etc__GMTPlus12, now), day("2026-11-22"));
+    }
+}

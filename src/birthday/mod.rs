@@ -1,0 +1,12 @@
+//! The domain: who has a birthday, when, and how far away it is.
+//!
+//! Pure values and functions. Nothing here knows HTTP or SQL, and nothing reads a clock: "today" always comes in as a value.
+
+pub mod calendar;
+mod countdown;
+mod date_of_birth;
+mod username;
+
+pub use countdown::{Countdown, LeapDay, today_in};
+pub use date_of_birth::{DateOfBirth, DateOfBirthError};
+pub use username::{Username, UsernameError};

@@ -1,0 +1,177 @@
+//! The settings: the Rocket.toml inside the binary, then one in the working directory, then `ROCKET_*` variables.
+//!
+//! Everything is read and checked before the start. What is unknown or cannot work ends it with one line that names the key.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use figment::providers::{Env, Format, Toml};
+use figment::{Figment, Profile};
+use rocket::Config;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::birthday::LeapDay;
+use crate::store;
+
+/// Rocket's own settings that have an effect here.
+const ROCKETS_OWN: [&str; 10] =
+    ["address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors"];
+const OURS: [&str; 4] = ["birthday", "databases", "lifecycle", "telemetry"];
+const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    pub birthday: Birthday,
+    pub databases: Databases,
+    pub lifecycle: Lifecycle,
+    pub telemetry: Telemetry,
+    /// Rocket's own.
+    #[serde(skip)]
+    pub rocket: Config,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Birthday {
+    #[serde(deserialize_with = "time_zone")]
+    pub time_zone: Tz,
+    pub leap_day: LeapDay,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Databases {
+    pub birthdays: store::Settings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lifecycle {
+    #[serde(deserialize_with = "drain")]
+    pub drain: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    pub format: LogFormat,
+    pub access_log: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A setting that stops the start: its key and what is wrong with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingError {
+    pub key: String,
+    pub reason: String,
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "setting {}: {}", self.key, self.reason)
+    }
+}
+
+impl std::error::Error for SettingError {}
+
+/// The settings of this process: files and environment.
+pub fn figment() -> Result<Figment, SettingError> {
+    let file = match Env::var("ROCKET_CONFIG") {
+        Some(path) if !Path::new(&path).is_file() => return Err(refused("ROCKET_CONFIG", format!("there is no file {path}"))),
+        Some(path) => Toml::file(path),
+        None => Toml::file("Rocket.toml"),
+    };
+    let figment = Figment::from(Toml::string(include_str!("../Rocket.toml")).nested())
+        .merge(file.nested())
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global())
+        .select(Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE));
+    Ok(figment)
+}
+
+impl Settings {
+    /// Reads and checks all of `figment`. Returns what Rocket needs beside the settings.
+    pub fn load(figment: &Figment) -> Result<(Figment, Self), SettingError> {
+        refuse_unknown_keys(figment)?;
+        let figment = Figment::from(Config::default())
+            .merge(("shutdown.ctrlc", false))
+            .merge(("shutdown.signals", Vec::<String>::new()))
+            .merge(figment);
+        let mut settings: Self = figment.extract().map_err(told)?;
+        settings.rocket = figment.extract().map_err(told)?;
+        settings.check()?;
+        Ok((figment, settings))
+    }
+
+    fn check(&self) -> Result<(), SettingError> {
+        let database = &self.databases.birthdays;
+        database.check().map_err(|(key, reason)| refused(&format!("databases.birthdays.{key}"), reason))?;
+        if self.rocket.workers == 0 {
+            return Err(refused("workers", "must be at least 1"));
+        }
+        if Duration::from_secs(self.rocket.shutdown.grace.into()) < database.deadline() {
+            let deadline = database.deadline().as_secs_f64();
+            return Err(refused(
+                "shutdown.grace",
+                format!("must be at least connect_timeout + query_timeout, which is {deadline} s"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn refused(key: &str, reason: impl Into<String>) -> SettingError {
+    SettingError { key: key.to_owned(), reason: reason.into() }
+}
+
+fn refuse_unknown_keys(figment: &Figment) -> Result<(), SettingError> {
+    let known_profiles: BTreeSet<Profile> =
+        [Profile::Default, Profile::Global, Config::DEBUG_PROFILE, Config::RELEASE_PROFILE, figment.profile().clone()].into();
+    if let Some(profile) = figment.profiles().find(|profile| !known_profiles.contains(*profile)) {
+        return Err(refused(
+            &profile.to_string(),
+            "not a profile; settings of every profile stand under [default] and [default.<table>]",
+        ));
+    }
+    let data: figment::value::Dict = figment.extract().map_err(told)?;
+    if let Some(key) = data.keys().find(|key| !ROCKETS_OWN.contains(&key.as_str()) && !OURS.contains(&key.as_str())) {
+        return Err(refused(key, format!("unknown; known are {}, {}", ROCKETS_OWN.join(", "), OURS.join(", "))));
+    }
+    let shutdown = data.get("shutdown").and_then(|shutdown| shutdown.as_dict());
+    match shutdown.into_iter().flatten().find(|(key, _)| !SHUTDOWN.contains(&key.as_str())) {
+        Some((key, _)) => Err(refused(&format!("shutdown.{key}"), format!("unknown; known are {}", SHUTDOWN.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// The first thing that figment found, in words: which key, what is wrong, and where it was said.
+fn told(error: figment::Error) -> SettingError {
+    let key = if error.path.is_empty() { "file or variable".to_owned() } else { error.path.join(".") };
+    let source = error.metadata.as_ref().map_or_else(String::new, |metadata| match &metadata.source {
+        Some(source) => format!(" (in {}, {source})", metadata.name),
+        None => format!(" (in {})", metadata.name),
+    });
+    SettingError { key, reason: format!("{}{source}", error.kind) }
+}
+
+fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map_err(|_| de::Error::custom(format!("{name:?} is not an IANA time zone, such as Europe/Amsterdam")))
+}
+
+fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    if (0.0..=3600.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(de::Error::custom(format!("{seconds} is not a number of seconds from 0 to 3600")))
+    }
+}

@@ -1,0 +1,57 @@
+//! The API described: the OpenAPI document, generated from the handlers, and a page that shows it.
+
+use rocket::Route;
+use rocket::http::ContentType;
+use utoipa::OpenApi;
+
+use super::page::Page;
+use super::{health, hello};
+
+pub fn routes() -> Vec<Route> {
+    routes![document, page, script, style]
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Birthday API",
+        description = "Stores a date of birth per username and says how many days remain until the birthday. There are no accounts: \
+                       whoever reaches the service can read, replace or delete any name."
+    ),
+    paths(
+        hello::greet, hello::save, hello::forget, hello::subscribe, health::livez, health::readyz, health::metrics, document, page
+    ),
+    servers((url = "/"))
+)]
+struct Description;
+
+/// The OpenAPI 3.1 document as JSON.
+pub fn openapi() -> String {
+    let mut text = Description::openapi().to_pretty_json().expect("the document is made of strings and numbers");
+    text.push('\n');
+    text
+}
+
+/// This document
+#[utoipa::path(tag = "Documentation", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
+#[get("/openapi.json")]
+fn document() -> (ContentType, String) {
+    (ContentType::JSON, openapi())
+}
+
+/// A page that shows this document
+#[utoipa::path(tag = "Documentation", responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
+#[get("/docs")]
+fn page() -> Page {
+    Page(ContentType::HTML, include_str!("page/docs.html"))
+}
+
+#[get("/docs/docs.js")]
+fn script() -> Page {
+    Page(ContentType::JavaScript, include_str!("page/docs.js"))
+}
+
+#[get("/docs/docs.css")]
+fn style() -> Page {
+    Page(ContentType::CSS, include_str!("page/docs.css"))
+}

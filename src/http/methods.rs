@@ -1,0 +1,67 @@
+//! Methods: 405 with `Allow` where a resource does not take one, and no form may pretend to be another method.
+
+use rocket::fairing::AdHoc;
+use rocket::http::Method;
+use rocket::route::{Handler, Outcome};
+use rocket::{Data, Request, Route};
+
+use super::problem::Problem;
+
+/// Every path with the methods that it takes (RFC 9110, 10.2.1). `HEAD` is Rocket's answer wherever there is a `GET`.
+pub const RESOURCES: [(&str, &str); 7] = [
+    ("/hello/<username>", "GET, HEAD, PUT, DELETE"),
+    ("/hello/<username>/birthday.ics", "GET, HEAD"),
+    ("/docs", "GET, HEAD"),
+    ("/openapi.json", "GET, HEAD"),
+    ("/livez", "GET, HEAD"),
+    ("/readyz", "GET, HEAD"),
+    ("/metrics", "GET, HEAD"),
+];
+
+const METHODS: [Method; 9] = [
+    Method::Get,
+    Method::Put,
+    Method::Post,
+    Method::Delete,
+    Method::Options,
+    Method::Head,
+    Method::Trace,
+    Method::Connect,
+    Method::Patch,
+];
+
+#[derive(Clone)]
+struct NotAllowed {
+    allow: &'static str,
+}
+
+#[rocket::async_trait]
+impl Handler for NotAllowed {
+    async fn handle<'r>(&self, request: &'r Request<'_>, _: Data<'r>) -> Outcome<'r> {
+        Outcome::from(request, Problem::MethodNotAllowed { allow: self.allow })
+    }
+}
+
+/// Routes of the last rank for every method that a resource does not take; Rocket by itself would say 404.
+pub fn not_allowed() -> Vec<Route> {
+    let refused = |(path, allow): (&'static str, &'static str)| {
+        let taken: Vec<&str> = allow.split(", ").collect();
+        METHODS
+            .into_iter()
+            .filter(move |method| !taken.contains(&method.as_str()))
+            .map(move |method| Route::ranked(100, method, path, NotAllowed { allow }))
+    };
+    RESOURCES.into_iter().flat_map(refused).collect()
+}
+
+/// Rocket turns a POST whose form begins with `_method=delete` into a DELETE, which any web page could make a browser send.
+/// No resource takes PUT or DELETE with a form, so whatever arrives as one is the POST that it most likely was.
+pub fn no_override() -> AdHoc {
+    AdHoc::on_request("no method override", |request, _| {
+        Box::pin(async move {
+            if request.method() != Method::Post && request.content_type().is_some_and(|kind| kind.is_form()) {
+                request.set_method(Method::Post);
+            }
+        })
+    })
+}

@@ -1,0 +1,152 @@
+//! Errors as RFC 9457 problem details: the one place where a failure gets its status and its words.
+
+use std::io::Cursor;
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::response::{self, Responder, Response};
+use rocket::{Catcher, Request, catcher};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::birthday::{DateOfBirthError, UsernameError};
+use crate::store::StoreError;
+
+/// Everything that can go wrong with a request. The text of a variant is the problem's `detail`: what the caller should change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error(transparent)]
+    InvalidUsername(UsernameError),
+    #[error(transparent)]
+    InvalidDateOfBirth(#[from] DateOfBirthError),
+    #[error("the body must be a JSON object such as {{\"dateOfBirth\":\"1990-05-17\"}}: {0}")]
+    InvalidBody(String),
+    #[error("{0}")]
+    InvalidTimeZone(String),
+    #[error("the request could not be understood")]
+    BadRequest,
+    #[error("nobody of that name is known; PUT /hello/<username> saves a date of birth")]
+    UnknownUsername,
+    #[error("there is nothing here; the API is described at /docs")]
+    NotFound,
+    #[error("this resource takes {allow}")]
+    MethodNotAllowed { allow: &'static str },
+    #[error("the request did not arrive within its time limit; send it again")]
+    RequestTimeout,
+    #[error("the body is larger than 1024 bytes")]
+    TooLarge,
+    #[error("the content type must be application/json")]
+    UnsupportedMediaType,
+    #[error("the service failed; the failure was logged")]
+    Internal,
+    #[error("the database cannot be reached or is too slow; try again in a moment")]
+    Unavailable,
+    #[error("the service is shutting down; another instance will answer")]
+    Draining,
+    /// What Rocket refuses by itself and none of the above covers.
+    #[error("the request was refused: {}", .0.reason_lossy())]
+    Other(Status),
+}
+
+/// The body of every error answer (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem, title = "Problem")]
+pub struct Document {
+    /// Where this kind of problem is described.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs#invalid-username")]
+    kind: String,
+    #[schema(example = "Invalid username")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 400)]
+    status: u16,
+    /// What the caller should change.
+    #[schema(example = "the username may hold only ASCII letters (A-Z, a-z)")]
+    detail: String,
+}
+
+impl Problem {
+    pub const MEDIA_TYPE: &'static str = "application/problem+json";
+
+    /// Status, anchor in the documentation, and title.
+    pub fn class(&self) -> (Status, &'static str, &'static str) {
+        match self {
+            Self::InvalidUsername(_) => (Status::BadRequest, "invalid-username", "Invalid username"),
+            Self::InvalidDateOfBirth(_) => (Status::BadRequest, "invalid-date-of-birth", "Invalid date of birth"),
+            Self::InvalidBody(_) => (Status::BadRequest, "invalid-body", "Invalid body"),
+            Self::InvalidTimeZone(_) => (Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
+            Self::BadRequest => (Status::BadRequest, "bad-request", "Bad request"),
+            Self::UnknownUsername => (Status::NotFound, "unknown-username", "Unknown username"),
+            Self::NotFound => (Status::NotFound, "not-found", "Not found"),
+            Self::MethodNotAllowed { .. } => (Status::MethodNotAllowed, "method-not-allowed", "Method not allowed"),
+            Self::RequestTimeout => (Status::RequestTimeout, "request-timeout", "Request timeout"),
+            Self::TooLarge => (Status::PayloadTooLarge, "too-large", "Body too large"),
+            Self::UnsupportedMediaType => (Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type"),
+            Self::Internal => (Status::InternalServerError, "internal", "Internal error"),
+            Self::Unavailable => (Status::ServiceUnavailable, "unavailable", "Service unavailable"),
+            Self::Draining => (Status::ServiceUnavailable, "draining", "Shutting down"),
+            Self::Other(status) => (*status, "refused", "Refused"),
+        }
+    }
+
+    pub fn document(&self) -> Document {
+        let (status, anchor, title) = self.class();
+        Document { kind: format!("/docs#{anchor}"), title, status: status.code, detail: self.to_string() }
+    }
+}
+
+impl From<UsernameError> for Problem {
+    /// Without a name the path is `/hello/`, and there is nothing there.
+    fn from(error: UsernameError) -> Self {
+        match error {
+            UsernameError::Empty => Self::NotFound,
+            error => Self::InvalidUsername(error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable => Self::Unavailable,
+            StoreError::Refused => Self::Internal,
+        }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Problem {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let document = self.document();
+        let body = serde_json::to_vec(&document).map_err(|_| Status::InternalServerError)?;
+        let mut response = Response::build();
+        response
+            .status(self.class().0)
+            .header(ContentType::new("application", "problem+json"))
+            .header(Header::new("Cache-Control", "no-store"))
+            .sized_body(body.len(), Cursor::new(body));
+        match &self {
+            Self::MethodNotAllowed { allow } => response.header(Header::new("Allow", *allow)),
+            Self::Unavailable | Self::Draining => response.header(Header::new("Retry-After", "1")),
+            // Unread parts of the body would be taken for the next request.
+            Self::RequestTimeout => response.header(Header::new("Connection", "close")),
+            _ => &mut response,
+        };
+        response.ok()
+    }
+}
+
+/// Answers what the framework refuses by itself.
+pub fn catcher() -> Catcher {
+    fn refuse<'r>(status: Status, request: &'r Request<'_>) -> catcher::BoxFuture<'r> {
+        let problem = match status.code {
+            400 => Problem::BadRequest,
+            404 => Problem::NotFound,
+            413 => Problem::TooLarge,
+            500 => Problem::Internal,
+            503 => Problem::Unavailable,
+            _ => Problem::Other(status),
+        };
+        Box::pin(async move { problem.respond_to(request) })
+    }
+    Catcher::new(None, refuse)
+}

@@ -1,0 +1,139 @@
+//! The command line: `birthday-api [serve | migrate | healthcheck | openapi]`.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use birthday_api::config::{self, Settings};
+use birthday_api::http::{self, Clock};
+use birthday_api::{lifecycle, store, telemetry};
+use clap::{Parser, Subcommand};
+use figment::Figment;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Fewer and cheaper allocations than the system's allocator: measured in docs/decisions.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Stores a date of birth per username and says how many days remain until the birthday.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve requests (the default)
+    Serve,
+    /// Bring the database's schema up to date, then end
+    Migrate {
+        /// How many seconds to wait for a database that is away or locked
+        #[arg(long, default_value_t = 60)]
+        wait: u64,
+    },
+    /// Ask the service on this machine whether it is ready: exit code 0 if so, 1 if not
+    Healthcheck,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// Exit code of a start that a setting forbids.
+const BAD_SETTING: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    if let Command::Openapi = command {
+        // Whoever reads it may have seen enough.
+        let _ = std::io::stdout().write_all(http::openapi().as_bytes());
+        return ExitCode::SUCCESS;
+    }
+    let (figment, settings) = match config::figment().and_then(|figment| Settings::load(&figment)) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("birthday-api: {error}");
+            return ExitCode::from(BAD_SETTING);
+        }
+    };
+    let outcome = match command {
+        Command::Healthcheck => healthcheck(&settings),
+        Command::Migrate { wait } => migrate(&settings, Duration::from_secs(wait)),
+        Command::Serve | Command::Openapi => serve(figment, settings),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("birthday-api: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
+    telemetry::start(settings.telemetry.format);
+    let workers = settings.rocket.workers;
+    runtime(workers)?.block_on(async {
+        let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
+        lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await.map_err(|error| error.to_string())
+    })
+}
+
+fn migrate(settings: &Settings, wait: Duration) -> Result<(), String> {
+    telemetry::start(settings.telemetry.format);
+    let database = &settings.databases.birthdays;
+    runtime(1)?.block_on(store::migrate_within(database, wait)).map_err(|error| error.to_string())?;
+    tracing::info!("the schema of {} is up to date", database.url);
+    Ok(())
+}
+
+/// One thread does not pay for coordination; more than one is for a machine that this service has to itself.
+fn runtime(workers: usize) -> Result<Runtime, String> {
+    let mut builder = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    if workers > 1 {
+        builder.worker_threads(workers);
+    }
+    builder.enable_all().build().map_err(|error| format!("no runtime: {error}"))
+}
+
+/// Resolves at the first SIGTERM or SIGINT (Ctrl-C); a second one ends the process at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
+            // The shell's convention: 128 and the number of the signal.
+            let code = tokio::select! {
+                _ = terminate.recv() => 143,
+                _ = interrupt.recv() => 130,
+            };
+            std::process::exit(code);
+        });
+    })
+}
+
+/// One HTTP request by hand: a client library would double what a container's health check has to load.
+fn healthcheck(settings: &Settings) -> Result<(), String> {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let address = match settings.rocket.address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    let ask = || {
+        let mut connection = TcpStream::connect_timeout(&SocketAddr::new(address, settings.rocket.port), LIMIT)?;
+        connection.set_read_timeout(Some(LIMIT))?;
+        connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.take(4096).read_to_string(&mut answer).map(|_| answer)
+    };
+    let answer = ask().map_err(|error: std::io::Error| format!("not ready: {error}"))?;
+    let status = answer.lines().next().unwrap_or("no answer");
+    if status.contains(" 200 ") { Ok(()) } else { Err(format!("not ready: {status}")) }
+}

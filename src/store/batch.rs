@@ -1,0 +1,183 @@
+//! Coalescing: requests that arrive while a statement runs leave together in the next one.
+//!
+//! Requests wait in a [`Queue`]; a lane is a task with a connection of its own that takes whatever waits and answers it with
+//! one statement. No timers: a request that finds every lane idle wakes one at once and is a batch of one. While a lane is
+//! busy requests gather, and every sixteenth wakes one more lane. The more there is to do, the less each request costs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+
+/// The most requests that one statement carries.
+pub const LARGEST_BATCH: usize = 256;
+/// The most requests that may wait; more are turned away at once, so that waiting stays far below the deadline.
+const LONGEST_QUEUE: usize = 4096;
+/// While a lane is busy, this many waiting requests wake one more.
+const WAKE_ANOTHER_EVERY: usize = 16;
+
+/// Why a request got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// Too many requests wait already.
+    Full,
+    /// The queue is closed, or the lane that had taken the request is gone.
+    Gone,
+}
+
+struct Job<Q, A> {
+    request: Q,
+    answer: oneshot::Sender<A>,
+}
+
+/// Requests of one kind that wait for a lane.
+pub struct Queue<Q, A> {
+    waiting: Mutex<Waiting<Q, A>>,
+    /// One permit wakes one lane.
+    wake: Semaphore,
+    lanes: usize,
+}
+
+struct Waiting<Q, A> {
+    jobs: VecDeque<Job<Q, A>>,
+    /// Lanes that were woken and have not gone back to sleep.
+    awake: usize,
+}
+
+impl<Q, A> Queue<Q, A> {
+    /// A queue that `lanes` lanes will serve, each through a [`Lane`] of its own.
+    pub fn new(lanes: usize) -> Arc<Self> {
+        let waiting = Waiting { jobs: VecDeque::with_capacity(LARGEST_BATCH), awake: 0 };
+        Arc::new(Self { waiting: Mutex::new(waiting), wake: Semaphore::new(0), lanes })
+    }
+
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Waits for the answer to `request`. Dropping the future takes the request back: it costs no statement any more.
+    pub async fn ask(&self, request: Q) -> Result<A, Unanswered> {
+        let (answer, receiver) = oneshot::channel();
+        self.push(Job { request, answer })?;
+        receiver.await.map_err(|_| Unanswered::Gone)
+    }
+
+    fn push(&self, job: Job<Q, A>) -> Result<(), Unanswered> {
+        let mut waiting = self.lock();
+        if self.wake.is_closed() {
+            return Err(Unanswered::Gone);
+        }
+        if waiting.jobs.len() >= LONGEST_QUEUE {
+            // Those who gave up make room for those who still wait.
+            waiting.jobs.retain(|job| !job.answer.is_closed());
+            if waiting.jobs.len() >= LONGEST_QUEUE {
+                return Err(Unanswered::Full);
+            }
+        }
+        waiting.jobs.push_back(job);
+        let another = waiting.awake < self.lanes && waiting.jobs.len().is_multiple_of(WAKE_ANOTHER_EVERY);
+        if waiting.awake == 0 || another {
+            waiting.awake += 1;
+            self.wake.add_permits(1);
+        }
+        Ok(())
+    }
+
+    /// No request is taken any more; lanes answer what waits and then end.
+    pub fn close(&self) {
+        let _nobody_pushes = self.lock();
+        self.wake.close();
+    }
+
+    /// A panic while the lock was held cannot have left the queue half changed, so poisoning is no reason to stop.
+    fn lock(&self) -> MutexGuard<'_, Waiting<Q, A>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One lane's end of a [`Queue`].
+pub struct Lane<Q, A> {
+    queue: Arc<Queue<Q, A>>,
+    awake: bool,
+}
+
+/// Requests that a lane took, and the way back for their answers.
+pub struct Batch<Q, A> {
+    pub requests: Vec<Q>,
+    answers: Vec<oneshot::Sender<A>>,
+}
+
+impl<Q, A> Lane<Q, A> {
+    pub fn new(queue: Arc<Queue<Q, A>>) -> Self {
+        Self { queue, awake: false }
+    }
+
+    /// Waits for requests and takes them, [`LARGEST_BATCH`] at the most; `None` when the queue is closed and empty.
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Batch<Q, A>> {
+        loop {
+            if let Some(batch) = self.take() {
+                return Some(batch);
+            }
+            let woken = self.queue.wake.acquire().await.map(SemaphorePermit::forget);
+            if woken.is_err() {
+                // Closed: what waits is still answered.
+                return self.take();
+            }
+            self.awake = true;
+            // Requests that the runtime has already read join this batch.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn take(&mut self) -> Option<Batch<Q, A>> {
+        let closing = self.queue.wake.is_closed();
+        let mut waiting = self.queue.lock();
+        let expected = waiting.jobs.len().min(LARGEST_BATCH);
+        let mut batch = Batch { requests: Vec::with_capacity(expected), answers: Vec::with_capacity(expected) };
+        while (self.awake || closing) && batch.requests.len() < LARGEST_BATCH {
+            match waiting.jobs.pop_front() {
+                Some(job) if job.answer.is_closed() => {}
+                Some(job) => {
+                    batch.requests.push(job.request);
+                    batch.answers.push(job.answer);
+                }
+                None => break,
+            }
+        }
+        if batch.requests.is_empty() {
+            waiting.awake -= usize::from(std::mem::take(&mut self.awake));
+            return None;
+        }
+        Some(batch)
+    }
+}
+
+impl<Q, A> Drop for Lane<Q, A> {
+    /// A lane that ends while it is awake passes the turn on.
+    fn drop(&mut self) {
+        if self.awake {
+            let mut waiting = self.queue.lock();
+            if waiting.jobs.is_empty() {
+                waiting.awake -= 1;
+            } else {
+                self.queue.wake.add_permits(1);
+            }
+        }
+    }
+}
+
+impl<Q, A> Batch<Q, A> {
+    /// Gives every request its answer: `answers` has one for each of `requests`, in the same order.
+    pub fn answer(self, answers: impl IntoIterator<Item = A>) {
+        for (sender, answer) in self.answers.into_iter().zip(answers) {
+            // The request may have been given up meanwhile, and then nobody is there to be told.
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -1,0 +1,105 @@
+//! Bringing the schema up to date. Two that migrate at once are safe, and a schema newer than this binary is left as it is.
+
+use std::fs::File;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{ConnectOptions, Connection};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::credentials::Credentials;
+use super::outage::Fault;
+use super::postgres::with_login;
+use super::settings::{DatabaseUrl, Settings};
+use super::sqlite::Sqlite;
+
+static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/postgres")));
+static SQLITE: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/sqlite")));
+
+/// A newer version of the service may have gone ahead; what it added, this one can live with.
+fn tolerant(mut migrator: Migrator) -> Migrator {
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// A migration that waits longer than this for a lock steps back and tries again, rather than have the service queue up behind it.
+const LOCK_TIMEOUT: &str = "5s";
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why the schema is not up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database is away, or somebody holds a lock: trying again may help.
+    #[error("the schema cannot be brought up to date yet: {0}")]
+    NotYet(String),
+    /// Trying again would end in the same way.
+    #[error("the schema cannot be brought up to date: {0}")]
+    Broken(String),
+}
+
+/// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over.
+pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
+    let until = Instant::now() + wait;
+    loop {
+        match migrate(settings).await {
+            Err(MigrationError::NotYet(reason)) if Instant::now() < until => tracing::info!("waiting for the database: {reason}"),
+            outcome => return outcome,
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// One try.
+pub async fn migrate(settings: &Settings) -> Result<(), MigrationError> {
+    match &settings.url {
+        DatabaseUrl::Postgres(options) => {
+            let credentials = Credentials::read(settings.credentials.as_deref());
+            let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
+            let options =
+                with_login(options, login.as_ref()).options([("lock_timeout", LOCK_TIMEOUT)]).disable_statement_logging();
+            let mut connection = match timeout(settings.connect_timeout, options.connect()).await {
+                Ok(connection) => connection.map_err(not_connected)?,
+                Err(_) => return Err(MigrationError::NotYet("no connection within the time limit".to_owned())),
+            };
+            // sqlx takes an advisory lock of PostgreSQL for the whole run. (`run` would do, but its future is not `Send`.)
+            POSTGRES.run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
+            connection.close().await.map_err(not_connected)
+        }
+        DatabaseUrl::Sqlite(options) => {
+            // sqlx takes no lock of its own for SQLite; a file beside the database serves.
+            let _lock = lock_beside(options.get_filename()).await?;
+            let server = Sqlite::new(options.clone(), settings.query_timeout);
+            let mut connection = super::session::Server::connect(&server, None).await.map_err(not_connected)?;
+            SQLITE.run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
+            connection.close().await.map_err(not_connected)
+        }
+    }
+}
+
+fn not_connected(error: sqlx::Error) -> MigrationError {
+    MigrationError::NotYet(Fault::from(error).to_string())
+}
+
+fn not_migrated(error: MigrateError) -> MigrationError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => match Fault::from(error) {
+            Fault::Row(told) | Fault::Other(told) => MigrationError::Broken(told),
+            fault => MigrationError::NotYet(fault.to_string()),
+        },
+        error => MigrationError::Broken(error.to_string()),
+    }
+}
+
+async fn lock_beside(database: &std::path::Path) -> Result<File, MigrationError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".migration-lock");
+    let told = path.to_string_lossy().into_owned();
+    tokio::task::spawn_blocking(move || {
+        let file = File::create(path)?;
+        file.lock().map(|()| file)
+    })
+    .await
+    .map_err(|error| MigrationError::Broken(error.to_string()))?
+    .map_err(|error| MigrationError::NotYet(format!("{told}: {error}")))
+}

@@ -1,0 +1,152 @@
+//! Logs and metrics. Neither ever holds a name, a date or a body: requests are told apart by route template and by ids.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use rocket::fairing::{AdHoc, Fairing, Kind};
+use rocket::http::Header;
+use rocket::{Data, Request, Response};
+use rocket_db_pools::Database;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+use crate::config::{LogFormat, Settings};
+use crate::http::{Clock, started};
+use crate::store::Birthdays;
+
+/// Log lines go to standard error. Panics become lines too.
+pub fn start(format: LogFormat) {
+    // sqlx's own lines may quote values.
+    let levels = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let reason = panic.payload_as_str().unwrap_or("no reason given");
+        tracing::error!(place, "panic: {reason}");
+    }));
+}
+
+/// Upper bounds of the latency buckets in seconds.
+const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone)]
+struct Buckets;
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(BUCKETS)
+    }
+}
+
+/// What is counted.
+pub struct Telemetry {
+    registry: Registry,
+}
+
+impl Telemetry {
+    /// OpenMetrics text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(8192);
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// Counts requests, echoes trace and request ids, and writes the access log where it is wanted.
+pub fn stage() -> AdHoc {
+    AdHoc::on_ignite("telemetry", |rocket| async {
+        let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
+        let now = rocket.state::<Clock>().expect("lib.rs manages it before the start").now();
+        let durations = Family::new_with_constructor(Buckets);
+        let start = Gauge::<i64>::default();
+        start.set(now.timestamp());
+        let mut registry = Registry::with_prefix("birthday");
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from reading a request's head to its answer, by method, route template and status",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        registry.register_with_unit("start_time", "When this process started, Unix time", Unit::Seconds, start);
+        registry.register("build", "Version of this binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        if let Some(birthdays) = Birthdays::fetch(&rocket) {
+            birthdays.metrics.register(&mut registry);
+        }
+        let requests = Requests { durations, access_log: settings.telemetry.access_log };
+        rocket.attach(requests).manage(Telemetry { registry })
+    })
+}
+
+struct Requests {
+    durations: Family<RequestLabels, Histogram, Buckets>,
+    access_log: bool,
+}
+
+#[rocket::async_trait]
+impl Fairing for Requests {
+    fn info(&self) -> rocket::fairing::Info {
+        rocket::fairing::Info { name: "requests", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        started(request);
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let took = started(request).elapsed();
+        let route = request.route().map_or_else(|| "unmatched".to_owned(), |route| route.uri.to_string());
+        let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+        let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
+        let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
+        if let Some(trace) = trace {
+            response.set_header(Header::new("traceparent", trace.to_owned()));
+        }
+        if let Some(id) = id {
+            response.set_header(Header::new("x-request-id", id.to_owned()));
+        }
+        if self.access_log {
+            tracing::info!(
+                method = labels.method,
+                route = labels.route,
+                status = labels.status,
+                duration_ms = took.as_secs_f64() * 1000.0,
+                trace_id = trace.and_then(|trace| trace.split('-').nth(1)),
+                request_id = id,
+                "request",
+            );
+        }
+    }
+}
+
+/// Version 00 of <https://www.w3.org/TR/trace-context/>: `00-<32 hex>-<16 hex>-<2 hex>`.
+fn is_traceparent(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    matches!(parts[..], ["00", trace, span, flags] if (trace.len(), span.len(), flags.len()) == (32, 16, 2))
+        && parts.iter().all(|part| hex(part))
+}
+
+/// Whatever a proxy chose, as long as it cannot disturb a log line.
+fn is_request_id(value: &str) -> bool {
+    (1..=128).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
