@@ -83,16 +83,15 @@ def keep_newer_versions():
 
     def set_with_versions(self, rules):
         set_rules(self, rules)
-        for rule, given in zip(self.rules, rules):
+        for rule, given in zip(self.rules, rules, strict=True):
             rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
 
     def answer_with_versions(self):
-        answered = answer(self)
-        rules = self.backend.get_bucket_lifecycle(self.bucket_name)
-        for rule, described in zip(rules, answered.result["Rules"]):
-            if rule.newer_versions:
-                described["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = rule.newer_versions
-        return answered
+        status, headers, body = answer(self)
+        numbers = [rule.newer_versions for rule in self.backend.get_bucket_lifecycle(self.bucket_name)]
+        kept = "".join(f"<NewerNoncurrentVersions>{number}</NewerNoncurrentVersions>" for number in numbers if number)
+        body = body.decode() if isinstance(body, bytes) else body
+        return status, headers, body.replace("</NoncurrentVersionExpiration>", kept + "</NoncurrentVersionExpiration>")
 
     s3.FakeBucket.set_lifecycle = set_with_versions
     S3Response.get_bucket_lifecycle = answer_with_versions
