@@ -8,7 +8,7 @@ from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
 from moto.s3 import models as s3
 from moto.s3.responses import S3Response
-from moto.secretsmanager.models import secretsmanager_backends
+from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 
 
 def keep_rotation_period():
@@ -97,6 +97,25 @@ def keep_newer_versions():
     S3Response.get_bucket_lifecycle = answer_with_versions
 
 
+def leave_rotation_to_the_caller():
+    """Secrets Manager: a rotation makes a pending version without a value; whoever plays the service calls the steps."""
+
+    def rotate(
+        self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True
+    ):
+        secret = self.secrets[secret_id]
+        token = client_request_token or str(mock_random.uuid4())
+        if secret.versions and rotate_immediately:
+            secret.remove_version_stages_from_old_versions(["AWSPENDING"])
+            secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
+        secret.rotation_lambda_arn = rotation_lambda_arn or secret.rotation_lambda_arn
+        secret.auto_rotate_after_days = (rotation_rules or {}).get("AutomaticallyAfterDays", 0)
+        secret.rotation_requested = secret.rotation_enabled = True
+        return secret.to_short_dict()
+
+    SecretsManagerBackend.rotate_secret = rotate
+
+
 def initialize_secrets():
     """Lambda: the rotation function's first run gives each of its secrets a value."""
     invoke = LambdaFunction.invoke
@@ -121,4 +140,5 @@ def extend():
     drop_template_tags()
     ignore_conditional_denials()
     keep_newer_versions()
+    leave_rotation_to_the_caller()
     initialize_secrets()
