@@ -3,6 +3,7 @@ Applications point at Kustomize overlays and charts. A test on a real Argo CD ho
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ def run(*command: str, **options) -> str:
     if done.returncode:
         raise SystemExit(f"{' '.join(command[:3])}: {done.stderr.strip()}")
     return done.stdout
+
+
+# YAML 1.1's bare `=`, which charts use as a string
+yaml.SafeLoader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
 
 
 def documents(text: str) -> list[dict]:
@@ -95,19 +100,21 @@ def objects(application: dict, charts: Path | None) -> list[dict] | None:
 
 
 def main() -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # render | head
     parser = argparse.ArgumentParser(prog="render")
     parser.add_argument("environment", choices=["staging", "production"])
     parser.add_argument("--only", metavar="APPLICATION")
+    parser.add_argument("--applications", action="store_true")
     parser.add_argument("--bridge", type=Path, default=GITOPS / "bootstrap" / "cluster-secret.example.yaml")
     parser.add_argument("--charts", type=Path)
     args = parser.parse_args()
     apps = applications(args.environment, bridge(args.environment, args.bridge))
-    if args.only == "applications":
-        yaml.safe_dump_all(apps, sys.stdout, sort_keys=False)
-        return
     chosen = [a for a in apps if args.only in (None, a["metadata"]["name"])]
     if not chosen:
         raise SystemExit(f"no Application {args.only}")
+    if args.applications:
+        yaml.safe_dump_all(chosen, sys.stdout, sort_keys=False)
+        return
     for app in chosen:
         found = objects(app, args.charts)
         name = app["metadata"]["name"]
