@@ -1,5 +1,6 @@
 """One environment, brought up the way an operator does it, on the cluster of KUBECONFIG."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -75,7 +76,6 @@ def argo_cd(applications):
 def installed(environment, charts, argo_cd, tmp_path_factory, monitoring):
     """gitops/bootstrap/install, then everything Synced and Healthy; Flagger joins as soon as Argo CD has made its CRD."""
     folder = tmp_path_factory.mktemp("installed")
-    secrets = c.SecretsOperator()
     secret = next(
         s
         for s in yaml.safe_load_all((render.GITOPS / "bootstrap" / "cluster-secret.example.yaml").read_text())
@@ -85,16 +85,17 @@ def installed(environment, charts, argo_cd, tmp_path_factory, monitoring):
     bridge = folder / "bridge.json"
     bridge.write_text(json.dumps({"labels": labels, "annotations": secret["metadata"]["annotations"]}))
     install = Path(os.environ["GITOPS_REPOSITORY"]) / "gitops" / "bootstrap" / "install"
-    for _ in range(2):  # safe to repeat
-        subprocess.run([install, environment, "--bridge", bridge, "--argo-cd", "none"], check=True, timeout=120)
-    c.eventually("the Application flagger is healthy", lambda: c.states(c.application("flagger")) == ("Synced", "Healthy"), 300)
-    flagger = c.Flagger(Path(shutil.which("flagger")), monitoring, folder)
-    c.eventually("all Applications are Synced and Healthy", all_well, 420, every=3)
-    yield
-    flagger.close()
-    secrets.close()
-    if os.environ.get("SHOW_FLAGGER"):
-        print(flagger.log.read_text()[-6000:])
+    with contextlib.ExitStack() as running:
+        running.callback(c.SecretsOperator().close)
+        for _ in range(2):  # safe to repeat
+            subprocess.run([install, environment, "--bridge", bridge, "--argo-cd", "none"], check=True, timeout=120)
+        c.eventually("the Application flagger is healthy", lambda: c.states(c.application("flagger")) == ("Synced", "Healthy"), 240)
+        flagger = c.Flagger(Path(shutil.which("flagger")), monitoring, folder)
+        running.callback(flagger.close)
+        c.eventually("all Applications are Synced and Healthy", all_well, 400, every=3)
+        yield
+        if os.environ.get("SHOW_FLAGGER"):
+            print(flagger.log.read_text()[-6000:])
 
 
 def all_well() -> bool | list:

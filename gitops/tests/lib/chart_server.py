@@ -1,7 +1,8 @@
 """Serves Helm repositories under their real URLs on loopback: an HTTP proxy that answers for mapped hosts and refuses
 all others, so that Argo CD fetches every chart from the URL that the Applications name and nothing goes outside.
 
-A chart comes from a folder of real charts if it is there, else it is an empty chart of that name and version.
+A chart comes from a folder of real charts if it is there, else it is one of that name and version that holds a
+ConfigMap only, so that its Application makes its namespace.
 """
 
 import hashlib
@@ -23,11 +24,17 @@ def package(name: str, version: str, real: Path | None) -> bytes:
         if real:
             tar.add(real, arcname=name)
         else:
-            text = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version}).encode()
-            info = tarfile.TarInfo(f"{name}/Chart.yaml")
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text))
+            config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"stands-for-{name}"}}
+            add(tar, f"{name}/Chart.yaml", {"apiVersion": "v2", "name": name, "version": version})
+            add(tar, f"{name}/templates/stand-in.yaml", config_map)
     return out.getvalue()
+
+
+def add(tar: tarfile.TarFile, path: str, content: dict) -> None:
+    text = yaml.safe_dump(content).encode()
+    info = tarfile.TarInfo(path)
+    info.size = len(text)
+    tar.addfile(info, io.BytesIO(text))
 
 
 class ChartServer:
