@@ -24,12 +24,13 @@ def run(*command: str, **options) -> str:
     return done.stdout
 
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # YAML 1.1's bare `=`, which charts use as a string
-yaml.SafeLoader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
+LOADER.add_constructor("tag:yaml.org,2002:value", LOADER.construct_yaml_str)
 
 
 def documents(text: str) -> list[dict]:
-    return [d for d in yaml.safe_load_all(text) if d]
+    return [d for d in yaml.load_all(text, LOADER) if d]
 
 
 def helm(release: str, chart: Path, namespace: str, values: dict, files: list[Path] = ()) -> list[dict]:
