@@ -1,5 +1,7 @@
 """What Terraform hands over arrives where it is needed, and what is missing or wrong stops at the root."""
 
+import json
+
 import pytest
 import yaml
 
@@ -50,13 +52,15 @@ def test_the_database_is_the_only_address_outside_that_pods_may_reach(platform, 
 
 
 def test_the_mesh_lets_out_to_the_replica_where_there_is_one(platform, bridge):
-    hosts = platform["ServiceEntry", "birthday-api/database"]["spec"]["hosts"]
-    assert hosts == [h for h in (bridge["database_host"], bridge["database_replica_host"]) if h]
+    entries = {name: o["spec"] for (kind, name), o in platform.items() if kind == "ServiceEntry"}
+    wanted = {"birthday-api/database": bridge["database_host"], "birthday-api/database-replica": bridge["database_replica_host"]}
+    assert {name: spec["hosts"] for name, spec in entries.items()} == {name: [host] for name, host in wanted.items() if host}
+    # one listener each: two TCP services without an address on one port would be one
+    addresses = [a for spec in entries.values() for a in spec["addresses"]]
+    assert len(set(addresses)) == len(entries)
 
 
 def required() -> list[str]:
-    import json
-
     schema = json.loads((render.GITOPS / "apps" / "values.schema.json").read_text())
     return schema["properties"]["bridge"]["required"]
 
