@@ -77,7 +77,7 @@ run "kube_proxy_of_another_minor_version_is_refused" {
 
 run "a_version_that_aws_ended_is_refused" {
   command         = plan
-  expect_failures = [var.kubernetes_version, var.addon_versions]
+  expect_failures = [var.kubernetes_version]
 
   variables {
     kubernetes_version = "1.30"
