@@ -3,7 +3,7 @@ objects into Envoy's configuration, Envoy takes it over xDS, and two instances o
 
 What differs from production, and why:
 - Envoy is the upstream build: filters that only Istio's build has (metrics and ALPN) are taken out by an EnvoyFilter.
-- There is no Kubernetes: Services are ServiceEntries with loopback endpoints, without a sidecar, so without mTLS.
+- No pod runs: Services are ServiceEntries with loopback endpoints, without a sidecar, so without mTLS.
 - Flagger's VirtualService is written here as Flagger writes it; a test on the cluster holds them equal.
 """
 
@@ -102,7 +102,7 @@ def end(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def wait(what: str, condition, seconds: float = 60) -> None:
+def wait(what: str, condition, seconds: float = 30) -> None:
     stop = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError, ValueError):
@@ -114,7 +114,7 @@ def wait(what: str, condition, seconds: float = 60) -> None:
 
 
 class Istiod:
-    """Reads Istio's objects from files, as it would from the API server."""
+    """Reads Istio's objects from files, as it would from the API server, without which it does not start."""
 
     def __init__(self, folder: Path, objects: list[dict], mesh_config: str):
         self.config, self.mesh = folder / "config", folder / "mesh.yaml"
@@ -122,8 +122,8 @@ class Istiod:
         self.mesh.write_text(mesh_config)
         self.write("all", objects)
         self.port, self.http = free_port(), free_port()
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "ENABLE_CA_SERVER": "false", "POD_NAMESPACE": "istio-system"}
-        command = [TOOLS / "bin" / "pilot-discovery", "discovery", "--registries=", f"--configDir={self.config}"]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "ENABLE_CA_SERVER": "false", "POD_NAMESPACE": "istio-system", "PILOT_ENABLE_METADATA_EXCHANGE": "false"}
+        command = [TOOLS / "bin" / "pilot-discovery", "discovery", "--registries=Kubernetes", f"--configDir={self.config}", f"--kubeconfig={os.environ['KUBECONFIG']}"]
         command += [f"--meshConfig={self.mesh}", f"--grpcAddr=127.0.0.1:{self.port}", f"--httpAddr=127.0.0.1:{self.http}"]
         command += ["--httpsAddr=", "--secureGRPCAddr=", "--monitoringAddr=", "--ctrlz_port=0", "--shutdownDuration=1s"]
         self.log = (folder / "istiod.log").open("w")
