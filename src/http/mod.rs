@@ -12,6 +12,7 @@ mod request;
 use rocket::fairing::AdHoc;
 
 pub use self::docs::openapi;
+pub use self::methods::RESOURCES;
 pub use self::problem::Problem;
 pub use self::request::{Clock, started};
 
