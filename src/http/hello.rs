@@ -99,6 +99,7 @@ async fn greet(
     responses(
         (status = 204, description = "Saved, and durable", headers(("Birthday-Today" = String, description = "The date that counted as today"))),
         (status = 400, description = "Username, time zone or body not valid", body = Document, content_type = "application/problem+json"),
+        (status = 405, description = "A form pretends to be this method", body = Document, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time", body = Document, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 1024 bytes", body = Document, content_type = "application/problem+json"),
         (status = 415, description = "The content type is not application/json", body = Document, content_type = "application/problem+json"),
@@ -127,6 +128,7 @@ async fn save(
         (status = 204, description = "Forgotten, and durable"),
         (status = 400, description = "Username not valid", body = Document, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of that name is known", body = Document, content_type = "application/problem+json"),
+        (status = 405, description = "A form pretends to be this method", body = Document, content_type = "application/problem+json"),
         (status = 503, description = "The database cannot be reached, is overloaded or too slow; `Retry-After` says when to try again", body = Document, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
     )
 )]
