@@ -131,7 +131,7 @@ impl<'r> FromData<'r> for NewBirthday {
 
 async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<NewBirthday, Problem> {
     if !request.content_type().is_some_and(|kind| kind.is_json()) {
-        return Err(Problem::UnsupportedMediaType);
+        return Err(Problem::UnsupportedMediaType { expected: "application/json" });
     }
     let Deadline(deadline) = Deadline::of(request);
     let body = timeout_at(deadline, data.open(LARGEST_BODY.bytes()).into_bytes()).await;
