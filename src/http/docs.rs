@@ -4,7 +4,7 @@ use rocket::Route;
 use rocket::http::ContentType;
 use utoipa::OpenApi;
 
-use super::page::{self, Page};
+use super::page::{self, Page, Site};
 use super::{health, hello};
 
 pub fn routes() -> Vec<Route> {
@@ -19,10 +19,11 @@ pub fn routes() -> Vec<Route> {
                        whoever reaches the service can read, replace or delete any name."
     ),
     paths(
-        hello::greet, hello::save, hello::forget, hello::subscribe, health::livez, health::readyz, health::metrics, document, docs
+        hello::greet, hello::save, hello::forget, hello::subscribe, page::home::home, page::home::save, health::livez, health::readyz, health::metrics, document, docs
     ),
     tags(
         (name = "Birthdays", description = "One date of birth under each username."),
+        (name = "Web page", description = "For people with a browser; programs use the paths above."),
         (name = "Operation", description = "For load balancers, Kubernetes and Prometheus."),
         (name = "Documentation", description = "This API, for people and for programs."),
     ),
@@ -47,6 +48,6 @@ fn document() -> (ContentType, String) {
 /// This page
 #[utoipa::path(tag = "Documentation", responses((status = 200, description = "The document as a page, with every kind of problem", body = String, content_type = "text/html")))]
 #[get("/docs")]
-fn docs() -> Page {
-    Page::html(page::docs(openapi))
+fn docs(site: Site) -> Page {
+    Page::html(page::docs(&site, openapi))
 }

@@ -26,7 +26,7 @@ pub enum Problem {
     BadRequest,
     #[error("the form was sent from another site; open this service's own page and send it from there")]
     ForeignOrigin,
-    #[error("nobody of that name is known; PUT /hello/<username> saves a date of birth")]
+    #[error("nobody of that name is known; check the spelling, or save a date of birth for it first")]
     UnknownUsername,
     #[error("there is nothing here; the API is described at /docs")]
     NotFound,

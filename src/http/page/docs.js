@@ -22,10 +22,9 @@ function request(form) {
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`
 
 function curl({ url, method, body, headers }) {
-  const parts = ['curl', '-i']
-  if (method !== 'GET') parts.push('-X', method)
-  for (const [name, value] of Object.entries(headers)) parts.push('-H', quoted(`${name}: ${value}`))
-  if (body !== undefined) parts.push('--data-raw', quoted(body))
+  const parts = ['curl -i']
+  if (method !== 'GET') parts.push(`-X ${method}`)
+  if (body !== undefined) parts.push(headers['Content-Type'] === 'application/json' ? '--json' : '-d', quoted(body))
   return [...parts, quoted(url)].join(' ')
 }
 

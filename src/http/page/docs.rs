@@ -9,21 +9,20 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::problem::Problem;
+use super::Site;
 use super::problems::{Entry, entries};
 
-/// The page is the same for everyone and as long as the process runs.
-pub fn docs(openapi: impl FnOnce() -> String) -> &'static str {
-    static PAGE: OnceLock<String> = OnceLock::new();
-    PAGE.get_or_init(|| {
-        let api: Api = serde_json::from_str(&openapi()).expect("the document is OpenAPI");
-        Docs { api, problems: entries() }.render().expect("writing to a text cannot fail")
-    })
+pub fn docs(site: &Site, openapi: impl FnOnce() -> String) -> String {
+    static API: OnceLock<Api> = OnceLock::new();
+    let api = API.get_or_init(|| serde_json::from_str(&openapi()).expect("the document is OpenAPI"));
+    Docs { site, api, problems: entries() }.render().expect("writing to a text cannot fail")
 }
 
 #[derive(Template)]
 #[template(path = "docs.html", config = "src/http/page/askama.toml")]
-struct Docs {
-    api: Api,
+struct Docs<'a> {
+    site: &'a Site,
+    api: &'a Api,
     problems: Vec<Entry>,
 }
 
@@ -160,7 +159,7 @@ impl Api {
         Some((kind.clone(), text))
     }
 
-    fn curl(&self, path: &str, method: &str, operation: &Operation) -> String {
+    fn curl(&self, site: &Site, path: &str, method: &str, operation: &Operation) -> String {
         let mut path = path.to_owned();
         for parameter in operation.parameters.iter().filter(|parameter| parameter.r#in == "path") {
             path = path.replace(&format!("{{{}}}", parameter.name), &plain(&parameter.example));
@@ -169,7 +168,7 @@ impl Api {
         let body = self.example(operation).map_or_else(String::new, |(kind, text)| {
             if kind == "application/json" { format!(" --json '{text}'") } else { format!(" -d '{text}'") }
         });
-        format!("curl -i{method} http://localhost:8000{path}{body}")
+        format!("curl -i{method}{body} '{site}{path}'")
     }
 }
 
@@ -196,7 +195,7 @@ mod tests {
     #[test]
     fn every_operation_of_the_document_is_on_the_page() {
         let text = crate::http::openapi();
-        let page = docs(|| text.clone());
+        let page = docs(&Site::default(), || text.clone());
         let api: Api = serde_json::from_str(&text).unwrap();
         let operations: Vec<_> = api.paths.values().flat_map(BTreeMap::values).collect();
         assert!(operations.len() >= 11, "{}", operations.len());

@@ -1,7 +1,9 @@
 //! The pages that people look at, and the files that these load: from the binary alone.
 
 mod docs;
+pub mod home;
 mod problems;
+mod site;
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,9 +17,10 @@ use rocket::response::{self, Responder, Response};
 use super::problem::Problem;
 
 pub use self::docs::docs;
+pub use self::site::{OwnPage, Site};
 
 pub fn routes() -> Vec<Route> {
-    routes![file]
+    routes![home::home, home::save, file]
 }
 
 /// Nothing from elsewhere, nothing inline, no frame around it, no form that leads away.
@@ -29,25 +32,23 @@ pub struct Page {
     status: Status,
     kind: ContentType,
     text: Cow<'static, str>,
-    cache: &'static str,
+    /// About one person: nobody keeps it.
+    personal: bool,
 }
 
 impl Page {
-    /// The same for everyone: browsers keep it, and ask each time whether it is still the same.
-    fn fixed(kind: ContentType, text: &'static str) -> Self {
-        Self { status: Status::Ok, kind, text: text.into(), cache: "no-cache" }
+    /// Browsers keep it, and ask each time whether it is still the same.
+    pub fn html(text: String) -> Self {
+        Self { status: Status::Ok, kind: ContentType::HTML, text: text.into(), personal: false }
     }
 
-    pub fn html(text: &'static str) -> Self {
-        Self::fixed(ContentType::HTML, text)
+    fn personal(status: Status, text: String) -> Self {
+        Self { status, kind: ContentType::HTML, text: text.into(), personal: true }
     }
 }
 
 impl<'r> Responder<'r, 'static> for Page {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut hasher = DefaultHasher::new();
-        self.text.hash(&mut hasher);
-        let tag = format!("\"{:016x}\"", hasher.finish());
         let mut response = Response::build();
         response
             .header(Header::new("Content-Security-Policy", POLICY))
@@ -56,11 +57,17 @@ impl<'r> Responder<'r, 'static> for Page {
             .header(Header::new("Referrer-Policy", "same-origin"))
             .header(Header::new("Cross-Origin-Opener-Policy", "same-origin"))
             .header(Header::new("Cross-Origin-Resource-Policy", "same-origin"))
-            .header(Header::new("Cache-Control", self.cache));
-        if request.headers().get_one("X-Forwarded-Proto") == Some("https") {
+            .header(Header::new("Cache-Control", if self.personal { "no-store" } else { "no-cache" }));
+        if site::is_secure(request) {
             response.header(Header::new("Strict-Transport-Security", "max-age=31536000; includeSubDomains"));
         }
-        if self.cache == "no-cache" {
+        if self.status == Status::ServiceUnavailable {
+            response.header(Header::new("Retry-After", "1"));
+        }
+        if !self.personal {
+            let mut hasher = DefaultHasher::new();
+            self.text.hash(&mut hasher);
+            let tag = format!("\"{:016x}\"", hasher.finish());
             let unchanged = request.headers().get_one("If-None-Match") == Some(&tag);
             response.header(Header::new("ETag", tag));
             if unchanged {
@@ -76,9 +83,11 @@ impl<'r> Responder<'r, 'static> for Page {
 fn file(file: &str) -> Result<Page, Problem> {
     let (kind, text) = match file {
         "style.css" => (ContentType::CSS, include_str!("style.css")),
+        "home.css" => (ContentType::CSS, include_str!("home.css")),
+        "home.js" => (ContentType::JavaScript, include_str!("home.js")),
         "docs.css" => (ContentType::CSS, include_str!("docs.css")),
         "docs.js" => (ContentType::JavaScript, include_str!("docs.js")),
         _ => return Err(Problem::NotFound),
     };
-    Ok(Page::fixed(kind, text))
+    Ok(Page { status: Status::Ok, kind, text: text.into(), personal: false })
 }
