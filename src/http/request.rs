@@ -72,9 +72,8 @@ fn zone_asked_for(request: &Request<'_>) -> Result<Option<Tz>, Problem> {
 }
 
 pub fn zone_named(name: &str) -> Result<Tz, Problem> {
-    name.parse().map_err(|_| {
-        Problem::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned())
-    })
+    name.parse()
+        .map_err(|_| Problem::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned()))
 }
 
 /// When the answer is due, counted from the moment the request was read.

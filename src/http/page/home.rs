@@ -131,6 +131,7 @@ fn zone(entry: &Entry, settings: &Settings) -> Result<Tz, Problem> {
 /// The page, and somebody's countdown on it
 #[utoipa::path(
     tag = "Web page",
+    operation_id = "home",
     params(
         ("username" = Option<String>, Query, description = "Whose countdown to show", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today; empty for the service's own", example = "Europe/Amsterdam"),
@@ -154,27 +155,25 @@ pub async fn home(
 ) -> Page {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let entry = Entry { username: text(username), tz: text(tz), date_of_birth: String::new() };
-    let today = zone(&entry, settings).map(|zone| today_in(zone, clock.now()));
-    let found = match (username, today) {
-        (None, today) => today.map(|_| None),
-        (Some(_), today) => find(&entry, today, deadline, birthdays, settings).await.map(Some),
-    };
-    let (person, problems) = match found {
-        Ok(person) => (person, vec![]),
-        Err(problem) => (None, vec![problem]),
+    let name = username.map(|name| name.parse::<Username>().map_err(Problem::InvalidUsername)).transpose();
+    let (person, problems) = match (name, zone(&entry, settings)) {
+        (Ok(None), Ok(_)) => (None, vec![]),
+        (Ok(Some(name)), Ok(zone)) => match find(name, today_in(zone, clock.now()), deadline, birthdays, settings).await {
+            Ok(person) => (Some(person), vec![]),
+            Err(problem) => (None, vec![problem]),
+        },
+        (name, zone) => (None, [name.err(), zone.err()].into_iter().flatten().collect()),
     };
     Home { site: &site, settings, entry: &entry, sent: "lookup", problems, person }.page()
 }
 
 async fn find(
-    entry: &Entry,
-    today: Result<NaiveDate, Problem>,
+    name: Username,
+    today: NaiveDate,
     deadline: Deadline,
     birthdays: &Birthdays,
     settings: &Settings,
 ) -> Result<Person, Problem> {
-    let name: Username = entry.username.parse().map_err(Problem::InvalidUsername)?;
-    let today = today?;
     let found = birthdays.find(name.clone(), deadline.0).await?.ok_or(Problem::UnknownUsername)?;
     let days = match Countdown::new(found.date_of_birth, today, settings.birthday.leap_day) {
         Countdown::Today => 0,
@@ -186,6 +185,7 @@ async fn find(
 /// Save or replace a date of birth with the page's form
 #[utoipa::path(
     tag = "Web page",
+    operation_id = "save_from_page",
     request_body(content = Entry, content_type = "application/x-www-form-urlencoded", description = "1024 bytes at most"),
     responses(
         (status = 303, description = "Saved, and durable; `Location` is the page with the countdown"),

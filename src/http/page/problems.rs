@@ -41,9 +41,7 @@ pub fn entries() -> Vec<Entry> {
             remedy: "Send {\"dateOfBirth\":\"1990-05-17\"}: one object, one member, once, and nothing after it.",
         },
         Entry {
-            problem: Problem::InvalidTimeZone(
-                "tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned(),
-            ),
+            problem: Problem::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned()),
             meaning: "The parameter tz is not a time zone, or is given more than once.",
             remedy: "Name one zone of the IANA database, in its spelling, or leave tz out.",
         },
