@@ -23,6 +23,7 @@ pub fn stage() -> AdHoc {
             .mount("/", hello::routes())
             .mount("/", health::routes())
             .mount("/", docs::routes())
+            .mount("/", page::routes())
             .mount("/", methods::not_allowed())
             .register("/", vec![problem::catcher()])
             .attach(methods::no_override())
