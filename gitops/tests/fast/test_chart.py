@@ -161,3 +161,8 @@ def test_the_budget_covers_stable_and_canary_pods():
     assert selector.items() <= labels.items()
     # Flagger gives stable pods another name
     assert "app.kubernetes.io/name" not in selector
+
+
+def test_the_table_of_values_is_up_to_date():
+    done = subprocess.run([render.GITOPS / "tests" / "values-table", "--check"], text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr

@@ -60,6 +60,16 @@ def service_entry(host: str, port: int, target: int, endpoints: list[str], targe
     }
 
 
+def gateway_workload() -> list[dict]:
+    """The gateway's pod and Service, by which istiod knows that Gateway `public` is meant."""
+    metadata = {"name": "gateway", "namespace": "istio-ingress"}
+    workload = {"address": ADDRESS, "labels": {"istio": "ingress"}, "serviceAccount": "istio-ingress"}
+    service = service_entry("istio-ingress.istio-ingress.svc.cluster.local", 80, PORT, [])
+    del service["spec"]["endpoints"]
+    service["spec"]["workloadSelector"] = {"labels": {"istio": "ingress"}}
+    return [{"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": metadata, "spec": workload}, service]
+
+
 def without_istio_only_filters() -> dict:
     match = lambda name: {"context": "GATEWAY", "listener": {"filterChain": {"filter": {  # noqa: E731
         "name": "envoy.filters.network.http_connection_manager", "subFilter": {"name": name}}}}}

@@ -61,7 +61,7 @@ def istiod(rendered, canary, mesh_config, ports, services, tmp_path_factory):
     stands_in = [
         mesh.service_entry(f"birthday-api-primary.{suffix}", 80, ports[0], ["127.0.0.1"]),
         mesh.service_entry(f"birthday-api-canary.{suffix}", 80, ports[1], ["127.0.0.1"]),
-        mesh.service_entry("istio-ingress.istio-ingress.svc.cluster.local", 80, mesh.PORT, [mesh.ADDRESS]),
+        *mesh.gateway_workload(),
     ]
     running = mesh.Istiod(tmp_path_factory.mktemp("istiod"), [*istio, *stands_in, mesh.without_istio_only_filters()], mesh_config)
     running.write("flagger", [mesh.flagger_virtual_service(canary)])
