@@ -1,12 +1,11 @@
 """bootstrap applied against the double: state, names, images, and who may do what."""
 
 import fnmatch
+import re
 
 import pytest
 
 from stack import listed, statements
-
-ACCOUNT = "123456789012"
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +57,12 @@ def trusted(made, name):
     return listed(conditions["token.actions.githubusercontent.com:sub"])
 
 
-def test_ci_roles_trust_exact_subjects(made):
-    main = "repo:birthday-api/birthday-api:ref:refs/heads/main"
+def test_ci_roles_trust_exact_subjects(made, bootstrap):
+    values = (bootstrap.folder / "terraform.tfvars").read_text()
+    repository = re.search(r'^github_repository += "(.*)"', values, re.M)[1]
+    main = f"repo:{repository}:ref:refs/heads/main"
     assert trusted(made, "push") == trusted(made, "apply") == [main]
-    assert set(trusted(made, "plan")) == {main, "repo:birthday-api/birthday-api:pull_request"}
+    assert set(trusted(made, "plan")) == {main, f"repo:{repository}:pull_request"}
 
 
 def allowed(made, name):
