@@ -180,6 +180,7 @@ class Gateway:
         file.write_text(yaml.safe_dump(bootstrap))
         self.log = self.access_log.open("w")
         command = [TOOLS / "envoy" / "bin" / "envoy", "-c", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"]
+        command += ["--file-flush-interval-msec", "200"]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
         wait("Envoy's listener", lambda: self.get("/listeners?format=json").find(str(PORT)) > 0)
 
