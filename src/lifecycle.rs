@@ -46,7 +46,7 @@ pub fn stage() -> AdHoc {
                     let settings = rocket.state::<Settings>().expect("lib.rs manages it before the start");
                     let (birthday, database) = (&settings.birthday, &settings.databases.birthdays);
                     tracing::info!(
-                        "listening on http://{}:{}, database {}, today is decided by {}, leap day {:?}",
+                        "listening on http://{}:{}, database {}, today is decided by {}, leap day {}",
                         rocket.config().address,
                         rocket.config().port,
                         database.url,

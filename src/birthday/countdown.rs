@@ -1,3 +1,5 @@
+use std::fmt;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,15 @@ pub enum LeapDay {
     #[default]
     Mar1,
     Feb28,
+}
+
+impl fmt::Display for LeapDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mar1 => "mar1",
+            Self::Feb28 => "feb28",
+        })
+    }
 }
 
 /// How far away the next birthday is, in whole calendar days.

@@ -41,7 +41,7 @@ struct NotAllowed {
 #[rocket::async_trait]
 impl Handler for NotAllowed {
     async fn handle<'r>(&self, request: &'r Request<'_>, _: Data<'r>) -> Outcome<'r> {
-        Outcome::from(request, Problem::MethodNotAllowed { allow: self.allow })
+        Outcome::from(request, Problem::MethodNotAllowed { allow: self.allow, form: has_form(request) })
     }
 }
 
@@ -62,9 +62,13 @@ pub fn not_allowed() -> Vec<Route> {
 pub fn no_override() -> AdHoc {
     AdHoc::on_request("no method override", |request, _| {
         Box::pin(async move {
-            if request.method() != Method::Post && request.content_type().is_some_and(|kind| kind.is_form()) {
+            if request.method() != Method::Post && has_form(request) {
                 request.set_method(Method::Post);
             }
         })
     })
+}
+
+fn has_form(request: &Request<'_>) -> bool {
+    request.content_type().is_some_and(|kind| kind.is_form())
 }

@@ -30,8 +30,8 @@ pub enum Problem {
     UnknownUsername,
     #[error("there is nothing here; the API is described at /docs")]
     NotFound,
-    #[error("this resource takes {allow}")]
-    MethodNotAllowed { allow: &'static str },
+    #[error("this resource takes {allow}{}", if *.form { "; a form counts as a POST: send JSON with Content-Type: application/json" } else { "" })]
+    MethodNotAllowed { allow: &'static str, form: bool },
     #[error("the request did not arrive within its time limit; send it again")]
     RequestTimeout,
     #[error("the body is larger than 1024 bytes")]
@@ -130,7 +130,7 @@ impl<'r> Responder<'r, 'static> for Problem {
             .header(Header::new("Cache-Control", "no-store"))
             .sized_body(body.len(), Cursor::new(body));
         match &self {
-            Self::MethodNotAllowed { allow } => response.header(Header::new("Allow", *allow)),
+            Self::MethodNotAllowed { allow, .. } => response.header(Header::new("Allow", *allow)),
             Self::Unavailable | Self::Draining => response.header(Header::new("Retry-After", "1")),
             // Unread parts of the body would be taken for the next request.
             Self::RequestTimeout => response.header(Header::new("Connection", "close")),

@@ -22,7 +22,7 @@ async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it() {
     let start = service.line("listening");
     let expected = "127.0.0.1:";
     assert!(
-        start.contains(expected) && start.ends_with("database sqlite://birthdays.db, today is decided by UTC, leap day Mar1"),
+        start.contains(expected) && start.ends_with("database sqlite://birthdays.db, today is decided by UTC, leap day mar1"),
         "{start}"
     );
 }
@@ -50,10 +50,10 @@ async fn a_file_is_read_over_the_defaults_and_the_environment_over_the_file() {
     let file = "[default.birthday]\ntime_zone = \"Europe/Amsterdam\"\nleap_day = \"feb28\"\n[default.databases.birthdays]\nurl = \"sqlite://file.db\"";
     fs::write(directory.path().join("Rocket.toml"), file).unwrap();
     let start = serve(&directory, &[]).line("listening");
-    assert!(start.ends_with("database sqlite://file.db, today is decided by Europe/Amsterdam, leap day Feb28"), "{start}");
+    assert!(start.ends_with("database sqlite://file.db, today is decided by Europe/Amsterdam, leap day feb28"), "{start}");
     // A table from the environment replaces single keys and leaves the others.
     let start = serve(&directory, &[("ROCKET_BIRTHDAY", "{time_zone=\"Asia/Tokyo\"}")]).line("listening");
-    assert!(start.ends_with("database sqlite://file.db, today is decided by Asia/Tokyo, leap day Feb28"), "{start}");
+    assert!(start.ends_with("database sqlite://file.db, today is decided by Asia/Tokyo, leap day feb28"), "{start}");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn rocket_config_names_another_file_and_rocket_profile_another_profile() {
     fs::write(&elsewhere, "[default.birthday]\nleap_day = \"feb28\"\n[staging.birthday]\ntime_zone = \"Asia/Tokyo\"").unwrap();
     let config = ("ROCKET_CONFIG", elsewhere.to_str().unwrap());
     let start = serve(&directory, &[config, ("ROCKET_PROFILE", "staging")]).line("listening");
-    assert!(start.ends_with("today is decided by Asia/Tokyo, leap day Feb28"), "{start}");
+    assert!(start.ends_with("today is decided by Asia/Tokyo, leap day feb28"), "{start}");
 }
 
 #[tokio::test]
