@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Database, Store, TestApp, postgresql, routes, run_on_postgresql};
+use crate::support::{Database, TestApp, postgresql, routes, run_on_postgresql};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
