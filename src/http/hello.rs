@@ -57,7 +57,7 @@ pub struct Greeting {
 #[utoipa::path(
     tag = "Birthdays",
     params(
-        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$"),
+        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today, in place of the service's own", example = "Europe/Amsterdam"),
     ),
     responses(
@@ -92,7 +92,7 @@ async fn greet(
 #[utoipa::path(
     tag = "Birthdays",
     params(
-        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$"),
+        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today, in place of the service's own", example = "Europe/Amsterdam"),
     ),
     request_body(content = NewBirthday, description = "1024 bytes at most"),
@@ -123,7 +123,7 @@ async fn save(
 /// Forget a person
 #[utoipa::path(
     tag = "Birthdays",
-    params(("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$")),
+    params(("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John")),
     responses(
         (status = 204, description = "Forgotten, and durable"),
         (status = 400, description = "Username not valid", body = Document, content_type = "application/problem+json"),
@@ -144,7 +144,7 @@ async fn forget(username: Name, deadline: Deadline, birthdays: &Birthdays) -> Re
 #[utoipa::path(
     tag = "Birthdays",
     params(
-        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$"),
+        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today, in place of the service's own", example = "Europe/Amsterdam"),
     ),
     responses(

@@ -43,11 +43,11 @@ database = {
   max_connections           = 200
 }
 
-# 12 pods and 3 more while an update rolls.
+# 12 stable and 12 canary pods, each a third more while an update rolls.
 connection_budget = {
-  pods     = 15
-  pool     = 8
-  jobs     = 10
+  pods     = 34
+  pool     = 4
+  jobs     = 4
   rotation = 4
   people   = 5
 }

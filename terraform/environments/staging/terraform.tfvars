@@ -43,11 +43,11 @@ database = {
   max_connections           = 100
 }
 
-# 4 pods and 2 more while an update rolls.
+# 4 stable and 4 canary pods, each a third more while an update rolls.
 connection_budget = {
-  pods     = 6
-  pool     = 8
-  jobs     = 10
+  pods     = 12
+  pool     = 4
+  jobs     = 4
   rotation = 4
   people   = 5
 }

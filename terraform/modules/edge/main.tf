@@ -90,7 +90,6 @@ resource "aws_lb_listener_rule" "service" {
 resource "aws_acm_certificate" "this" {
   domain_name       = var.domain_name
   validation_method = "DNS"
-  key_algorithm     = "EC_prime256v1"
 
   lifecycle {
     create_before_destroy = true

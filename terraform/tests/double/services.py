@@ -1,14 +1,15 @@
 """Smaller gaps of the other services."""
 
 import json
+import sys
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.ec2.models import launch_templates, security_groups
 from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
 from moto.s3 import models as s3
 from moto.s3.responses import S3Response
-from moto.secretsmanager.models import secretsmanager_backends
+from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 
 
 def keep_rotation_period():
@@ -83,37 +84,66 @@ def keep_newer_versions():
 
     def set_with_versions(self, rules):
         set_rules(self, rules)
-        for rule, given in zip(self.rules, rules):
+        for rule, given in zip(self.rules, rules, strict=True):
             rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
 
     def answer_with_versions(self):
-        answered = answer(self)
-        rules = self.backend.get_bucket_lifecycle(self.bucket_name)
-        for rule, described in zip(rules, answered.result["Rules"]):
-            if rule.newer_versions:
-                described["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = rule.newer_versions
-        return answered
+        status, headers, body = answer(self)
+        numbers = [rule.newer_versions for rule in self.backend.get_bucket_lifecycle(self.bucket_name)]
+        kept = "".join(f"<NewerNoncurrentVersions>{number}</NewerNoncurrentVersions>" for number in numbers if number)
+        body = body.decode() if isinstance(body, bytes) else body
+        return status, headers, body.replace("</NoncurrentVersionExpiration>", kept + "</NoncurrentVersionExpiration>")
 
     s3.FakeBucket.set_lifecycle = set_with_versions
     S3Response.get_bucket_lifecycle = answer_with_versions
 
 
+def leave_rotation_to_the_caller():
+    """Secrets Manager: a rotation makes a pending version without a value; whoever plays the service calls the steps."""
+
+    def rotate(
+        self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True
+    ):
+        secret = self.secrets[secret_id]
+        token = client_request_token or str(mock_random.uuid4())
+        if secret.versions and rotate_immediately:
+            secret.remove_version_stages_from_old_versions(["AWSPENDING"])
+            secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
+        secret.rotation_lambda_arn = rotation_lambda_arn or secret.rotation_lambda_arn
+        secret.auto_rotate_after_days = (rotation_rules or {}).get("AutomaticallyAfterDays", 0)
+        secret.rotation_requested = secret.rotation_enabled = True
+        return secret.to_short_dict()
+
+    SecretsManagerBackend.rotate_secret = rotate
+
+
 def initialize_secrets():
     """Lambda: the rotation function's first run gives each of its secrets a value."""
-    invoke = LambdaFunction.invoke
+    invoke = LambdaSimpleBackend.invoke
 
-    def invoked(self, body, request_headers, response_headers):
-        event = json.loads(body or "{}")
-        if event.get("Step") != "initialize":
-            return invoke(self, body, request_headers, response_headers)
-        secrets = secretsmanager_backends[self.account_id][self.region]
-        for role, arn in json.loads(self.environment_vars["ROTATED_SECRETS"]).items():
-            if not secrets.secrets[arn].versions:
+    def invoked(self, function_name, qualifier, body, headers, response_headers):
+        if json.loads(body or "{}").get("Step") != "initialize":
+            return invoke(self, function_name, qualifier, body, headers, response_headers)
+        manager = secretsmanager_backends[self.account_id][self.region_name]
+        settings = self.get_function(function_name, qualifier).environment_vars
+        for role, arn in json.loads(settings["ROTATED_SECRETS"]).items():
+            if not manager.secrets[arn].versions:
                 value = {"username": f"{role}_a", "password": f"made-by-the-function-{mock_random.uuid4()}"}
-                secrets.put_secret_value(arn, json.dumps(value), None, str(mock_random.uuid4()), ["AWSCURRENT"])
-        return "null"
+                manager.put_secret_value(arn, json.dumps(value), None, str(mock_random.uuid4()), ["AWSCURRENT"])
+        return b"null"
 
-    LambdaFunction.invoke = invoked
+    LambdaSimpleBackend.invoke = invoked
+
+
+def say_who_reads_secrets():
+    """Secrets Manager: every read of a value is a line of the log, so that tests can count them."""
+    read = SecretsManagerBackend.get_secret_value
+
+    def said(self, secret_id, version_id, version_stage):
+        print(f"GetSecretValue {secret_id}", file=sys.stderr, flush=True)
+        return read(self, secret_id, version_id, version_stage)
+
+    SecretsManagerBackend.get_secret_value = said
 
 
 def extend():
@@ -122,4 +152,6 @@ def extend():
     drop_template_tags()
     ignore_conditional_denials()
     keep_newer_versions()
+    leave_rotation_to_the_caller()
     initialize_secrets()
+    say_who_reads_secrets()

@@ -1,0 +1,114 @@
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from roots import Root, copy_tree
+from tools import TRIES, run
+
+TERRAFORM = Path(__file__).resolve().parents[1]
+
+SUMMARY = []
+
+
+def summary(line):
+    """A line for the end of the run."""
+    SUMMARY.append(line)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in SUMMARY:
+        terminalreporter.write_line(line)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--every-environment", action="store_true", help="apply staging too, instead of planning it")
+
+
+@pytest.fixture(scope="session")
+def folder():
+    """A place outside the repository that every user can enter, removed at the end."""
+    path = Path(tempfile.mkdtemp(prefix="birthday-terraform-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def package():
+    """terraform/build/rotation.zip, freshly built."""
+    run([sys.executable, TERRAFORM / "package"], tries=TRIES)
+    return TERRAFORM / "build" / "rotation.zip"
+
+
+@pytest.fixture(scope="session")
+def tree(folder, package):
+    return copy_tree(TERRAFORM, folder / "terraform")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def started_double(log):
+    """The AWS double on a free port, and the settings under which everyone talks to it."""
+    settings = {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    port = free_port()
+    own = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ACM_VALIDATION_WAIT": "0", "PYTHONPATH": str(TERRAFORM / "tests")}
+    inherited = {key: value for key, value in os.environ.items() if key not in ("AWS_ENDPOINT_URL", "AWS_PROFILE")}
+    with open(log, "w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "double", str(port)], env=inherited | settings | own, stdout=output, stderr=output
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(url + "/moto-api/", process)
+        yield settings | {"AWS_ENDPOINT_URL": url}
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(url, process, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert process.poll() is None, "the AWS double ended"
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{url} did not answer in {seconds} s")
+
+
+@pytest.fixture(scope="session")
+def aws(folder):
+    """One double for all root modules: environments find what bootstrap made."""
+    with started_double(folder / "double.log") as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def bootstrap(tree, aws):
+    root = Root(tree, "bootstrap", aws)
+    root.init()
+    root.apply()
+    return root

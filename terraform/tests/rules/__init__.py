@@ -1,0 +1,50 @@
+"""What must be true of an environment. AWS's double accepts nearly everything, these do not.
+
+A rule is a function that gets a Stack and asserts; `broken_by` are changes of the stack,
+each of which the rule must notice (the tests make them and look).
+"""
+
+RULES = {}
+
+
+def rule(*broken_by, planned=False):
+    """Registers a rule. `planned`: it can be judged from a plan, before identifiers are known."""
+
+    def register(function):
+        function.broken_by, function.planned = broken_by, planned
+        assert broken_by, f"{function.__name__} is never seen failing"
+        RULES[function.__name__] = function
+        return function
+
+    return register
+
+
+def change(kind, name=None, /, **values):
+    """A change that sets values of all resources of a type."""
+
+    def apply(stack):
+        found = stack.all(kind, name)
+        assert found, f"nothing to change: {kind} {name}"
+        for resource in found:
+            for key, value in values.items():
+                # `a__b` reaches into the first block a.
+                *blocks, last = key.split("__")
+                for block in blocks:
+                    resource = resource[block][0]
+                resource[last] = value
+
+    return apply
+
+
+def remove(kind, name=None, /, count=None):
+    """A change that takes resources of a type away: all, or the first `count`."""
+
+    def apply(stack):
+        gone = [r for r in stack.resources if r["type"] == kind and (name is None or name in r["address"])][:count]
+        assert gone, f"nothing to remove: {kind} {name}"
+        stack.resources = [resource for resource in stack.resources if resource not in gone]
+
+    return apply
+
+
+from . import cluster, database, edge, identity, logs, network  # noqa: E402, F401

@@ -1,0 +1,59 @@
+"""EKS: control plane, nodes, add-ons."""
+
+import json
+
+from . import change, remove, rule
+
+
+@rule(change("aws_eks_cluster", version="1.31"), planned=True)
+def kubernetes_in_standard_support(stack):
+    cluster = stack.one("aws_eks_cluster")
+    assert int(cluster["version"].split(".")[1]) >= 35
+    assert cluster["upgrade_policy"][0]["support_type"] == "STANDARD"
+
+
+@rule(
+    change("aws_eks_node_group", subnet_ids=["elsewhere"]),
+    remove("aws_eks_node_group", count=1),
+    change("aws_eks_node_group", scaling_config__min_size=0),
+)
+def nodes_in_every_zone(stack):
+    application = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet", '"application-')}
+    zones = [application.get(subnet, "") for group in stack.all("aws_eks_node_group") for subnet in group["subnet_ids"]]
+    assert sorted(zones) == ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+    for group in stack.all("aws_eks_node_group"):
+        assert group["scaling_config"][0]["min_size"] >= 1
+        assert group["scaling_config"][0]["max_size"] > group["scaling_config"][0]["min_size"], "no room to scale"
+
+
+@rule(change("aws_eks_cluster", vpc_config__public_access_cidrs=["0.0.0.0/0"]), planned=True)
+def kubernetes_api_is_not_for_everyone(stack):
+    network = stack.one("aws_eks_cluster")["vpc_config"][0]
+    assert network["endpoint_private_access"]
+    assert not network["endpoint_public_access"] or "0.0.0.0/0" not in network["public_access_cidrs"]
+
+
+@rule(change("aws_eks_cluster", access_config__bootstrap_cluster_creator_admin_permissions=True), planned=True)
+def cluster_access_by_entries(stack):
+    access = stack.one("aws_eks_cluster")["access_config"][0]
+    assert access["authentication_mode"] == "API"
+    assert not access["bootstrap_cluster_creator_admin_permissions"]
+    assert len(stack.all("aws_eks_access_entry")) == 1
+
+
+@rule(change("aws_launch_template", metadata_options__http_put_response_hop_limit=2), change("aws_launch_template", metadata_options__http_tokens="optional"), planned=True)
+def pods_do_not_reach_node_credentials(stack):
+    options = stack.one("aws_launch_template")["metadata_options"][0]
+    assert (options["http_tokens"], options["http_put_response_hop_limit"]) == ("required", 1)
+
+
+def no_policies(stack):
+    stack.one("aws_eks_addon", "vpc_cni")["configuration_values"] = "{}"
+
+
+@rule(no_policies, remove("aws_eks_addon", "coredns"), planned=True)
+def addons(stack):
+    found = {addon["addon_name"]: addon for addon in stack.all("aws_eks_addon")}
+    assert set(found) == {"vpc-cni", "coredns", "kube-proxy", "aws-ebs-csi-driver"}
+    assert all("eksbuild" in addon["addon_version"] for addon in found.values())
+    assert json.loads(found["vpc-cni"]["configuration_values"])["enableNetworkPolicy"] == "true"

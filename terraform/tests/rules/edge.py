@@ -1,0 +1,143 @@
+"""Load balancer, certificate, names and web ACL."""
+
+import json
+
+from . import change, remove, rule
+
+
+@rule(change("aws_lb", subnets=["one"]), change("aws_lb", internal=True))
+def load_balancer_in_every_zone(stack):
+    balancer = stack.one("aws_lb")
+    public = {subnet["id"] for subnet in stack.all("aws_subnet", '"public-')}
+    assert balancer["load_balancer_type"] == "application" and not balancer["internal"]
+    assert set(balancer["subnets"]) == public and len(public) == 3
+    assert balancer["drop_invalid_header_fields"]
+
+
+@rule(change("aws_lb_target_group", health_check__port="traffic-port"), change("aws_lb_target_group", target_type="instance"), planned=True)
+def targets_are_checked(stack):
+    group = stack.one("aws_lb_target_group")
+    check = group["health_check"][0]
+    assert group["target_type"] == "ip"
+    assert (check["port"], check["path"], check["matcher"]) == ("15021", "/healthz/ready", "200")
+    assert check["interval"] * check["unhealthy_threshold"] <= 30, "a dead target stays too long"
+
+
+@rule(
+    change("aws_lb_listener", "https", ssl_policy="ELBSecurityPolicy-2016-08"),
+    change("aws_lb_listener", ".http", default_action=[{"type": "forward"}]),
+    planned=True,
+)
+def tls_1_2_or_newer(stack):
+    https, http = stack.one("aws_lb_listener", ".https"), stack.one("aws_lb_listener", "listener.http")
+    http = next(listener for listener in stack.all("aws_lb_listener") if listener["port"] == 80)
+    assert https["protocol"] == "HTTPS" and https["ssl_policy"].startswith("ELBSecurityPolicy-TLS13-1-2-")
+    action = http["default_action"][0]
+    assert action["type"] == "redirect"
+    assert (action["redirect"][0]["protocol"], action["redirect"][0]["status_code"]) == ("HTTPS", "HTTP_301")
+
+
+@rule(change("aws_acm_certificate", validation_method="EMAIL"), change("aws_lb_listener", "https", certificate_arn="x"))
+def certificate_by_dns(stack):
+    certificate = stack.one("aws_acm_certificate")
+    assert certificate["validation_method"] == "DNS"
+    assert certificate["domain_name"] == "birthday.example.com"
+    assert stack.one("aws_lb_listener", ".https")["certificate_arn"] == certificate["arn"]
+    assert stack.all("aws_route53_record", "validation")
+
+
+@rule(
+    change("aws_route53_record", "record.service", alias__evaluate_target_health=False),
+    remove("aws_route53_health_check"),
+)
+def dns_points_at_the_load_balancer(stack):
+    record, balancer = stack.one("aws_route53_record", "record.service"), stack.one("aws_lb")
+    assert record["alias"][0]["name"] == balancer["dns_name"] and record["alias"][0]["evaluate_target_health"]
+    check = stack.one("aws_route53_health_check")
+    assert (check["type"], check["fqdn"]) == ("HTTPS", record["name"])
+
+
+MANAGED = {
+    "AWSManagedRulesCommonRuleSet",  # XSS among others
+    "AWSManagedRulesSQLiRuleSet",
+    "AWSManagedRulesKnownBadInputsRuleSet",
+    "AWSManagedRulesAmazonIpReputationList",
+}
+
+
+def only_count(stack):
+    for found in stack.one("aws_wafv2_web_acl")["rule"]:
+        if found["name"] == "AWSManagedRulesSQLiRuleSet":
+            found["override_action"] = [{"count": [{}], "none": []}]
+
+
+def count_xss(stack):
+    for found in stack.one("aws_wafv2_web_acl")["rule"]:
+        if found["name"] == "AWSManagedRulesCommonRuleSet":
+            group = found["statement"][0]["managed_rule_group_statement"][0]
+            group["rule_action_override"][0]["name"] = "CrossSiteScripting_BODY"
+
+
+def no_limit(stack):
+    acl = stack.one("aws_wafv2_web_acl")
+    acl["rule"] = [found for found in acl["rule"] if found["name"] != "rate-limit"]
+
+
+@rule(only_count, count_xss, no_limit, remove("aws_wafv2_web_acl_association"), planned=True)
+def web_acl(stack):
+    rules = {found["name"]: found for found in stack.one("aws_wafv2_web_acl")["rule"]}
+    assert set(rules) == MANAGED | {"rate-limit"}
+    for name in MANAGED:
+        assert rules[name]["override_action"][0]["none"], f"{name} only counts"
+        group = rules[name]["statement"][0]["managed_rule_group_statement"][0]
+        overridden = [override["name"] for override in group["rule_action_override"]]
+        assert set(overridden) <= {"NoUserAgent_HEADER"}, f"{name}: {overridden} do not block"
+    limit = rules["rate-limit"]["statement"][0]["rate_based_statement"][0]
+    assert limit["aggregate_key_type"] == "IP" and rules["rate-limit"]["action"][0]["block"]
+    assert stack.one("aws_wafv2_web_acl_association")
+
+
+def show_paths(stack):
+    logging = stack.one("aws_wafv2_web_acl_logging_configuration")
+    logging["redacted_fields"] = [field for field in logging["redacted_fields"] if not field["uri_path"]]
+
+
+def take_samples(stack):
+    stack.one("aws_wafv2_web_acl")["rule"][0]["visibility_config"][0]["sampled_requests_enabled"] = True
+
+
+@rule(show_paths, take_samples, change("aws_lb", access_logs=[{"enabled": True}]), planned=True)
+def no_names_in_edge_logs(stack):
+    """Names lie in URLs: no log of the edge may hold one."""
+    fields = stack.one("aws_wafv2_web_acl_logging_configuration")["redacted_fields"]
+    assert any(field["uri_path"] for field in fields) and any(field["query_string"] for field in fields)
+    for found in stack.one("aws_wafv2_web_acl")["rule"]:
+        assert not found["visibility_config"][0]["sampled_requests_enabled"]
+    assert not any(logs["enabled"] for logs in stack.one("aws_lb").get("access_logs") or [])
+
+
+BRIDGE = {
+    "labels": {"environment", "aws_region"},
+    "annotations": {
+        "aws_account_id", "cluster_name", "vpc_id", "domain_name", "image_repository", "target_group_arn",
+        "load_balancer_controller_role_arn", "external_secrets_role_arn", "cluster_autoscaler_role_arn",
+        "cloudwatch_agent_role_arn", "service_role_arn", "database_host", "database_replica_host", "database_port",
+        "database_name", "database_secret_name", "database_owner_secret_name", "application_log_group",
+        "database_subnet_cidrs",
+    },
+}  # fmt: skip
+
+
+def rename_key(stack):
+    annotations = stack.outputs["bridge"]["value"]["annotations"]
+    annotations["target_group"] = annotations.pop("target_group_arn")
+
+
+@rule(rename_key)
+def bridge_contract(stack):
+    bridge = stack.outputs["bridge"]["value"]
+    assert {part: set(values) for part, values in bridge.items()} == BRIDGE
+    values = list(bridge["labels"].values()) + list(bridge["annotations"].values())
+    assert all(isinstance(value, str) for value in values), "annotations are strings"
+    assert bridge["annotations"]["database_subnet_cidrs"] == "10.0.21.0/24,10.0.22.0/24,10.0.23.0/24"
+    assert "password" not in json.dumps(bridge)

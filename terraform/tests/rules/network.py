@@ -1,0 +1,156 @@
+"""The VPC, its subnets, the ways out, and who may talk to whom."""
+
+from . import change, remove, rule
+
+ZONES = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+ANYWHERE = ("0.0.0.0/0", "::/0")
+
+
+def ranges(stack, tier):
+    return {subnet["availability_zone"]: subnet["cidr_block"] for subnet in stack.all("aws_subnet", f'"{tier}-')}
+
+
+def zones(*third_octets):
+    return {zone: f"10.0.{octet}.0/24" for zone, octet in zip(ZONES, third_octets)}
+
+
+@rule(change("aws_vpc", cidr_block="10.1.0.0/16"), planned=True)
+def vpc_range(stack):
+    assert stack.one("aws_vpc")["cidr_block"] == "10.0.0.0/16"
+
+
+@rule(change("aws_subnet", '"public-', cidr_block="10.0.9.0/24"), planned=True)
+def public_subnets(stack):
+    assert ranges(stack, "public") == zones(1, 2, 3)
+
+
+@rule(change("aws_subnet", '"application-', availability_zone="eu-west-1a"), planned=True)
+def application_subnets(stack):
+    assert ranges(stack, "application") == zones(11, 12, 13)
+
+
+@rule(remove("aws_subnet", '"database-', count=1), planned=True)
+def database_subnets(stack):
+    assert ranges(stack, "database") == zones(21, 22, 23)
+
+
+@rule(remove("aws_subnet", count=1), planned=True)
+def nine_subnets(stack):
+    assert len(stack.all("aws_subnet")) == 9
+    assert {subnet["availability_zone"] for subnet in stack.all("aws_subnet")} == set(ZONES)
+
+
+@rule(change("aws_subnet", map_public_ip_on_launch=True), planned=True)
+def no_public_addresses(stack):
+    assert not any(subnet["map_public_ip_on_launch"] for subnet in stack.all("aws_subnet"))
+
+
+@rule(remove("aws_nat_gateway", count=1), change("aws_nat_gateway", subnet_id="elsewhere"))
+def nat_gateway_per_zone(stack):
+    public = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet", '"public-')}
+    assert sorted(public.get(gateway["subnet_id"], "") for gateway in stack.all("aws_nat_gateway")) == ZONES
+
+
+def ways_out(stack):
+    """Subnet -> where its default route leads: a NAT gateway's zone, "internet" or None."""
+    public = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet")}
+    gateways = {gateway["id"]: public[gateway["subnet_id"]] for gateway in stack.all("aws_nat_gateway")}
+    gateways |= {gateway["id"]: "internet" for gateway in stack.all("aws_internet_gateway")}
+    tables = {}
+    for route in stack.all("aws_route"):
+        if route["destination_cidr_block"] in ANYWHERE:
+            tables[route["route_table_id"]] = gateways[route["nat_gateway_id"] or route["gateway_id"]]
+    return {link["subnet_id"]: tables.get(link["route_table_id"]) for link in stack.all("aws_route_table_association")}
+
+
+def route_database_out(stack):
+    table = stack.one("aws_route_table", "aws_route_table.database")["id"]
+    gateway = stack.one("aws_internet_gateway")["id"]
+    route = {"destination_cidr_block": "0.0.0.0/0", "route_table_id": table, "gateway_id": gateway, "nat_gateway_id": ""}
+    stack.resources.append({"type": "aws_route", "address": "added", "mode": "managed", "values": route})
+
+
+def swap_nat(stack):
+    first = stack.all("aws_nat_gateway")[0]["id"]
+    change("aws_route", "aws_route.nat", nat_gateway_id=first)(stack)
+
+
+@rule(route_database_out, swap_nat, remove("aws_route", "aws_route.internet"))
+def each_tier_has_its_way_out(stack):
+    way = ways_out(stack)
+    for subnet in stack.all("aws_subnet"):
+        expected = {"public": "internet", "application": subnet["availability_zone"], "database": None}
+        assert way[subnet["id"]] == expected[subnet["tags"]["Tier"]], subnet["tags"]["Name"]
+
+
+def edges(stack):
+    """(from, to, port) of every flow that two security groups, or one and an address range, allow."""
+    names = {group["id"]: group["name"].removeprefix("birthday-production-") for group in stack.all("aws_security_group")}
+    ways = {"ingress": set(), "egress": set()}
+    for direction, known in ways.items():
+        for entry in stack.all(f"aws_vpc_security_group_{direction}_rule"):
+            own = names[entry["security_group_id"]]
+            other = names.get(entry["referenced_security_group_id"]) or entry["cidr_ipv4"] or entry["cidr_ipv6"]
+            port = "all" if entry["ip_protocol"] == "-1" else entry["from_port"]
+            assert port == "all" or entry["from_port"] == entry["to_port"], "a range of ports"
+            known.add((other, own, port) if direction == "ingress" else (own, other, port))
+    return ways
+
+
+FLOWS = {
+    ("load-balancer", "nodes", 8080),
+    ("load-balancer", "nodes", 15021),
+    ("control-plane", "nodes", 10250),
+    ("control-plane", "nodes", 15017),
+    ("control-plane", "nodes", 15012),
+    ("control-plane", "nodes", 9443),
+    ("nodes", "control-plane", 443),
+    ("nodes", "database", 5432),
+    ("nodes", "endpoints", 443),
+    ("nodes", "nodes", "all"),
+    ("rotation", "database", 5432),
+    ("rotation", "endpoints", 443),
+}
+
+
+@rule(
+    change("aws_vpc_security_group_ingress_rule", '"queries"', referenced_security_group_id=None, cidr_ipv4="10.0.0.0/16"),
+    change("aws_vpc_security_group_egress_rule", '"queries"', to_port=6000),
+    remove("aws_vpc_security_group_ingress_rule", '"istio_webhook"'),
+)
+def security_group_graph(stack):
+    ways = edges(stack)
+    assert ways["ingress"] == FLOWS | {("0.0.0.0/0", "load-balancer", 80), ("0.0.0.0/0", "load-balancer", 443)}
+    assert ways["egress"] == FLOWS | {("nodes", "0.0.0.0/0", 443)}
+
+
+@rule(change("aws_vpc_security_group_ingress_rule", '"queries"', cidr_ipv4="0.0.0.0/0"), planned=True)
+def only_the_load_balancer_is_open(stack):
+    open_ports = [
+        rule["from_port"]
+        for rule in stack.all("aws_vpc_security_group_ingress_rule")
+        if rule["cidr_ipv4"] in ANYWHERE or rule["cidr_ipv6"] in ANYWHERE
+    ]
+    assert sorted(open_ports) == [80, 443]
+
+
+@rule(change("aws_default_security_group", ingress=[{"protocol": "-1"}]))
+def default_security_group_is_closed(stack):
+    group = stack.one("aws_default_security_group")
+    assert not group["ingress"] and not group["egress"]
+
+
+@rule(
+    change("aws_network_acl_rule", "database-ingress", cidr_block="0.0.0.0/0"),
+    change("aws_network_acl_rule", "database-egress", to_port=443),
+    remove("aws_network_acl", "database"),
+    planned=True,
+)
+def network_acls(stack):
+    assert len(stack.all("aws_network_acl")) == 3
+    application = {"10.0.11.0/24", "10.0.12.0/24", "10.0.13.0/24"}
+    database = stack.all("aws_network_acl_rule", '"database-')
+    into = {(rule["cidr_block"], rule["from_port"], rule["to_port"]) for rule in database if not rule["egress"]}
+    out = {(rule["cidr_block"], rule["from_port"], rule["to_port"]) for rule in database if rule["egress"]}
+    assert into == {(cidr, 5432, 5432) for cidr in application}
+    assert out == {(cidr, 1024, 65535) for cidr in application}

@@ -1,0 +1,224 @@
+"""What can be said of the files themselves: no AWS, no double, a few minutes."""
+
+import datetime
+import os
+import re
+import sys
+from pathlib import Path
+
+import libinjection
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+import tools
+from conftest import TERRAFORM
+from roots import copy_tree
+from rules import RULES
+from rules.edge import BRIDGE
+from tools import run
+
+REPOSITORY = TERRAFORM.parent
+ROOTS = ["bootstrap", "environments/staging", "environments/production"]
+MODULES = sorted(path.name for path in (TERRAFORM / "modules").iterdir())
+
+
+def read(path):
+    return (TERRAFORM / path).read_text()
+
+
+@pytest.fixture(scope="module")
+def copy(folder):
+    return copy_tree(TERRAFORM, folder / "static")
+
+
+def test_files_are_formatted():
+    run(["terraform", "fmt", "-check", "-recursive", "-diff", TERRAFORM])
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_root_module_is_valid(copy, root):
+    """Initialized with the lock file as it is, and valid with every module it uses."""
+    environment = os.environ | tools.terraform_environment()
+    run(["terraform", "init", "-backend=false", "-lockfile=readonly", "-no-color"], cwd=copy / root, env=environment)
+    run(["terraform", "validate", "-no-color"], cwd=copy / root, env=environment)
+
+
+def test_tflint_has_no_finding(copy):
+    run([tools.tflint(), "--recursive", f"--config={TERRAFORM / '.tflint.hcl'}", "--no-color"], cwd=copy)
+
+
+def test_checkov_has_no_finding():
+    """Every waiver of .checkov.yaml and of the files has its reason beside it."""
+    run([*tools.checkov(), "--config-file", ".checkov.yaml", "--directory", "."], cwd=TERRAFORM)
+
+
+def test_every_waiver_of_checkov_has_a_reason():
+    waivers = [line for line in read(".checkov.yaml").splitlines() if "CKV" in line]
+    assert waivers and all(re.search(r"# \w.{10,}", line) for line in waivers)
+
+
+def test_environments_differ_in_their_values_only():
+    staging, production = (TERRAFORM / "environments" / name for name in ("staging", "production"))
+    own = {"terraform.tfvars", "backend.tf", "README.md"}
+    names = {path.name for folder in (staging, production) for path in folder.iterdir() if path.is_file()}
+    for name in names - own:
+        assert (staging / name).read_text() == (production / name).read_text(), name
+    backend = [re.sub(r"(staging|production)/", "<environment>/", (folder / "backend.tf").read_text()) for folder in (staging, production)]
+    assert backend[0] == backend[1]
+
+
+def test_every_place_names_the_same_state():
+    values = dict(re.findall(r'^(\w+) += "(.*)"', read("bootstrap/terraform.tfvars"), re.M))
+    for environment in ("staging", "production"):
+        backend = dict(re.findall(r'^ +(\w+) += "(.*)"', read(f"environments/{environment}/backend.tf"), re.M))
+        assert backend == {
+            "bucket": values["state_bucket"],
+            "key": f"{environment}/terraform.tfstate",
+            "region": values["region"],
+            "kms_key_id": f"alias/{values['project']}-terraform-state",
+            "dynamodb_table": f"{values['project']}-terraform-lock",
+        }
+        own = dict(re.findall(r'^(\w+) += "(.*)"', read(f"environments/{environment}/terraform.tfvars"), re.M))
+        for shared in ("project", "region", "zone_name", "repository_name"):
+            assert own[shared] == values[shared], f"{shared} of {environment}"
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_lock_file_knows_every_platform(root):
+    """`zh` are the provider's published archives: linux, darwin and others on amd64 and arm64."""
+    lock = read(f"{root}/.terraform.lock.hcl")
+    assert len(set(re.findall(r'"zh:[0-9a-f]{64}"', lock))) == 15
+    assert re.search(r'"h1:[\w+/=]{44}"', lock)
+    assert lock == read("bootstrap/.terraform.lock.hcl")
+
+
+def product_files():
+    return [path for path in TERRAFORM.rglob("*.tf*") if ".terraform" not in path.parts and "tests" not in path.parts]
+
+
+def test_nothing_for_tests_only_is_in_product_code():
+    assert len(product_files()) > 50
+    for path in product_files():
+        text = path.read_text()
+        for word in ("skip_credentials", "skip_requesting", "skip_metadata", "localhost", "127.0.0.1", "endpoints {", "s3_use_path_style", "123456789012", "mock"):
+            assert word not in text, f"{word} in {path}"
+
+
+def test_no_file_is_too_long():
+    for path in [*product_files(), *(TERRAFORM / "tests").rglob("*.py"), *(TERRAFORM / "modules").rglob("*.py")]:
+        if path.name != "test_rotation.py":
+            assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_documentation_is_current():
+    run([sys.executable, TERRAFORM / "document", "--check"])
+
+
+@pytest.mark.parametrize("folder", [*ROOTS, *(f"modules/{name}" for name in MODULES)])
+def test_module_is_documented(folder):
+    readme = read(f"{folder}/README.md")
+    assert "```hcl" in readme or "```sh" in readme, "no usage"
+    assert "## Inputs" in readme and "## Outputs" in readme
+    for kind in ("variable", "output"):
+        for name, body in re.findall(rf'^{kind} "(\w+)" {{\n(.*?)^}}', read(f"{folder}/{kind}s.tf"), re.M | re.S):
+            assert re.search(r'^  description += "\S', body, re.M), f"{name} has no description"
+            assert kind == "output" or re.search(r"^  type +=", body, re.M), f"{name} has no type"
+
+
+def own_tests():
+    files = [*Path(__file__).parent.glob("test_*.py")]
+    return {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)}
+
+
+def test_every_line_of_the_architecture_names_its_proof():
+    """The table of terraform/README.md: every assertion it names exists, and every rule is named."""
+    rows = re.findall(r"^\| .+ \|$", read("README.md").split("## From the architecture to the code")[1].split("\n## ")[0], re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[-2])}
+    assert len(rows) > 45
+    assert named <= set(RULES) | own_tests(), named - set(RULES) - own_tests()
+    assert set(RULES) <= named, set(RULES) - named
+
+
+def test_root_certificates_are_valid_for_years():
+    found = x509.load_pem_x509_certificates((TERRAFORM / "modules/secrets/rotation/rds-ca.pem").read_bytes())
+    limit = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=2 * 365)
+    assert len(found) == 3
+    for certificate in found:
+        assert certificate.issuer == certificate.subject and "eu-west-1 Root CA" in certificate.subject.rfc4514_string()
+        certificate.verify_directly_issued_by(certificate)
+        assert certificate.not_valid_after_utc > limit
+
+
+# ------------------------------------------------------------------ what gitops/ relies on
+
+
+def gitops(path):
+    file = REPOSITORY / "gitops" / path
+    if not file.exists():
+        pytest.skip("gitops/ can be moved to a repository of its own")
+    return file.read_text()
+
+
+def test_pods_trust_the_same_root_certificates():
+    def prints(text):
+        return {certificate.fingerprint(hashes.SHA256()) for certificate in x509.load_pem_x509_certificates(text.encode())}
+
+    assert prints(gitops("platform/secrets/base/rds-ca.pem")) == prints(read("modules/secrets/rotation/rds-ca.pem"))
+
+
+def test_cluster_secret_has_the_keys_of_the_bridge():
+    for document in gitops("bootstrap/cluster-secret.example.yaml").split("\n---\n"):
+        parts = {
+            part: set(re.findall(r"^    (\w+):", re.search(rf"^  {part}:\n((?:    .*\n)+)", document, re.M)[1], re.M))
+            for part in BRIDGE
+        }
+        assert parts == BRIDGE
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_connection_budget_covers_what_gitops_may_start(environment):
+    """Stable and canary pods at their most, with the surge of a rolling update, each with its pool."""
+    chart = gitops("charts/birthday-api/values.yaml")
+    values = gitops(f"environments/{environment}/birthday-api.yaml")
+    deployment = gitops("charts/birthday-api/templates/deployment.yaml")
+
+    def number(pattern, *texts):
+        return int(next(found[1] for text in texts if (found := re.search(pattern, text, re.M))))
+
+    most = number(r"^  max: (\d+)", values, chart)
+    surge = -(-most * number(r"maxSurge: (\d+)%", deployment) // 100)
+    pool = number(r"^  maxConnections: (\d+)", values, chart)
+    budget = {
+        name: int(value) for name, value in re.findall(r"^  (pods|pool) += (\d+)", read(f"environments/{environment}/terraform.tfvars"), re.M)
+    }
+    assert budget["pool"] == pool
+    assert budget["pods"] >= 2 * (most + surge)
+
+
+# ------------------------------------------------------------------ what the web ACL must let through
+
+NAMES = ["a", "Ada", "union", "select", "drop", "script", "alert", "OR", "exec", "javascript", "onerror", "x" * 64]
+LEGAL = (
+    [f"/hello/{name}" for name in NAMES]
+    + [f"/hello/{name}/birthday.ics" for name in NAMES]
+    + [f"/?username={name}" for name in NAMES]
+    + [f"username={name}&dateOfBirth=2000-02-29" for name in NAMES]
+    + ['{"dateOfBirth":"2000-02-29"}', "/docs", "/openapi.json", "/", "Europe/Berlin", "America/Argentina/Buenos_Aires"]
+)
+ATTACKS = ["1' OR '1'='1", "x' UNION SELECT password FROM users--", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>']
+
+
+def looks_like_an_attack(text):
+    """By libinjection, the detector that SQL injection and XSS rules are commonly built on."""
+    return libinjection.is_sql_injection(text)["is_sqli"] or libinjection.is_xss(text)["is_xss"]
+
+
+def test_legal_requests_do_not_look_like_attacks():
+    assert [text for text in ATTACKS if not looks_like_an_attack(text)] == []
+    assert [text for text in LEGAL if looks_like_an_attack(text)] == []
+
+
+def test_legal_requests_are_far_below_the_size_rules():
+    """AWSManagedRulesCommonRuleSet blocks queries over 2,048 bytes, paths over 1,024, bodies over 8 KiB (on load balancers)."""
+    assert max(len(text) for text in LEGAL) < 256
