@@ -159,7 +159,10 @@ fn told(error: figment::Error) -> SettingError {
         Some(source) => format!(" (in {}, {source})", metadata.name),
         None => format!(" (in {})", metadata.name),
     });
-    SettingError { key, reason: format!("{}{source}", error.kind) }
+    // What the parser of TOML says takes several lines, and quotes the file, passwords included.
+    let told = error.kind.to_string();
+    let told: Vec<&str> = told.lines().filter(|line| !line.contains(" |")).collect();
+    SettingError { key, reason: format!("{}{source}", told.join(": ")) }
 }
 
 fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {

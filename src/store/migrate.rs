@@ -41,10 +41,13 @@ pub enum MigrationError {
 
 /// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over.
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
-    let until = Instant::now() + wait;
+    // None is beyond any clock: for ever.
+    let until = Instant::now().checked_add(wait);
     loop {
         match migrate(settings).await {
-            Err(MigrationError::NotYet(reason)) if Instant::now() < until => tracing::info!("waiting for the database: {reason}"),
+            Err(MigrationError::NotYet(reason)) if until.is_none_or(|until| Instant::now() < until) => {
+                tracing::info!("waiting for the database: {reason}")
+            }
             outcome => return outcome,
         }
         sleep(PAUSE).await;

@@ -51,7 +51,7 @@ fn a_value_that_cannot_be_is_refused_with_its_key() {
     for (name, value, words) in [
         ("ROCKET_PORT", "abc", ["setting port:", "abc"]),
         ("ROCKET_PORT", "65536", ["setting port:", "65536"]),
-        ("ROCKET_ADDRESS", "nowhere", ["setting address:", "nowhere"]),
+        ("ROCKET_ADDRESS", "nowhere", ["setting address:", "IP address"]),
         ("ROCKET_WORKERS", "0", ["setting workers:", "at least 1"]),
         ("ROCKET_BIRTHDAY", "{time_zone=\"Mars/Olympus\"}", ["setting birthday.time_zone:", "Mars/Olympus"]),
         ("ROCKET_BIRTHDAY", "{leap_day=\"feb29\"}", ["setting birthday.leap_day:", "feb29"]),
@@ -129,7 +129,17 @@ fn a_table_at_the_top_of_rocket_toml_is_no_profile() {
         expect_refusal(&[], &format!("[{table}]\nx = 1"), &[&format!("setting {table}:"), "[default]"]);
     }
     expect_refusal(&[], "[default.birthday]\nleapday = \"feb28\"", &["setting birthday", "leapday"]);
-    expect_refusal(&[], "this is not TOML", &["Rocket.toml"]);
+}
+
+#[test]
+fn a_rocket_toml_that_cannot_be_read_is_named_without_quoting_it() {
+    expect_refusal(&[], "this is not TOML", &["Rocket.toml", "line 1, column 6"]);
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("Rocket.toml"), "[default.databases.birthdays]\nurl = \"postgres://u:s3cret@localhost/x")
+        .unwrap();
+    let ended = finish(&mut command(directory.path()));
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
 }
 
 #[test]

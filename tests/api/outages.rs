@@ -96,6 +96,8 @@ async fn a_save_that_was_acknowledged_survives_the_crash_of_postgresql() {
     for number in 0..acknowledged.load(Ordering::Relaxed) {
         assert_eq!(app.get(&format!("/hello/{}", name(number))).await.status, 200, "save number {number} is lost");
     }
+    // Before its server.
+    drop(app);
 }
 
 /// After a failover the old primary comes back as a standby, and a service that stayed with it could not save.
@@ -104,11 +106,15 @@ async fn a_server_that_has_become_read_only_is_given_up() {
     let server = postgresql::Server::start(&[]);
     let app = TestApp::with(Database::on(server.url("postgres").parse().unwrap()), "");
     app.save("John", "1990-11-28").await;
-    run_on_postgresql(&server.url("postgres"), "alter system set default_transaction_read_only = on; select pg_reload_conf()");
+    let read_only = |change: &str| {
+        run_on_postgresql(&server.url("postgres"), change);
+        run_on_postgresql(&server.url("postgres"), "select pg_reload_conf()");
+    };
     let saved = async || app.put("/hello/John", birthday("1990-11-28")).await.status;
+    read_only("alter system set default_transaction_read_only = on");
     eventually(HEALS, "saves are refused", async || app.put("/hello/Mary", birthday("1990-11-28")).await.status == 503).await;
     assert_eq!(app.get("/hello/John").await.status, 200);
-    run_on_postgresql(&server.url("postgres"), "alter system reset default_transaction_read_only; select pg_reload_conf()");
+    read_only("alter system reset default_transaction_read_only");
     eventually(HEALS, "saves go on", async || saved().await == 204).await;
 }
 

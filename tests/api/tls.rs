@@ -26,10 +26,7 @@ fn server(authority: &Authority, host: &str) -> postgresql::Server {
         fs::write(directory.join("server.key"), key.serialize_pem()).unwrap();
         fs::write(directory.join("hba"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").unwrap();
     };
-    postgresql::Server::prepare(
-        files,
-        &["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key", "hba_file=../hba"],
-    )
+    postgresql::Server::prepare(files, &["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key", "hba_file=hba"])
 }
 
 fn ca_file(directory: &TempDir, authority: &Authority) -> PathBuf {

@@ -38,7 +38,7 @@ async fn anything_else_is_refused_alike_by_every_method(app: TestApp) {
 }
 
 async fn without_a_name_there_is_nothing(app: TestApp) {
-    for path in ["/hello", "/hello/", "/hello//", "/hello//birthday.ics"] {
+    for path in ["/hello", "/hello/", "/hello//"] {
         for method in [Method::GET, Method::PUT, Method::DELETE] {
             let request = app.request(method, path).header("Content-Type", "application/json").body(birthday("1990-05-17"));
             app.send(request).await.expect_problem(404, "not-found");

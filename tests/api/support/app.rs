@@ -10,7 +10,7 @@ use birthday_api::http::Clock;
 use birthday_api::lifecycle;
 use chrono::{DateTime, TimeDelta, Utc};
 use figment::Figment;
-use figment::providers::{Format, Toml};
+use figment::providers::{Format, Serialized, Toml};
 use rocket::fairing::AdHoc;
 use tokio::sync::oneshot;
 
@@ -110,13 +110,16 @@ impl TestApp {
     }
 }
 
-/// The defaults, but for a free port, a database at `url` with its schema, and no wait at the end.
+/// The defaults, but for a free port, a database at `url` with its schema, no wait at the end, and patience with a busy machine.
 pub fn figment(url: &str) -> Figment {
     Figment::from(Toml::string(include_str!("../../../Rocket.toml")).nested())
-        .merge(("port", 0))
-        .merge(("lifecycle.drain", 0))
-        .merge(("databases.birthdays.url", url))
-        .merge(("databases.birthdays.migrate", true))
+        .merge(Serialized::default("port", 0))
+        .merge(Serialized::default("lifecycle.drain", 0))
+        .merge(Serialized::default("shutdown.grace", 30))
+        .merge(Serialized::default("databases.birthdays.url", url))
+        .merge(Serialized::default("databases.birthdays.migrate", true))
+        .merge(Serialized::default("databases.birthdays.connect_timeout", 15))
+        .merge(Serialized::default("databases.birthdays.query_timeout", 15))
 }
 
 impl Deref for TestApp {

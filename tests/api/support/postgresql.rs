@@ -71,7 +71,15 @@ impl Server {
         }
         give_away(&directory);
         let initdb = as_server(&binaries().join("initdb"))
-            .args(["--no-sync", "--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
+            .args([
+                "--no-sync",
+                "--username=postgres",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "-c",
+                "scram_iterations=1",
+            ])
             .arg(format!("--pwfile={}", directory.join("password").display()))
             .arg("-D")
             .arg(directory.join("data"))
