@@ -37,24 +37,30 @@ def test_containers_are_confined(stack: Client):
 def test_passwords_are_random_and_nowhere_but_in_their_files(stack: Client):
     logins = {}
     for login in ("owner", "service"):
-        logins[login] = compose("exec", "database", "cat", f"/run/logins/{login}/password")
+        logins[login] = compose("exec", "-T", "database", "cat", f"/run/logins/{login}/password")
         assert re.fullmatch(r"[A-Za-z0-9+/]{32}", logins[login])
-        modes = compose("exec", "database", "stat", "--format=%U %u %g %a", f"/run/logins/{login}/password")
+        modes = compose("exec", "-T", "database", "stat", "--format=%U %u %g %a", f"/run/logins/{login}/password")
         assert modes.endswith("65532 999 440")
     assert logins["owner"] != logins["service"]
-    told = compose("logs", "--no-color") + compose("config") + compose("exec", "database", "cat", "/proc/1/environ")
+    told = compose("logs", "--no-color") + compose("config") + compose("exec", "-T", "database", "cat", "/proc/1/environ")
     told += "".join(docker("inspect", PROJECT + "-" + name) for name in ("api-1", "migrate-1", "database-1", "credentials-1"))
     assert "POSTGRES_DB" in told and not any(password in told for password in logins.values())
 
 
 def test_service_may_read_and_write_rows_and_nothing_else(stack: Client):
     def psql(statement: str) -> str:
-        script = 'PGPASSWORD=$(cat /run/logins/service/password) exec psql -h 127.0.0.1 -U birthday -d birthday -c "$1"'
-        return compose("exec", "database", "bash", "-c", script, "psql", statement, check=False)
+        return psql_as("birthday", "$(cat /run/logins/service/password)", statement)
 
-    assert "INSERT 0 1" in psql("insert into birthdays values ('Grace', '1906-12-09') on conflict do nothing")
+    assert "INSERT 0 1" in psql("insert into birthdays values ('Grace', '1906-12-09')")
+    assert "DELETE 1" in psql("delete from birthdays where username = 'Grace'")
     for refused in ("drop table birthdays", "truncate birthdays", "create table more ()", "create role more"):
         assert re.search("permission denied|must be owner", psql(refused)), refused
+
+
+def test_database_wants_a_password_and_the_superuser_has_none(stack: Client):
+    started_with = "$(tr '\\0' '\\n' </proc/1/environ | sed -n 's/^POSTGRES_PASSWORD=//p')"
+    for user, password in (("postgres", started_with), ("birthday", "wrong")):
+        assert "password authentication failed" in psql_as(user, password, "select 1"), user
 
 
 def test_stop_under_load_loses_nothing(stack: Client):
@@ -116,10 +122,16 @@ def test_data_survives_down_and_down_v_removes_everything(stack: Client):
     assert leftovers("container") == [] and len(leftovers("volume")) == 3
 
     compose("up", "--detach", "--wait", limit=180)
-    assert stack.find("Edsger").status == 200
+    assert Client(PORT).find("Edsger").status == 200
 
     compose("down", "--volumes")
     assert [leftovers(kind) for kind in ("container", "volume", "network")] == [[], [], []]
+
+
+def psql_as(user: str, password: str, statement: str) -> str:
+    """What PostgreSQL answers over TCP; `password` may be an expansion of the container's shell."""
+    script = f'PGPASSWORD="{password}" exec psql -h 127.0.0.1 -U {user} -d birthday -c "$1"'
+    return compose("exec", "-T", "database", "bash", "-c", script, "psql", statement, check=False)
 
 
 def watch_readiness(seen: list[tuple[float, int]]):

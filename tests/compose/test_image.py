@@ -18,7 +18,7 @@ SHELLS = {"sh", "ash", "bash", "dash", "busybox"}
 
 def files(image: str) -> dict[str, int]:
     """Every path in the image that is not a directory, with its size."""
-    made = docker("create", image)
+    made = docker("create", image, "nothing")
     try:
         with subprocess.Popen(["docker", "export", made], stdout=subprocess.PIPE) as export:
             with tarfile.open(fileobj=export.stdout, mode="r|") as archive:
@@ -85,7 +85,7 @@ def test_starts_with_the_settings_of_the_chart(image: str, pod: dict, secret: st
             assert client.request("GET", container[probe]["httpGet"]["path"]).status == 200, probe
         # the database of the chart's values is not to be found here: an outage, not a failed start
         assert client.find("Ada").is_outage
-        assert docker("top", running, "-eo", "uid,args").splitlines()[1].split() == ["65532", "birthday-api", "serve"]
+        assert docker("top", running, "-eo", "pid,uid,args").splitlines()[1].split()[1:] == ["65532", "birthday-api", "serve"]
         lines = docker("logs", running).splitlines()
         assert lines and all(json.loads(line)["level"] for line in lines)
 
