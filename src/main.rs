@@ -74,8 +74,7 @@ fn main() -> ExitCode {
 
 fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
     telemetry::start(settings.telemetry.format);
-    let workers = settings.rocket.workers;
-    runtime(workers)?.block_on(async {
+    runtime(&settings)?.block_on(async {
         let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
         lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await.map_err(|error| error.to_string())
     })
@@ -84,17 +83,19 @@ fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
 fn migrate(settings: &Settings, wait: Duration) -> Result<(), String> {
     telemetry::start(settings.telemetry.format);
     let database = &settings.databases.birthdays;
-    runtime(1)?.block_on(store::migrate_within(database, wait)).map_err(|error| error.to_string())?;
+    runtime(settings)?.block_on(store::migrate_within(database, wait)).map_err(|error| error.to_string())?;
     tracing::info!("the schema of {} is up to date", database.url);
     Ok(())
 }
 
 /// One thread does not pay for coordination; more than one is for a machine that this service has to itself.
-fn runtime(workers: usize) -> Result<Runtime, String> {
+fn runtime(settings: &Settings) -> Result<Runtime, String> {
+    let workers = settings.rocket.workers;
     let mut builder = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     if workers > 1 {
         builder.worker_threads(workers);
     }
+    builder.max_blocking_threads(settings.rocket.max_blocking);
     builder.enable_all().build().map_err(|error| format!("no runtime: {error}"))
 }
 

@@ -17,7 +17,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, Settings};
-use crate::http::{Clock, started};
+use crate::http::{Clock, RESOURCES, started};
 use crate::store::Birthdays;
 
 /// Log lines go to standard error. Panics become lines too.
@@ -43,7 +43,7 @@ const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
     method: &'static str,
-    route: String,
+    route: &'static str,
     status: u16,
 }
 
@@ -112,7 +112,7 @@ impl Fairing for Requests {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let took = started(request).elapsed();
-        let route = request.route().map_or_else(|| "unmatched".to_owned(), |route| route.uri.to_string());
+        let route = template(request);
         let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
         let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
@@ -135,6 +135,12 @@ impl Fairing for Requests {
             );
         }
     }
+}
+
+/// The route's path with its parameters' names; everything that no route takes counts as one.
+fn template(request: &Request<'_>) -> &'static str {
+    let path = request.route().map_or("", |route| route.uri.path());
+    RESOURCES.iter().map(|(template, _)| *template).find(|template| *template == path).unwrap_or("unmatched")
 }
 
 /// Version 00 of <https://www.w3.org/TR/trace-context/>: `00-<32 hex>-<16 hex>-<2 hex>`.

@@ -106,11 +106,13 @@ mod tests {
     }
 
     /// Walks backwards through 401 years (a whole Gregorian cycle) for each of the 366 birthdays, counting days one by one.
+    /// The rules differ for 29 February alone, so the second one is tried on it and its neighbours.
     #[test]
     fn every_day_of_a_400_year_cycle_agrees_with_counting_day_by_day_under_both_rules() {
         let (first, last) = (day("1999-12-31"), day("2401-12-31"));
-        let leap_year = (0..366).map(|offset| day("2000-01-01") + chrono::Days::new(offset));
-        for (born, rule) in leap_year.flat_map(|born| [(born, LeapDay::Mar1), (born, LeapDay::Feb28)]) {
+        let leap_year: Vec<NaiveDate> = day("2000-01-01").iter_days().take(366).collect();
+        let around_leap_day = leap_year[58..61].iter().map(|born| (*born, LeapDay::Feb28));
+        for (born, rule) in leap_year.iter().map(|born| (*born, LeapDay::Mar1)).chain(around_leap_day) {
             let month_and_day = (born.month(), born.day());
             let mut until_next = None;
             let mut date = last;

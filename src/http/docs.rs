@@ -4,11 +4,11 @@ use rocket::Route;
 use rocket::http::ContentType;
 use utoipa::OpenApi;
 
-use super::page::Page;
+use super::page::{self, Page, Site};
 use super::{health, hello};
 
 pub fn routes() -> Vec<Route> {
-    routes![document, page, script, style]
+    routes![document, docs]
 }
 
 #[derive(OpenApi)]
@@ -19,7 +19,13 @@ pub fn routes() -> Vec<Route> {
                        whoever reaches the service can read, replace or delete any name."
     ),
     paths(
-        hello::greet, hello::save, hello::forget, hello::subscribe, health::livez, health::readyz, health::metrics, document, page
+        hello::greet, hello::save, hello::forget, hello::subscribe, page::home::home, page::home::save, health::livez, health::readyz, health::metrics, document, docs
+    ),
+    tags(
+        (name = "Birthdays", description = "One date of birth under each username."),
+        (name = "Web page", description = "For people with a browser; programs use the paths above."),
+        (name = "Operation", description = "For load balancers, Kubernetes and Prometheus."),
+        (name = "Documentation", description = "This API, for people and for programs."),
     ),
     servers((url = "/"))
 )]
@@ -39,19 +45,9 @@ fn document() -> (ContentType, String) {
     (ContentType::JSON, openapi())
 }
 
-/// A page that shows this document
-#[utoipa::path(tag = "Documentation", responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
+/// This page
+#[utoipa::path(tag = "Documentation", responses((status = 200, description = "The document as a page, with every kind of problem", body = String, content_type = "text/html")))]
 #[get("/docs")]
-fn page() -> Page {
-    Page(ContentType::HTML, include_str!("page/docs.html"))
-}
-
-#[get("/docs/docs.js")]
-fn script() -> Page {
-    Page(ContentType::JavaScript, include_str!("page/docs.js"))
-}
-
-#[get("/docs/docs.css")]
-fn style() -> Page {
-    Page(ContentType::CSS, include_str!("page/docs.css"))
+fn docs(site: Site) -> Page {
+    Page::html(page::docs(&site, openapi))
 }

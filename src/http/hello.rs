@@ -57,7 +57,7 @@ pub struct Greeting {
 #[utoipa::path(
     tag = "Birthdays",
     params(
-        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$"),
+        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today, in place of the service's own", example = "Europe/Amsterdam"),
     ),
     responses(
@@ -92,13 +92,14 @@ async fn greet(
 #[utoipa::path(
     tag = "Birthdays",
     params(
-        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$"),
+        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today, in place of the service's own", example = "Europe/Amsterdam"),
     ),
     request_body(content = NewBirthday, description = "1024 bytes at most"),
     responses(
         (status = 204, description = "Saved, and durable", headers(("Birthday-Today" = String, description = "The date that counted as today"))),
         (status = 400, description = "Username, time zone or body not valid", body = Document, content_type = "application/problem+json"),
+        (status = 405, description = "A form pretends to be this method", body = Document, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time", body = Document, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 1024 bytes", body = Document, content_type = "application/problem+json"),
         (status = 415, description = "The content type is not application/json", body = Document, content_type = "application/problem+json"),
@@ -122,11 +123,12 @@ async fn save(
 /// Forget a person
 #[utoipa::path(
     tag = "Birthdays",
-    params(("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$")),
+    params(("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John")),
     responses(
         (status = 204, description = "Forgotten, and durable"),
         (status = 400, description = "Username not valid", body = Document, content_type = "application/problem+json"),
         (status = 404, description = "Nobody of that name is known", body = Document, content_type = "application/problem+json"),
+        (status = 405, description = "A form pretends to be this method", body = Document, content_type = "application/problem+json"),
         (status = 503, description = "The database cannot be reached, is overloaded or too slow; `Retry-After` says when to try again", body = Document, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
     )
 )]
@@ -142,7 +144,7 @@ async fn forget(username: Name, deadline: Deadline, birthdays: &Birthdays) -> Re
 #[utoipa::path(
     tag = "Birthdays",
     params(
-        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$"),
+        ("username" = String, Path, description = "1 to 64 ASCII letters, case matters", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today, in place of the service's own", example = "Europe/Amsterdam"),
     ),
     responses(

@@ -8,10 +8,13 @@ use rocket::{Data, Request, Route};
 use super::problem::Problem;
 
 /// Every path with the methods that it takes (RFC 9110, 10.2.1). `HEAD` is Rocket's answer wherever there is a `GET`.
-pub const RESOURCES: [(&str, &str); 7] = [
+pub const RESOURCES: [(&str, &str); 10] = [
     ("/hello/<username>", "GET, HEAD, PUT, DELETE"),
     ("/hello/<username>/birthday.ics", "GET, HEAD"),
+    ("/", "GET, HEAD"),
+    ("/save", "POST"),
     ("/docs", "GET, HEAD"),
+    ("/docs/<file>", "GET, HEAD"),
     ("/openapi.json", "GET, HEAD"),
     ("/livez", "GET, HEAD"),
     ("/readyz", "GET, HEAD"),

@@ -12,6 +12,7 @@ mod request;
 use rocket::fairing::AdHoc;
 
 pub use self::docs::openapi;
+pub use self::methods::RESOURCES;
 pub use self::problem::Problem;
 pub use self::request::{Clock, started};
 
@@ -22,6 +23,7 @@ pub fn stage() -> AdHoc {
             .mount("/", hello::routes())
             .mount("/", health::routes())
             .mount("/", docs::routes())
+            .mount("/", page::routes())
             .mount("/", methods::not_allowed())
             .register("/", vec![problem::catcher()])
             .attach(methods::no_override())

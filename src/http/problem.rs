@@ -24,7 +24,9 @@ pub enum Problem {
     InvalidTimeZone(String),
     #[error("the request could not be understood")]
     BadRequest,
-    #[error("nobody of that name is known; PUT /hello/<username> saves a date of birth")]
+    #[error("the form was sent from another site; open this service's own page and send it from there")]
+    ForeignOrigin,
+    #[error("nobody of that name is known; check the spelling, or save a date of birth for it first")]
     UnknownUsername,
     #[error("there is nothing here; the API is described at /docs")]
     NotFound,
@@ -34,8 +36,8 @@ pub enum Problem {
     RequestTimeout,
     #[error("the body is larger than 1024 bytes")]
     TooLarge,
-    #[error("the content type must be application/json")]
-    UnsupportedMediaType,
+    #[error("the content type must be {expected}")]
+    UnsupportedMediaType { expected: &'static str },
     #[error("the service failed; the failure was logged")]
     Internal,
     #[error("the database cannot be reached or is too slow; try again in a moment")]
@@ -76,12 +78,15 @@ impl Problem {
             Self::InvalidBody(_) => (Status::BadRequest, "invalid-body", "Invalid body"),
             Self::InvalidTimeZone(_) => (Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
             Self::BadRequest => (Status::BadRequest, "bad-request", "Bad request"),
+            Self::ForeignOrigin => (Status::Forbidden, "foreign-origin", "Foreign origin"),
             Self::UnknownUsername => (Status::NotFound, "unknown-username", "Unknown username"),
             Self::NotFound => (Status::NotFound, "not-found", "Not found"),
             Self::MethodNotAllowed { .. } => (Status::MethodNotAllowed, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (Status::RequestTimeout, "request-timeout", "Request timeout"),
             Self::TooLarge => (Status::PayloadTooLarge, "too-large", "Body too large"),
-            Self::UnsupportedMediaType => (Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type"),
+            Self::UnsupportedMediaType { .. } => {
+                (Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type")
+            }
             Self::Internal => (Status::InternalServerError, "internal", "Internal error"),
             Self::Unavailable => (Status::ServiceUnavailable, "unavailable", "Service unavailable"),
             Self::Draining => (Status::ServiceUnavailable, "draining", "Shutting down"),

@@ -67,10 +67,13 @@ fn zone_asked_for(request: &Request<'_>) -> Result<Option<Tz>, Problem> {
     match (names.next(), names.next()) {
         (None, _) => Ok(None),
         (Some(_), Some(_)) => Err(Problem::InvalidTimeZone("tz may be given once".to_owned())),
-        (Some(name), None) => name.parse().map(Some).map_err(|_| {
-            Problem::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned())
-        }),
+        (Some(name), None) => zone_named(name).map(Some),
     }
+}
+
+pub fn zone_named(name: &str) -> Result<Tz, Problem> {
+    name.parse()
+        .map_err(|_| Problem::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned()))
 }
 
 /// When the answer is due, counted from the moment the request was read.
@@ -129,17 +132,20 @@ impl<'r> FromData<'r> for NewBirthday {
     }
 }
 
-async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<NewBirthday, Problem> {
-    if !request.content_type().is_some_and(|kind| kind.is_json()) {
-        return Err(Problem::UnsupportedMediaType);
-    }
+/// The whole body, if it is small enough and arrives before the deadline.
+pub async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, Problem> {
     let Deadline(deadline) = Deadline::of(request);
     let body = timeout_at(deadline, data.open(LARGEST_BODY.bytes()).into_bytes()).await;
     let body =
         body.map_err(|_| Problem::RequestTimeout)?.map_err(|_| Problem::InvalidBody("it did not arrive whole".to_owned()))?;
-    if !body.is_complete() {
-        return Err(Problem::TooLarge);
+    if body.is_complete() { Ok(body.into_inner()) } else { Err(Problem::TooLarge) }
+}
+
+async fn read_body(request: &Request<'_>, data: Data<'_>) -> Result<NewBirthday, Problem> {
+    if !request.content_type().is_some_and(|kind| kind.is_json()) {
+        return Err(Problem::UnsupportedMediaType { expected: "application/json" });
     }
+    let body = read(request, data).await?;
     // A derived struct also accepts an array of its fields.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::InvalidBody("it is not an object".to_owned()));

@@ -1,1 +1,199 @@
+//! The coalescer against lanes that are slow, fail or panic. Paused time: nothing here depends on how fast the machine is.
 
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::*;
+
+/// What a statement of the test takes.
+const STATEMENT: Duration = Duration::from_millis(10);
+
+/// A lane that answers each request with its double and notes the size of every batch.
+fn doubling_lane(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
+    let mut lane = Lane::new(queue.clone());
+    tokio::spawn(async move {
+        let mut sizes = Vec::new();
+        while let Some(batch) = lane.next().await {
+            sizes.push(batch.requests.len());
+            sleep(STATEMENT).await;
+            let answers: Vec<u64> = batch.requests.iter().map(|n| n * 2).collect();
+            batch.answer(answers);
+        }
+        sizes
+    })
+}
+
+fn ask(queue: &Arc<Queue<u64, u64>>, request: u64) -> JoinHandle<Result<u64, Unanswered>> {
+    let queue = queue.clone();
+    tokio::spawn(async move { queue.ask(request).await })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_request_is_sent_at_once_and_alone() {
+    let queue = Queue::new(2);
+    let lanes = [doubling_lane(&queue), doubling_lane(&queue)];
+    for n in 0..5 {
+        let asked = Instant::now();
+        assert_eq!(queue.ask(n).await, Ok(n * 2));
+        assert_eq!(asked.elapsed(), STATEMENT);
+    }
+    queue.close();
+    let mut sizes = Vec::new();
+    for lane in lanes {
+        sizes.extend(lane.await.unwrap());
+    }
+    assert_eq!(sizes, [1; 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_their_own_answers() {
+    let queue = Queue::new(1);
+    let lane = doubling_lane(&queue);
+    let first = ask(&queue, 0);
+    sleep(STATEMENT / 2).await;
+    let others: Vec<_> = (1..=10).map(|n| ask(&queue, n)).collect();
+    assert_eq!(first.await.unwrap(), Ok(0));
+    for (n, other) in (1..).zip(others) {
+        assert_eq!(other.await.unwrap(), Ok(n * 2));
+    }
+    queue.close();
+    assert_eq!(lane.await.unwrap(), [1, 10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_sixteenth_waiting_request_wakes_one_more_lane() {
+    let queue = Queue::new(2);
+    let lanes = [doubling_lane(&queue), doubling_lane(&queue)];
+    let started = Instant::now();
+    let first = ask(&queue, 0);
+    sleep(STATEMENT / 2).await;
+    let others: Vec<_> = (1..=16).map(|n| ask(&queue, n)).collect();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(started.elapsed(), STATEMENT / 2 + STATEMENT, "the sixteen did not wait for the lane that was busy");
+    first.await.unwrap().unwrap();
+    queue.close();
+    let mut sizes = Vec::new();
+    for lane in lanes {
+        sizes.extend(lane.await.unwrap());
+    }
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 16]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_holds_no_more_than_the_limit() {
+    let queue = Queue::new(1);
+    let lane = doubling_lane(&queue);
+    let all: Vec<_> = (0..2 * LARGEST_BATCH as u64 + 1).map(|n| ask(&queue, n)).collect();
+    for (n, answer) in (0..).zip(all) {
+        assert_eq!(answer.await.unwrap(), Ok(n * 2));
+    }
+    queue.close();
+    let sizes = lane.await.unwrap();
+    assert!(sizes.iter().all(|size| *size <= LARGEST_BATCH), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 2 * LARGEST_BATCH + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_given_up_costs_no_statement() {
+    let queue = Queue::new(1);
+    let lane = doubling_lane(&queue);
+    let first = ask(&queue, 0);
+    sleep(STATEMENT / 2).await;
+    let given_up = timeout(STATEMENT / 4, queue.ask(1)).await;
+    assert!(given_up.is_err());
+    let kept = ask(&queue, 2);
+    assert_eq!(first.await.unwrap(), Ok(0));
+    assert_eq!(kept.await.unwrap(), Ok(4));
+    queue.close();
+    assert_eq!(lane.await.unwrap(), [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_turns_requests_away_at_once_and_those_who_gave_up_make_room() {
+    let queue = Queue::<u64, u64>::new(1);
+    let waiting: Vec<_> = (0..LONGEST_QUEUE as u64).map(|n| ask(&queue, n)).collect();
+    sleep(STATEMENT).await;
+    assert_eq!(queue.ask(0).await, Err(Unanswered::Full));
+    for asked in &waiting {
+        asked.abort();
+    }
+    sleep(STATEMENT).await;
+    let lane = doubling_lane(&queue);
+    assert_eq!(queue.ask(7).await, Ok(14));
+    queue.close();
+    assert_eq!(lane.await.unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
+    let queue = Queue::new(1);
+    let lane = doubling_lane(&queue);
+    let taken: Vec<_> = (0..20).map(|n| ask(&queue, n)).collect();
+    sleep(STATEMENT / 2).await;
+    queue.close();
+    assert_eq!(queue.ask(99).await, Err(Unanswered::Gone));
+    for (n, answer) in (0..).zip(taken) {
+        assert_eq!(answer.await.unwrap(), Ok(n * 2));
+    }
+    assert_eq!(lane.await.unwrap().iter().sum::<usize>(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_with_requests_waiting_and_the_lane_asleep_still_answers_them() {
+    let queue = Queue::new(1);
+    let waiting = ask(&queue, 21);
+    sleep(STATEMENT).await;
+    queue.close();
+    let lane = doubling_lane(&queue);
+    assert_eq!(waiting.await.unwrap(), Ok(42));
+    assert_eq!(lane.await.unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_dies_fails_its_own_batch_only_and_the_next_lane_takes_the_rest() {
+    let queue = Queue::<u64, u64>::new(2);
+    let mut doomed = Lane::new(queue.clone());
+    let dies = tokio::spawn(async move {
+        let _taken = doomed.next().await;
+        sleep(STATEMENT).await;
+        panic!("injected");
+    });
+    let lost = ask(&queue, 1);
+    sleep(STATEMENT / 2).await;
+    let waiting = ask(&queue, 2);
+    assert!(dies.await.is_err());
+    assert_eq!(lost.await.unwrap(), Err(Unanswered::Gone));
+    let lane = doubling_lane(&queue);
+    assert_eq!(waiting.await.unwrap(), Ok(4));
+    assert_eq!(queue.ask(3).await, Ok(6));
+    queue.close();
+    assert_eq!(lane.await.unwrap(), [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_statement_holds_up_its_own_batch_only() {
+    let queue = Queue::<u64, u64>::new(2);
+    let mut stuck = Lane::new(queue.clone());
+    let never = tokio::spawn(async move {
+        let _taken = stuck.next().await;
+        std::future::pending::<()>().await;
+    });
+    let first = ask(&queue, 0);
+    sleep(STATEMENT).await;
+    let healthy = doubling_lane(&queue);
+    let others: Vec<_> = (1..=16).map(|n| ask(&queue, n)).collect();
+    for (n, other) in (1..).zip(others) {
+        assert_eq!(timeout(STATEMENT * 3, other).await.unwrap().unwrap(), Ok(n * 2));
+    }
+    assert!(!first.is_finished());
+    never.abort();
+    assert!(never.await.is_err());
+    assert_eq!(first.await.unwrap(), Err(Unanswered::Gone));
+    queue.close();
+    assert_eq!(healthy.await.unwrap(), [16]);
+}

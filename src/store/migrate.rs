@@ -1,6 +1,6 @@
 //! Bringing the schema up to date. Two that migrate at once are safe, and a schema newer than this binary is left as it is.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -24,8 +24,9 @@ fn tolerant(mut migrator: Migrator) -> Migrator {
 }
 
 /// A migration that waits longer than this for a lock steps back and tries again, rather than have the service queue up behind it.
-const LOCK_TIMEOUT: &str = "5s";
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why the schema is not up to date.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +57,9 @@ pub async fn migrate(settings: &Settings) -> Result<(), MigrationError> {
         DatabaseUrl::Postgres(options) => {
             let credentials = Credentials::read(settings.credentials.as_deref());
             let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
-            let options =
-                with_login(options, login.as_ref()).options([("lock_timeout", LOCK_TIMEOUT)]).disable_statement_logging();
+            let options = with_login(options, login.as_ref())
+                .options([("lock_timeout", LOCK_TIMEOUT.as_millis())])
+                .disable_statement_logging();
             let mut connection = match timeout(settings.connect_timeout, options.connect()).await {
                 Ok(connection) => connection.map_err(not_connected)?,
                 Err(_) => return Err(MigrationError::NotYet("no connection within the time limit".to_owned())),
@@ -94,12 +96,15 @@ fn not_migrated(error: MigrateError) -> MigrationError {
 async fn lock_beside(database: &std::path::Path) -> Result<File, MigrationError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".migration-lock");
-    let told = path.to_string_lossy().into_owned();
-    tokio::task::spawn_blocking(move || {
-        let file = File::create(path)?;
-        file.lock().map(|()| file)
-    })
-    .await
-    .map_err(|error| MigrationError::Broken(error.to_string()))?
-    .map_err(|error| MigrationError::NotYet(format!("{told}: {error}")))
+    let not_yet = |error: &dyn std::fmt::Display| MigrationError::NotYet(format!("{}: {error}", path.to_string_lossy()));
+    let file = File::create(&path).map_err(|error| not_yet(&error))?;
+    let until = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(LOOK_AGAIN).await,
+            Err(TryLockError::WouldBlock) => return Err(not_yet(&"another migration runs")),
+            Err(TryLockError::Error(error)) => return Err(not_yet(&error)),
+        }
+    }
 }

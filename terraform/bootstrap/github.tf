@@ -107,10 +107,6 @@ data "aws_iam_policy_document" "plan" {
     sid    = "NoData"
     effect = "Deny"
     actions = [
-      "dynamodb:BatchGetItem",
-      "dynamodb:GetItem",
-      "dynamodb:Query",
-      "dynamodb:Scan",
       "ecr:GetDownloadUrlForLayer",
       "logs:FilterLogEvents",
       "logs:GetLogEvents",
@@ -120,6 +116,13 @@ data "aws_iam_policy_document" "plan" {
       "ssm:GetParameter*",
     ]
     resources = ["*"]
+  }
+
+  statement {
+    sid           = "NoItemsButTheStatesChecksum"
+    effect        = "Deny"
+    actions       = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"]
+    not_resources = [aws_dynamodb_table.lock.arn]
   }
 
   statement {

@@ -17,6 +17,18 @@ from tools import TRIES, run
 
 TERRAFORM = Path(__file__).resolve().parents[1]
 
+SUMMARY = []
+
+
+def summary(line):
+    """A line for the end of the run."""
+    SUMMARY.append(line)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in SUMMARY:
+        terminalreporter.write_line(line)
+
 
 def pytest_addoption(parser):
     parser.addoption("--every-environment", action="store_true", help="apply staging too, instead of planning it")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -34,22 +35,34 @@ class Root:
     def init(self):
         self.terraform("init", "-no-color", "-lockfile=readonly")
 
-    def apply(self, **variables):
-        return self.terraform("apply", "-no-color", "-auto-approve", *assignments(variables)).stdout
+    def apply(self, *options):
+        return self.terraform("apply", "-no-color", "-auto-approve", *options).stdout
 
-    def destroy(self, **variables):
-        return self.terraform("destroy", "-no-color", "-auto-approve", *assignments(variables)).stdout
+    def destroy(self):
+        return self.terraform("destroy", "-no-color", "-auto-approve").stdout
 
-    def plan_again(self, **variables):
+    def plan_again(self):
         """What a plan would still change: nothing, or its text."""
-        done = self.terraform("plan", "-no-color", "-detailed-exitcode", *assignments(variables), accept=(0, 2))
-        return done.stdout if done.returncode == 2 else ""
+        done = self.terraform("plan", "-no-color", "-detailed-exitcode", accept=(0, 2))
+        return done.stdout.split("Terraform will perform", 1)[-1] if done.returncode == 2 else ""
 
-    def plan(self, **variables):
-        """A plan as Terraform prints it in JSON; the file is kept as `plan.json` for leaks to be looked for."""
-        self.terraform("plan", "-no-color", "-out=saved.tfplan", *assignments(variables))
-        text = self.terraform("show", "-json", "saved.tfplan").stdout
-        return json.loads(text)
+    def plan(self, *options):
+        """A plan, kept in saved.tfplan, as Terraform prints it in JSON."""
+        self.terraform("plan", "-no-color", "-out=saved.tfplan", *options)
+        return json.loads(self.terraform("show", "-json", "saved.tfplan").stdout)
+
+    def apply_plan(self):
+        return self.terraform("apply", "-no-color", "saved.tfplan").stdout
+
+    def set(self, **values):
+        """Changes settings of terraform.tfvars where they are assigned, at whatever depth."""
+        file = self.folder / "terraform.tfvars"
+        text = file.read_text()
+        for name, value in values.items():
+            text, count = re.subn(rf"^(\s*{name}\s+= ).*$", lambda found: found[1] + json.dumps(value), text, flags=re.M)
+            if count == 0:
+                text += f"{name} = {json.dumps(value)}\n"
+        file.write_text(text)
 
     def stack(self):
         return Stack(json.loads(self.terraform("show", "-json").stdout))
@@ -57,12 +70,11 @@ class Root:
     def state(self):
         return self.terraform("state", "pull").stdout
 
-
-def assignments(variables):
-    return [f"-var={name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in variables.items()]
+    def stack_is_empty(self):
+        return self.terraform("state", "list").stdout == ""
 
 
 def copy_tree(source, target):
     """The tree as it is in the repository: without what earlier runs of Terraform left."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__", "tests"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__"))
     return target

@@ -3,6 +3,7 @@ Applications point at Kustomize overlays and charts. A test on a real Argo CD ho
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,13 @@ def run(*command: str, **options) -> str:
     return done.stdout
 
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# YAML 1.1's bare `=`, which charts use as a string
+LOADER.add_constructor("tag:yaml.org,2002:value", LOADER.construct_yaml_str)
+
+
 def documents(text: str) -> list[dict]:
-    return [d for d in yaml.safe_load_all(text) if d]
+    return [d for d in yaml.load_all(text, LOADER) if d]
 
 
 def helm(release: str, chart: Path, namespace: str, values: dict, files: list[Path] = ()) -> list[dict]:
@@ -95,19 +101,21 @@ def objects(application: dict, charts: Path | None) -> list[dict] | None:
 
 
 def main() -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # render | head
     parser = argparse.ArgumentParser(prog="render")
     parser.add_argument("environment", choices=["staging", "production"])
     parser.add_argument("--only", metavar="APPLICATION")
+    parser.add_argument("--applications", action="store_true")
     parser.add_argument("--bridge", type=Path, default=GITOPS / "bootstrap" / "cluster-secret.example.yaml")
     parser.add_argument("--charts", type=Path)
     args = parser.parse_args()
     apps = applications(args.environment, bridge(args.environment, args.bridge))
-    if args.only == "applications":
-        yaml.safe_dump_all(apps, sys.stdout, sort_keys=False)
-        return
     chosen = [a for a in apps if args.only in (None, a["metadata"]["name"])]
     if not chosen:
         raise SystemExit(f"no Application {args.only}")
+    if args.applications:
+        yaml.safe_dump_all(chosen, sys.stdout, sort_keys=False)
+        return
     for app in chosen:
         found = objects(app, args.charts)
         name = app["metadata"]["name"]

@@ -149,8 +149,7 @@ resource "aws_db_instance" "replica" {
 
   storage_type          = "gp3"
   max_allocated_storage = var.max_allocated_storage_gib
-  storage_encrypted     = true
-  kms_key_id            = aws_kms_key.this.arn
+  storage_encrypted     = true # With the primary's key: RDS takes no other in the same region.
 
   maintenance_window    = "sun:04:30-sun:05:30"
   copy_tags_to_snapshot = true

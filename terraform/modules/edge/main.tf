@@ -9,7 +9,7 @@ resource "aws_lb" "this" {
   security_groups    = [var.security_group_id]
 
   drop_invalid_header_fields = true
-  desync_mitigation_mode     = "strictest"
+  desync_mitigation_mode     = "defensive"
   enable_deletion_protection = var.deletion_protection
   idle_timeout               = 30
 }
@@ -90,7 +90,6 @@ resource "aws_lb_listener_rule" "service" {
 resource "aws_acm_certificate" "this" {
   domain_name       = var.domain_name
   validation_method = "DNS"
-  key_algorithm     = "EC_prime256v1"
 
   lifecycle {
     create_before_destroy = true

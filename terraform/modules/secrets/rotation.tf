@@ -123,13 +123,9 @@ resource "aws_lambda_function" "rotation" {
     }
   }
 
-  logging_config {
-    log_format = "JSON"
-    log_group  = aws_cloudwatch_log_group.rotation.name
-  }
-
-  # The role's rights must be there before Lambda makes the network interfaces.
-  depends_on = [aws_iam_role_policy.rotation]
+  # The role's rights must be there before Lambda makes the network interfaces, and
+  # the log group before Lambda makes one of its own.
+  depends_on = [aws_iam_role_policy.rotation, aws_cloudwatch_log_group.rotation]
 }
 
 resource "aws_lambda_permission" "secrets_manager" {

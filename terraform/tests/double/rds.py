@@ -49,7 +49,19 @@ def update_parameters(group, new):
         group.parameters[parameter["ParameterName"]].update(parameter | {"Source": "user"})
 
 
+def tell_master_passwords():
+    """A question that AWS does not answer: /moto-api/master-password/<instance>."""
+    from moto.moto_api._internal import urls
+
+    def answer(request, full_url, headers):
+        backend = models.rds_backends["123456789012"]["eu-west-1"]
+        return 200, {}, backend.databases[full_url.rsplit("/", 1)[1]].master_user_password
+
+    urls.url_paths["{0}/moto-api/master-password/(?P<name>[^/]+)$"] = answer
+
+
 def extend():
+    tell_master_passwords()
     make, update = models.DBInstance.__init__, models.DBInstance.update
 
     def made(self, *args, **given):

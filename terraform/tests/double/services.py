@@ -1,8 +1,9 @@
 """Smaller gaps of the other services."""
 
 import json
+import sys
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.ec2.models import launch_templates, security_groups
 from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
@@ -118,20 +119,31 @@ def leave_rotation_to_the_caller():
 
 def initialize_secrets():
     """Lambda: the rotation function's first run gives each of its secrets a value."""
-    invoke = LambdaFunction.invoke
+    invoke = LambdaSimpleBackend.invoke
 
-    def invoked(self, body, request_headers, response_headers):
-        event = json.loads(body or "{}")
-        if event.get("Step") != "initialize":
-            return invoke(self, body, request_headers, response_headers)
-        secrets = secretsmanager_backends[self.account_id][self.region]
-        for role, arn in json.loads(self.environment_vars["ROTATED_SECRETS"]).items():
-            if not secrets.secrets[arn].versions:
+    def invoked(self, function_name, qualifier, body, headers, response_headers):
+        if json.loads(body or "{}").get("Step") != "initialize":
+            return invoke(self, function_name, qualifier, body, headers, response_headers)
+        manager = secretsmanager_backends[self.account_id][self.region_name]
+        settings = self.get_function(function_name, qualifier).environment_vars
+        for role, arn in json.loads(settings["ROTATED_SECRETS"]).items():
+            if not manager.secrets[arn].versions:
                 value = {"username": f"{role}_a", "password": f"made-by-the-function-{mock_random.uuid4()}"}
-                secrets.put_secret_value(arn, json.dumps(value), None, str(mock_random.uuid4()), ["AWSCURRENT"])
-        return "null"
+                manager.put_secret_value(arn, json.dumps(value), None, str(mock_random.uuid4()), ["AWSCURRENT"])
+        return b"null"
 
-    LambdaFunction.invoke = invoked
+    LambdaSimpleBackend.invoke = invoked
+
+
+def say_who_reads_secrets():
+    """Secrets Manager: every read of a value is a line of the log, so that tests can count them."""
+    read = SecretsManagerBackend.get_secret_value
+
+    def said(self, secret_id, version_id, version_stage):
+        print(f"GetSecretValue {secret_id}", file=sys.stderr, flush=True)
+        return read(self, secret_id, version_id, version_stage)
+
+    SecretsManagerBackend.get_secret_value = said
 
 
 def extend():
@@ -142,3 +154,4 @@ def extend():
     keep_newer_versions()
     leave_rotation_to_the_caller()
     initialize_secrets()
+    say_who_reads_secrets()

@@ -1,0 +1,106 @@
+"""One environment, brought up the way an operator does it, on the cluster of KUBECONFIG."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lib import cluster as c
+from lib import render
+from lib.chart_server import ChartServer
+
+REAL = {"flagger", "loadtester"}  # the others bring webhooks and controllers that would need containers
+
+
+@pytest.fixture(scope="session")
+def environment() -> str:
+    return os.environ["ENVIRONMENT"]
+
+
+@pytest.fixture(scope="session")
+def repository() -> c.Repository:
+    return c.Repository(Path(os.environ["GITOPS_REPOSITORY"]))
+
+
+@pytest.fixture(scope="session")
+def applications(environment) -> list[dict]:
+    secret = render.bridge(environment, render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
+    return render.applications(environment, secret)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def charts(applications, tmp_path_factory):
+    """Every chart at its URL; prints which are real."""
+    folder = tmp_path_factory.mktemp("charts")
+    subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder / "real"], check=True, capture_output=True)
+    key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=charts"]
+    subprocess.run([*key, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
+    sources = [a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]]
+    wanted = {(s["repoURL"], s["chart"], s["targetRevision"]) for s in sources}
+    server = ChartServer(wanted, folder / "real", REAL, folder / "cert", folder / "key")
+    for i, url in enumerate(sorted({s["repoURL"] for s in sources})):
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": f"charts-{i}", "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "repository"}},
+            "stringData": {"type": "helm", "name": f"charts-{i}", "url": url, "proxy": server.url, "insecure": "true"},
+        }
+        c.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    print(f"\ncharts synced for real: {sorted(server.real)}; as empty ones: {sorted(server.empty)}")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def monitoring():
+    monitoring = c.Monitoring()
+    yield monitoring
+    monitoring.close()
+
+
+@pytest.fixture(scope="session")
+def argo_cd(applications):
+    """The settings that the argo-cd Application would give to Argo CD, but for how often it polls."""
+    app = next(a for a in applications if a["metadata"]["name"] == "argo-cd")
+    settings = app["spec"]["source"]["helm"]["valuesObject"]["configs"]["cm"]
+    data = {k: str(v) for k, v in settings.items() if not k.startswith("timeout.")}
+    c.kubectl("patch", "configmap", "argocd-cm", "-n", "argocd", "--type=merge", "-p", json.dumps({"data": data}))
+
+
+@pytest.fixture(scope="session")
+def installed(environment, charts, argo_cd, tmp_path_factory, monitoring):
+    """gitops/bootstrap/install, then everything Synced and Healthy; Flagger joins as soon as Argo CD has made its CRD."""
+    folder = tmp_path_factory.mktemp("installed")
+    secret = next(
+        s
+        for s in yaml.safe_load_all((render.GITOPS / "bootstrap" / "cluster-secret.example.yaml").read_text())
+        if s["metadata"]["labels"]["environment"] == environment
+    )
+    labels = {k: v for k, v in secret["metadata"]["labels"].items() if "/" not in k}
+    bridge = folder / "bridge.json"
+    bridge.write_text(json.dumps({"labels": labels, "annotations": secret["metadata"]["annotations"]}))
+    install = Path(os.environ["GITOPS_REPOSITORY"]) / "gitops" / "bootstrap" / "install"
+    with contextlib.ExitStack() as running:
+        running.callback(c.SecretsOperator().close)
+        for _ in range(2):  # safe to repeat
+            subprocess.run([install, environment, "--bridge", bridge, "--argo-cd", "none"], check=True, timeout=120)
+        c.eventually("the Application flagger is healthy", lambda: c.states(c.application("flagger")) == ("Synced", "Healthy"), 240)
+        flagger = c.Flagger(Path(shutil.which("flagger")), monitoring, folder)
+        running.callback(flagger.close)
+        c.eventually("all Applications are Synced and Healthy", all_well, 400, every=3)
+        yield
+        if os.environ.get("SHOW_FLAGGER"):
+            print(flagger.log.read_text()[-6000:])
+
+
+def all_well() -> bool | list:
+    apps = c.items("applications.argoproj.io", "argocd")
+    ill = [(a["metadata"]["name"], *c.states(a)) for a in apps if c.states(a) != ("Synced", "Healthy")]
+    if len(apps) < 5 or ill:
+        raise RuntimeError(str(ill))
+    return True

@@ -1,0 +1,91 @@
+"""Argo CD brings the environment up from a commit, in the order of the waves, and keeps it that way."""
+
+from datetime import datetime
+
+import pytest
+
+from lib import cluster as c
+from lib import render
+
+pytestmark = pytest.mark.usefixtures("installed")
+VALUES = "gitops/environments/{}/birthday-api.yaml"
+
+
+def test_every_application_of_the_folder_is_there_and_nothing_else(applications):
+    live = {a["metadata"]["name"] for a in c.items("applications.argoproj.io", "argocd")}
+    assert live == {a["metadata"]["name"] for a in applications} | {"root"}
+
+
+def test_render_prints_the_applications_that_argo_cd_makes(applications):
+    for expected in applications:
+        live = c.application(expected["metadata"]["name"])
+        assert live["spec"] == expected["spec"], expected["metadata"]["name"]
+
+
+def test_each_wave_waits_until_the_one_before_is_healthy(applications):
+    made, healthy = {}, {}
+    for app in applications:
+        live, wave = c.application(app["metadata"]["name"]), render.wave(app)
+        made.setdefault(wave, []).append(at(live["metadata"]["creationTimestamp"]))
+        healthy.setdefault(wave, []).append(at(live["status"]["operationState"]["startedAt"]))
+    waves = sorted(made)
+    for before, after in zip(waves, waves[1:]):
+        assert max(healthy[before]) <= min(made[after]), f"wave {after} began before wave {before} was synced"
+
+
+def test_secrets_are_there_before_the_migration_that_needs_them():
+    secret = c.get("secret", "birthday-api-database-owner", c.NAMESPACE)
+    job = c.get("job", "birthday-api-migrate", c.NAMESPACE)
+    deployment = c.get("deployment", "birthday-api", c.NAMESPACE)
+    assert at(secret["metadata"]["creationTimestamp"]) <= at(job["metadata"]["creationTimestamp"])
+    assert at(job["status"]["completionTime"]) <= at(deployment["metadata"]["creationTimestamp"])
+
+
+def test_a_change_by_hand_is_healed():
+    c.kubectl("patch", "pdb", "birthday-api", "-n", c.NAMESPACE, "--type=merge", "-p", '{"spec":{"maxUnavailable":"100%"}}')
+    c.eventually("the PDB is as in Git", lambda: c.get("pdb", "birthday-api", c.NAMESPACE)["spec"]["maxUnavailable"] == "33%", 60)
+
+
+def test_a_deleted_object_returns():
+    before = c.get("networkpolicy", "default-deny", c.NAMESPACE)["metadata"]["uid"]
+    c.kubectl("delete", "networkpolicy", "default-deny", "-n", c.NAMESPACE)
+    after = c.eventually("the NetworkPolicy returns", lambda: c.get("networkpolicy", "default-deny", c.NAMESPACE), 60)
+    assert after["metadata"]["uid"] != before
+
+
+def test_an_object_removed_from_git_is_pruned_and_a_revert_brings_it_back(repository):
+    repository.edit("gitops/platform/policies/base/kustomization.yaml", "  - quota.yaml\n", "")
+    repository.commit("Remove the quota")
+    c.refresh("policies")
+    c.eventually("the quota is gone", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE) is None, 90)
+    repository.revert()
+    c.refresh("policies")
+    c.eventually("the quota is back", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE), 90)
+
+
+def test_a_commit_that_does_not_render_changes_nothing(repository, environment):
+    before = images()
+    values = VALUES.format(environment)
+    digest = next(line for line in (repository.folder / values).read_text().splitlines() if "digest:" in line)
+    repository.edit(values, digest, "  digest: latest")
+    repository.commit("Break the image")
+    c.refresh("birthday-api")
+
+    def refused():
+        conditions = c.application("birthday-api").get("status", {}).get("conditions", [])
+        return [x["message"] for x in conditions if x["type"] == "ComparisonError"]
+
+    message = c.eventually("Argo CD refuses the commit", refused, 60)[0]
+    assert "digest" in message
+    assert images() == before
+    repository.revert()
+    c.refresh("birthday-api")
+    c.eventually("a revert works", lambda: c.states(c.application("birthday-api")) == ("Synced", "Healthy"), 120)
+
+
+def images() -> set[str]:
+    return {p["spec"]["containers"][0]["image"] for p in c.serving_pods()}
+
+
+def at(time: str) -> datetime:
+    return datetime.fromisoformat(time)

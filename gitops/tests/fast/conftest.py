@@ -1,0 +1,39 @@
+import pytest
+
+from lib import render
+
+EXAMPLE = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
+
+
+@pytest.fixture(scope="session", params=["staging", "production"])
+def environment(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def bridge(environment) -> dict:
+    return render.bridge(environment, EXAMPLE)
+
+
+@pytest.fixture(scope="session")
+def applications(environment, bridge) -> list[dict]:
+    return render.applications(environment, bridge)
+
+
+@pytest.fixture(scope="session")
+def objects(applications) -> dict[str, list[dict]]:
+    """Everything of this repository that Argo CD applies, by Application."""
+    found = {a["metadata"]["name"]: render.objects(a, None) for a in applications}
+    return {name: them for name, them in found.items() if them is not None}
+
+
+@pytest.fixture(scope="session")
+def service(objects) -> dict[tuple[str, str], dict]:
+    """The service's chart as the environment renders it, by kind and name."""
+    return {(o["kind"], o["metadata"]["name"]): o for o in objects["birthday-api"]}
+
+
+@pytest.fixture(scope="session")
+def platform(objects) -> dict[tuple[str, str], dict]:
+    names = ("policies", "secrets", "mesh", "observability")
+    return {(o["kind"], f"{o['metadata'].get('namespace', '')}/{o['metadata']['name']}"): o for n in names for o in objects[n]}

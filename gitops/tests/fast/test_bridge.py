@@ -1,0 +1,79 @@
+"""What Terraform hands over arrives where it is needed, and what is missing or wrong stops at the root."""
+
+import json
+
+import pytest
+import yaml
+
+from lib import render
+
+
+def test_nothing_made_up_is_left(objects):
+    text = yaml.safe_dump_all([o for name, them in objects.items() if name != "projects" for o in them])
+    assert "from-the-cluster-secret" not in text and "192.0.2.0" not in text
+
+
+def test_no_arn_or_account_is_typed_by_hand():
+    for file in render.GITOPS.rglob("*"):
+        if file.suffix in (".yaml", ".tpl") and "tests" not in file.parts and file.name != "cluster-secret.example.yaml":
+            assert "arn:aws:" not in file.read_text(), file
+
+
+@pytest.mark.parametrize(
+    ("key", "where", "path"),
+    [
+        ("service_role_arn", ("ServiceAccount", "birthday-api/birthday-api"), "metadata.annotations.eks/role"),
+        ("cloudwatch_agent_role_arn", ("ServiceAccount", "amazon-cloudwatch/cloudwatch-agent"), "metadata.annotations.eks/role"),
+        ("target_group_arn", ("TargetGroupBinding", "istio-ingress/istio-ingress"), "spec.targetGroupARN"),
+        ("image_repository", ("ConfigMap", "birthday-api/image-policy"), "data.repository"),
+        ("aws_region", ("ClusterSecretStore", "/secrets-manager"), "spec.provider.aws.region"),
+        ("domain_name", ("VirtualService", "birthday-api/public"), "spec.hosts.0"),
+        ("database_host", ("ServiceEntry", "birthday-api/database"), "spec.hosts.0"),
+        ("database_host", ("DestinationRule", "birthday-api/database"), "spec.host"),
+        ("database_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database"), "spec.data.0.remoteRef.key"),
+        ("database_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database"), "spec.data.1.remoteRef.key"),
+        ("database_owner_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database-owner"), "spec.data.0.remoteRef.key"),
+        ("database_owner_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database-owner"), "spec.data.1.remoteRef.key"),
+    ],
+)
+def test_a_value_of_the_bridge_arrives(platform, bridge, key, where, path):
+    found = platform[where]
+    for step in path.replace("eks/role", "eks").split("."):
+        found = found["eks.amazonaws.com/role-arn"] if step == "eks" else found[int(step)] if step.isdigit() else found[step]
+    assert found == bridge[key]
+
+
+def test_the_database_is_the_only_address_outside_that_pods_may_reach(platform, bridge):
+    policies = {name: o["spec"] for (kind, name), o in platform.items() if kind == "NetworkPolicy" and name.startswith("birthday-api/")}
+    blocks = [t["ipBlock"]["cidr"] for spec in policies.values() for e in spec.get("egress", []) for t in e["to"] if "ipBlock" in t]
+    assert blocks == bridge["database_subnet_cidrs"].split(",")
+    ports = policies["birthday-api/database"]["egress"][0]["ports"]
+    assert ports == [{"port": int(bridge["database_port"]), "protocol": "TCP"}]
+
+
+def test_the_mesh_lets_out_to_the_replica_where_there_is_one(platform, bridge):
+    entries = {name: o["spec"] for (kind, name), o in platform.items() if kind == "ServiceEntry"}
+    wanted = {"birthday-api/database": bridge["database_host"], "birthday-api/database-replica": bridge["database_replica_host"]}
+    assert {name: spec["hosts"] for name, spec in entries.items()} == {name: [host] for name, host in wanted.items() if host}
+    # one listener each: two TCP services without an address on one port would be one
+    addresses = [a for spec in entries.values() for a in spec["addresses"]]
+    assert len(set(addresses)) == len(entries)
+
+
+def required() -> list[str]:
+    schema = json.loads((render.GITOPS / "apps" / "values.schema.json").read_text())
+    return schema["properties"]["bridge"]["required"]
+
+
+@pytest.mark.parametrize("key", required())
+def test_a_missing_name_is_refused(environment, bridge, key):
+    if key == "environment":
+        pytest.skip("the generator selects by it")
+    with pytest.raises(SystemExit, match=key):
+        render.applications(environment, {k: v for k, v in bridge.items() if k != key})
+
+
+@pytest.mark.parametrize(("key", "value"), [("service_role_arn", "arn:aws:iam::1:user/x"), ("image_repository", "docker.io/x"), ("domain_name", "no dots")])
+def test_a_wrong_name_is_refused(environment, bridge, key, value):
+    with pytest.raises(SystemExit, match=key):
+        render.applications(environment, {**bridge, key: value})

@@ -1,0 +1,44 @@
+"""The certificate authorities of the database that pods are given."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cryptography import x509
+
+from lib import render
+
+BUNDLE = render.GITOPS / "platform" / "secrets" / "base" / "rds-ca.pem"
+# time for AWS to announce a new one, and for us to ship it
+NOTICE = timedelta(days=400)
+
+
+def expiring(certificates: list[x509.Certificate], now: datetime) -> list[str]:
+    return [c.subject.rfc4514_string() for c in certificates if c.not_valid_after_utc < now + NOTICE]
+
+
+@pytest.fixture(scope="module")
+def bundle() -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(BUNDLE.read_bytes())
+
+
+def test_none_expires_within_a_year_or_so(bundle):
+    assert not expiring(bundle, datetime.now(timezone.utc))
+
+
+def test_one_that_does_would_be_found(bundle):
+    a_year_before = min(c.not_valid_after_utc for c in bundle) - timedelta(days=365)
+    assert len(expiring(bundle, a_year_before)) == 1
+
+
+def test_they_are_the_three_roots_of_rds_in_the_region(bundle):
+    names = sorted(c.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value for c in bundle)
+    assert names == [f"Amazon RDS eu-west-1 Root CA {kind} G1" for kind in ("ECC384", "RSA2048", "RSA4096")]
+    for c in bundle:
+        assert c.issuer == c.subject
+        assert c.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        c.verify_directly_issued_by(c)
+
+
+def test_pods_get_the_bundle(platform):
+    config_map = platform["ConfigMap", "birthday-api/rds-ca"]
+    assert config_map["data"]["rds-ca.pem"] == BUNDLE.read_text()

@@ -1,0 +1,168 @@
+"""The service's chart: what it renders, and what it refuses."""
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from lib import render
+
+CHART = render.GITOPS / "charts" / "birthday-api"
+LEAST = {
+    "image": {"repository": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/birthday-api", "digest": "sha256:" + "0" * 64},
+    "database": {"host": "birthday.example.internal"},
+}
+
+
+def merged(changes: dict) -> dict:
+    values = json.loads(json.dumps(LEAST))
+    for path, value in changes.items():
+        where = values
+        *steps, last = path.split(".")
+        for step in steps:
+            where = where.setdefault(step, {})
+        where[last] = value
+    return values
+
+
+def chart(**changes) -> dict[tuple[str, str], dict]:
+    values = merged({k.replace("__", "."): v for k, v in changes.items()})
+    found = render.helm("birthday-api", CHART, "birthday-api", values)
+    return {(o["kind"], o["metadata"]["name"]): o for o in found}
+
+
+def pod(objects, kind="Deployment", name="birthday-api") -> dict:
+    return objects[kind, name]["spec"]["template"]["spec"]
+
+
+def environment_of(container: dict) -> dict[str, str]:
+    return {e["name"]: e["value"] for e in container["env"]}
+
+
+@pytest.mark.parametrize("values", ["staging", "production"])
+def test_helm_lint_is_clean(values):
+    command = ["helm", "lint", "--strict", str(CHART), "-f", str(render.GITOPS / "environments" / values / "birthday-api.yaml")]
+    command += ["--set", f"image.repository={LEAST['image']['repository']},database.host=birthday.example.internal"]
+    done = subprocess.run(command, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("image.digest", "latest", "digest"),
+        ("image.digest", "1.0.0", "digest"),
+        ("image.digest", "sha256:" + "0" * 63, "digest"),
+        ("image.digest", "sha256:" + "G" * 64, "digest"),
+        ("image.tag", "1.0.0", "tag"),
+        ("image.repository", "", "repository"),
+        ("database.host", "", "host"),
+        ("database.host", "host/path?x=1", "host"),
+        ("database.port", 0, "port"),
+        ("database.password", "x", "password"),
+        ("database.maxConnections", 100, "maxConnections"),
+        ("settings.leapDay", "feb29", "leapDay"),
+        ("lifecycle.drain", 1, "drain"),
+        ("autoscaling.min", 1, "min"),
+        ("replicas", 3, "replicas"),
+        ("disruption.maxUnavailable", "100%", "maxUnavailable"),
+        ("spread.minDomains", 3, "minDomains"),
+        ("traffic.retries.retryOn", "5xx", "retryOn"),
+        ("traffic.outlierDetection.maxEjectionPercent", 51, "maxEjectionPercent"),
+        ("traffic.timeout", "7", "timeout"),
+        ("canary.strategy", "blue-green", "strategy"),
+        ("resources.limits", None, "limits"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(path, value, message):
+    with pytest.raises(SystemExit, match=message):
+        render.helm("birthday-api", CHART, "birthday-api", merged({path: value}))
+
+
+def test_the_image_line_is_the_only_thing_an_environment_says_about_the_image():
+    for name in ("staging", "production"):
+        text = (render.GITOPS / "environments" / name / "birthday-api.yaml").read_text()
+        assert text.count("sha256:") == 1
+        assert yaml.safe_load(text)["image"].keys() == {"digest"}
+
+
+def test_the_autoscaler_owns_the_number_of_pods():
+    found = chart()
+    assert "replicas" not in found["Deployment", "birthday-api"]["spec"]
+    target = found["HorizontalPodAutoscaler", "birthday-api"]["spec"]["scaleTargetRef"]
+    assert target == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "birthday-api"}
+
+
+def test_a_rollout_takes_no_pod_away_before_a_new_one_is_ready():
+    strategy = chart()["Deployment", "birthday-api"]["spec"]["strategy"]
+    assert strategy["rollingUpdate"]["maxUnavailable"] == 0
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Deployment", "birthday-api"), ("Job", "birthday-api-migrate")])
+def test_every_pod_is_restricted(kind, name):
+    spec = pod(chart(), kind, name)
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] == 65532
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in spec["containers"]:
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"]
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["requests"].keys() >= {"cpu", "memory"} and "memory" in container["resources"]["limits"]
+
+
+def test_each_role_mounts_its_own_credentials_only():
+    found = chart()
+    for spec, secret in (
+        (pod(found), "birthday-api-database"),
+        (pod(found, "Job", "birthday-api-migrate"), "birthday-api-database-owner"),
+    ):
+        sources = [s for v in spec["volumes"] for s in v["projected"]["sources"]]
+        assert [s["secret"]["name"] for s in sources if "secret" in s] == [secret]
+        paths = {i["path"] for s in sources for i in next(iter(s.values()))["items"]}
+        assert paths == {"rds-ca.pem", "database/username", "database/password"}
+        assert not any("valueFrom" in e for c in spec["containers"] for e in c["env"])
+
+
+def test_no_credential_is_in_an_environment_variable():
+    databases = environment_of(pod(chart())["containers"][0])["ROCKET_DATABASES"]
+    assert 'credentials="/etc/birthday-api/database"' in databases
+    assert "sslmode=verify-full&sslrootcert=/etc/birthday-api/rds-ca.pem" in databases
+    assert "password" not in databases
+
+
+def test_the_replica_is_named_only_if_there_is_one():
+    assert "replica_url" not in environment_of(pod(chart())["containers"][0])["ROCKET_DATABASES"]
+    with_replica = environment_of(pod(chart(database__replicaHost="replica.example.internal"))["containers"][0])
+    assert 'replica_url="postgres://birthday@replica.example.internal:5432/birthday?sslmode=verify-full' in with_replica["ROCKET_DATABASES"]
+
+
+def test_with_a_canary_flagger_makes_the_service_and_its_route():
+    plain, canary = chart(), chart(canary__enabled=True)
+    assert {("Service", "birthday-api"), ("VirtualService", "birthday-api"), ("DestinationRule", "birthday-api-policy")} <= plain.keys()
+    assert ("Service", "birthday-api") not in canary and ("VirtualService", "birthday-api") not in canary
+    assert {("DestinationRule", "birthday-api-primary-policy"), ("DestinationRule", "birthday-api-canary-policy")} <= canary.keys()
+    by_flagger, by_us = canary["Canary", "birthday-api"]["spec"]["service"], plain["VirtualService", "birthday-api"]["spec"]["http"][0]
+    assert (by_flagger["timeout"], by_flagger["retries"]) == (by_us["timeout"], by_us["retries"])
+
+
+def test_a_canary_by_weight_or_by_header():
+    weight = chart(canary__enabled=True)["Canary", "birthday-api"]["spec"]["analysis"]
+    assert (weight["maxWeight"], weight["stepWeight"]) == (50, 10) and "match" not in weight
+    header = chart(canary__enabled=True, canary__strategy="header")["Canary", "birthday-api"]["spec"]["analysis"]
+    assert header["match"] == [{"headers": {"x-birthday-canary": {"exact": "always"}}}] and "stepWeight" not in header
+
+
+def test_the_budget_covers_stable_and_canary_pods():
+    found = chart()
+    selector = found["PodDisruptionBudget", "birthday-api"]["spec"]["selector"]["matchLabels"]
+    labels = found["Deployment", "birthday-api"]["spec"]["template"]["metadata"]["labels"]
+    assert selector.items() <= labels.items()
+    # Flagger gives stable pods another name
+    assert "app.kubernetes.io/name" not in selector
+
+
+def test_the_table_of_values_is_up_to_date():
+    done = subprocess.run([render.GITOPS / "tests" / "values-table", "--check"], text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,101 @@
+"""JSON schemas for kubeconform, strict: an unknown field is an error, as it is for the API server.
+
+Kubernetes' own come from the PyPI package kubernetes-validate, those of custom resources are made from the CRDs that
+Go modules carry. Nothing is asked of schema collections on the net.
+"""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import kubernetes_validate
+
+from lib import render
+
+# module, folder or file of CRDs in it
+MODULES = {
+    "github.com/argoproj/argo-cd/v3@v3.5.7": "manifests/crds",
+    "istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad": "manifests/charts/base/files/crd-all.gen.yaml",
+    "github.com/external-secrets/external-secrets@v1.3.2": "config/crds/bases",
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
+    "github.com/fluxcd/flagger@v1.36.1": "charts/flagger/crds/crd.yaml",
+}
+IGNORED = ("nullable", "default", "example", "externalDocs")
+
+
+def module(name: str) -> Path:
+    """Folder of a Go module in the module cache."""
+    with tempfile.TemporaryDirectory() as tmp:
+        for last in (False, False, True):
+            done = subprocess.run(["go", "mod", "download", "-json", name], cwd=tmp, text=True, capture_output=True)
+            if done.returncode == 0:
+                return Path(json.loads(done.stdout)["Dir"])
+            if last:
+                raise RuntimeError(f"{name}: {done.stdout}{done.stderr}")
+    raise AssertionError
+
+
+def strict(schema, closed: bool = True):
+    """OpenAPI as CRDs have it, as JSON schema."""
+    if not isinstance(schema, dict):
+        return schema
+    out = {k: v for k, v in schema.items() if not k.startswith("x-kubernetes-") and k not in IGNORED}
+    for key in ("items", "not", "additionalProperties"):
+        if key in out:
+            out[key] = strict(out[key], closed)
+    if "properties" in out:
+        out["properties"] = {k: strict(v, closed) for k, v in out["properties"].items()}
+        if closed and not schema.get("x-kubernetes-preserve-unknown-fields"):
+            out.setdefault("additionalProperties", False)
+    for key in ("oneOf", "anyOf", "allOf"):  # these only narrow what is named outside of them
+        if key in out:
+            out[key] = [strict(s, closed=False) for s in out[key]]
+    if schema.get("x-kubernetes-int-or-string"):
+        out.pop("anyOf", None)
+        out["type"] = ["integer", "string"]
+    elif schema.get("nullable") and isinstance(out.get("type"), str):
+        out["type"] = [out["type"], "null"]
+    if out.get("format") in ("int32", "int64", "double", "float", "byte", "password", "format", "string"):
+        del out["format"]
+    return out
+
+
+def custom_resources(file: Path, out: Path) -> None:
+    for crd in render.documents(file.read_text()):
+        if crd.get("kind") != "CustomResourceDefinition":
+            continue
+        for version in crd["spec"]["versions"]:
+            if not version.get("served"):
+                continue
+            schema = strict(version["schema"]["openAPIV3Schema"])
+            schema.setdefault("properties", {}).update(apiVersion={"type": "string"}, kind={"type": "string"}, metadata={"type": "object"})
+            target = out / "crd" / crd["spec"]["group"] / f"{crd['spec']['names']['kind'].lower()}_{version['name']}.json"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(json.dumps(schema))
+
+
+def relative(node):
+    """References to files beside each other."""
+    if isinstance(node, dict):
+        return {k: v.rsplit("/api/", 1)[-1] if k == "$ref" and isinstance(v, str) else relative(v) for k, v in node.items() if k != "$id"}
+    return [relative(n) for n in node] if isinstance(node, list) else node
+
+
+def newest() -> str:
+    """The newest Kubernetes that the package knows, as 1.37."""
+    folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
+    return max((f.name.removesuffix(".0-local-strict")[1:] for f in folder.glob("v1.*.0-local-strict")), key=lambda v: int(v[2:]))
+
+
+def write(out: Path, versions: list[str]) -> None:
+    folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
+    for version in versions:
+        target = out / f"v{version}.0-standalone-strict"
+        target.mkdir(parents=True)
+        for file in (folder / f"v{version}.0-local-strict").glob("*.json"):
+            (target / file.name).write_text(json.dumps(relative(json.loads(file.read_text()))))
+    for name, path in MODULES.items():
+        found = module(name) / path
+        for file in sorted(found.glob("*.yaml")) if found.is_dir() else [found]:
+            custom_resources(file, out)

@@ -1,0 +1,76 @@
+import copy
+import subprocess
+
+import pytest
+import yaml
+
+from lib import mesh, render
+
+
+@pytest.fixture(scope="session")
+def rendered() -> list[dict]:
+    """Istio's objects of production, and the settings of its mesh."""
+    secret = render.bridge("production", render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
+    apps = {a["metadata"]["name"]: a for a in render.applications("production", secret)}
+    return [o for name in ("mesh", "birthday-api") for o in render.objects(apps[name], None)]
+
+
+@pytest.fixture(scope="session")
+def mesh_config(tmp_path_factory) -> str:
+    """What istiod's own chart makes of our values."""
+    folder = tmp_path_factory.mktemp("charts")
+    subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder], check=True, capture_output=True)
+    secret = render.bridge("production", render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
+    istiod = next(a for a in render.applications("production", secret) if a["metadata"]["name"] == "istiod")
+    maps = [o for o in render.objects(istiod, folder) if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "istio"]
+    # the instances have no sidecar, and so no certificate
+    return yaml.safe_dump({**yaml.safe_load(maps[0]["data"]["mesh"]), "enableAutoMtls": False})
+
+
+@pytest.fixture(scope="session")
+def canary(rendered) -> dict:
+    return next(o for o in rendered if o["kind"] == "Canary")
+
+
+@pytest.fixture(scope="session")
+def domain(rendered) -> str:
+    return next(o for o in rendered if o["kind"] == "VirtualService" and o["metadata"]["name"] == "public")["spec"]["hosts"][0]
+
+
+@pytest.fixture(scope="session")
+def ports() -> list[int]:
+    return [mesh.free_port(), mesh.free_port()]
+
+
+@pytest.fixture(scope="session")
+def services(ports, tmp_path_factory):
+    """Two instances of the service that share a database; the second is the canary."""
+    folder = tmp_path_factory.mktemp("services")
+    running = [mesh.Service(folder, folder / "birthdays.db", port) for port in ports]
+    yield running
+    for service in running:
+        service.close()
+
+
+@pytest.fixture(scope="session")
+def istiod(rendered, canary, mesh_config, ports, services, tmp_path_factory):
+    istio = [copy.deepcopy(o) for o in rendered if ".istio.io/" in o["apiVersion"]]
+    for gateway in (o for o in istio if o["kind"] == "Gateway"):
+        gateway["spec"]["servers"][0]["bind"] = mesh.ADDRESS
+    suffix = "birthday-api.svc.cluster.local"
+    stands_in = [
+        mesh.service_entry(f"birthday-api-primary.{suffix}", 80, ports[0], ["127.0.0.1"]),
+        mesh.service_entry(f"birthday-api-canary.{suffix}", 80, ports[1], ["127.0.0.1"]),
+        *mesh.gateway_workload(),
+    ]
+    running = mesh.Istiod(tmp_path_factory.mktemp("istiod"), [*istio, *stands_in, mesh.without_istio_only_filters()], mesh_config)
+    running.write("flagger", [mesh.flagger_virtual_service(canary)])
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def gateway(istiod, domain, tmp_path_factory):
+    running = mesh.Gateway(tmp_path_factory.mktemp("envoy"), istiod)
+    yield running
+    running.close()

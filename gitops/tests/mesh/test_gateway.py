@@ -1,0 +1,202 @@
+"""What the outside can reach, and what the gateway does when the service is slow, gone or overrun."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from lib import mesh
+
+
+@pytest.fixture
+def ask(gateway, domain):
+    def ask(method: str, path: str, body: str | None = None, headers: dict | None = None, host: str | None = None):
+        connection = http.client.HTTPConnection(mesh.ADDRESS, mesh.PORT, timeout=20)
+        connection.putrequest(method, path, skip_host=True)
+        connection.putheader("Host", host or domain)
+        for name, value in {"Content-Length": str(len(body or "")), **(headers or {})}.items():
+            connection.putheader(name, value)
+        connection.endheaders((body or "").encode())
+        answer = connection.getresponse()
+        answer.text = answer.read().decode(errors="replace")
+        connection.close()
+        return answer
+
+    mesh.wait("the gateway routes to the service", lambda: ask("GET", "/openapi.json").status == 200)
+    return ask
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def test_a_birthday_is_saved_read_and_forgotten_through_the_gateway(ask):
+    assert ask("PUT", "/hello/Gateway", '{"dateOfBirth":"2000-02-29"}', JSON).status == 204
+    answer = ask("GET", "/hello/Gateway")
+    assert answer.status == 200 and json.loads(answer.text)["message"].startswith("Hello, Gateway!")
+    assert ask("GET", "/hello/Gateway/birthday.ics").status == 200
+    assert ask("DELETE", "/hello/Gateway").status == 204
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/hello/metrics", "/hello/readyz"])
+def test_a_public_path_is_answered_by_the_service(ask, path):
+    assert "x-envoy" not in str(ask("GET", path).headers).lower()
+    assert ask("GET", path).headers["strict-transport-security"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics", "/livez", "/readyz", "//metrics", "/./metrics", "/hello/../metrics", "/hello/..%2fmetrics", "/hello/%2e%2e/metrics",
+        "/docs/../metrics", "/docs/..%5cmetrics", "/%6detrics", "/metrics/", "/metrics?x=/hello/a", "/metrics;/hello/", "/METRICS",
+        "/hello/%2e%2e%2fmetrics", "/hello//../..//metrics", "/admin", "/hello",
+    ],
+)  # fmt: skip
+def test_nothing_private_is_reachable_from_outside(ask, path):
+    answer = ask("GET", path)
+    assert answer.status in (400, 404), answer.text[:200]
+    assert "# TYPE" not in answer.text and "# HELP" not in answer.text
+
+
+def test_another_host_is_refused(ask):
+    assert ask("GET", "/docs", host="evil.example.com").status == 404
+    assert ask("GET", "/docs", host="birthday-api-primary.birthday-api.svc.cluster.local").status == 404
+
+
+def test_the_route_has_the_time_out_and_the_retries_of_git(gateway, canary):
+    route = json.loads(gateway.get("/config_dump?resource=dynamic_route_configs"))
+    routes = [r for c in route["configs"] for v in c["route_config"]["virtual_hosts"] for r in v.get("routes", [])]
+    public = [r["route"] for r in routes if "weighted_clusters" in r.get("route", {})]
+    assert len(public) == 6
+    for found in public:
+        assert found["timeout"] == canary["spec"]["service"]["timeout"]
+        assert found["retry_policy"]["num_retries"] == 2
+        assert set(found["retry_policy"]["retry_on"].split(",")) == {"connect-failure", "refused-stream", "reset"}
+
+
+@pytest.mark.parametrize("version", ["primary", "canary"])
+def test_the_policy_of_git_holds_beside_flaggers_empty_rule(gateway, istiod, version, canary):
+    metadata = {"name": f"birthday-api-{version}", "namespace": "birthday-api"}
+    empty = {"apiVersion": "networking.istio.io/v1alpha3", "kind": "DestinationRule", "metadata": metadata, "spec": {"host": f"birthday-api-{version}"}}
+    istiod.write(f"flagger-{version}", [empty])
+    time.sleep(3)
+    found = json.loads(gateway.get("/config_dump?resource=dynamic_active_clusters"))["configs"]
+    cluster = next(c["cluster"] for c in found if c["cluster"]["name"].endswith(f"birthday-api-{version}.birthday-api.svc.cluster.local"))
+    limits = cluster["circuit_breakers"]["thresholds"][0]
+    assert (limits["max_connections"], limits["max_pending_requests"], limits["max_requests"]) == (1024, 256, 1024)
+    outliers = cluster["outlier_detection"]
+    assert outliers["max_ejection_percent"] == 50 and outliers["split_external_local_origin_errors"] is True
+    assert outliers["consecutive_local_origin_failure"] == 5 and outliers["enforcing_consecutive_5xx"] == 0
+    assert cluster["connect_timeout"] == "1s"
+
+
+def test_a_new_version_gets_its_share_by_weight(ask, istiod, canary, gateway):
+    istiod.write("flagger", [mesh.flagger_virtual_service(canary, primary=50)])
+
+    def shares():
+        gateway.post("/reset_counters")
+        for _ in range(60):
+            assert ask("GET", "/openapi.json").status == 200
+        return [gateway.stat(f"birthday-api-{v}.birthday-api.svc.cluster.local;.upstream_rq_total") for v in ("primary", "canary")]
+
+    try:
+        mesh.wait("both get their share", lambda: min(shares()) > 10, 30)
+    finally:
+        istiod.write("flagger", [mesh.flagger_virtual_service(canary)])
+
+
+def test_access_logs_name_routes_and_never_people(ask, gateway):
+    def lines() -> list[dict]:
+        return [json.loads(line) for line in gateway.access_log.read_text().splitlines() if line.startswith("{")]
+
+    before = len(lines())
+    person = "Rumpelstilzchen"
+    headers = {"Referer": f"https://birthday.example.com/?username={person}", "User-Agent": person}
+    assert ask("GET", f"/hello/{person}", headers=headers).status == 404
+    mesh.wait("the request is logged", lambda: len(lines()) > before, 20)
+    assert lines()[-1]["route"] == "public" and lines()[-1]["status"] == 404 and lines()[-1]["upstream"]
+    assert person not in gateway.access_log.read_text()
+
+
+def test_half_a_request_is_cut(gateway, domain):
+    begun = time.monotonic()
+    with socket.create_connection((mesh.ADDRESS, mesh.PORT), timeout=15) as s:
+        s.sendall(f"GET /docs HTTP/1.1\r\nHost: {domain}\r\nX-Slow: ".encode())
+        assert b" 408 " in s.recv(1000)
+    assert 4 < time.monotonic() - begun < 8
+
+
+def test_half_a_body_is_cut(gateway, domain):
+    begun = time.monotonic()
+    with socket.create_connection((mesh.ADDRESS, mesh.PORT), timeout=20) as s:
+        s.sendall(f"PUT /hello/Slow HTTP/1.1\r\nHost: {domain}\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{{".encode())
+        assert b" 408 " in s.recv(1000) or time.monotonic() - begun < 13
+    assert 5 < time.monotonic() - begun < 13
+
+
+def test_large_headers_are_refused(ask):
+    assert ask("GET", "/docs", headers={"X-Large": "x" * 20000}).status == 431
+    assert ask("GET", "/docs", headers={f"X-{i}": "x" for i in range(100)}).status == 431
+
+
+def test_a_header_with_an_underscore_is_refused(ask):
+    assert ask("GET", "/docs", headers={"x_forwarded_for": "1.2.3.4"}).status == 400
+
+
+def test_one_instance_that_is_gone_costs_no_answer_and_is_put_aside(gateway, istiod, ports, services, domain, ask):
+    """Two endpoints of the stable version; nothing listens on one of them."""
+    gone = mesh.free_port()
+    entry = mesh.service_entry("birthday-api-primary.birthday-api.svc.cluster.local", 80, ports[0], ["127.0.0.1", "127.0.0.2"], {"127.0.0.2": gone})
+    metadata = entry["metadata"]
+    all_objects = (istiod.config / "all.yaml").read_text()
+    before = mesh.yaml.safe_load_all(all_objects)
+    changed = [entry if o["kind"] == "ServiceEntry" and o["metadata"] == metadata else o for o in before]
+    istiod.write("all", changed)
+    try:
+        mesh.wait("Envoy knows both", lambda: f"127.0.0.2:{gone}" in gateway.get("/clusters"), 30)
+        gateway.post("/reset_counters")
+        assert {ask("GET", "/openapi.json").status for _ in range(40)} == {200}
+        assert gateway.stat("upstream_rq_retry_success") > 0
+        mesh.wait("it is ejected", lambda: gateway.stat("outlier_detection.ejections_enforced_consecutive_local_origin_failure") > 0, 20)
+    finally:
+        istiod.write("all", list(mesh.yaml.safe_load_all(all_objects)))
+
+
+def test_a_503_of_the_service_is_not_tried_again_and_ejects_nobody(gateway, istiod, ask, ports, tmp_path):
+    """A stand-in that answers 503 as the service does while the database is away, and counts what it gets."""
+    import http.server
+
+    seen = []
+
+    class Away(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            seen.append(self.path)
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.send_header("Retry-After", "1")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Away)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    all_objects = (istiod.config / "all.yaml").read_text()
+    entry = mesh.service_entry("birthday-api-primary.birthday-api.svc.cluster.local", 80, server.server_address[1], ["127.0.0.1"])
+    istiod.write("all", [entry if o["kind"] == "ServiceEntry" and o["metadata"] == entry["metadata"] else o for o in mesh.yaml.safe_load_all(all_objects)])
+    try:
+        mesh.wait("Envoy knows it", lambda: f"127.0.0.1:{server.server_address[1]}" in gateway.get("/clusters"), 30)
+        mesh.wait("it gets requests", lambda: ask("GET", "/docs").status == 503, 30)
+        seen.clear()
+        gateway.post("/reset_counters")
+        assert [ask("GET", "/docs").status for _ in range(30)] == [503] * 30
+        assert len(seen) == 30
+        time.sleep(6)
+        assert gateway.stat("ejections_active") == 0
+    finally:
+        server.shutdown()
+        istiod.write("all", list(mesh.yaml.safe_load_all(all_objects)))

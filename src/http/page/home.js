@@ -1,0 +1,37 @@
+// What the page cannot do by itself: the browser's time zone and language, deleting, the leap-day rule at the right moment.
+
+const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeZone: 'UTC' })
+for (const time of document.querySelectorAll('time')) time.textContent = dates.format(new Date(`${time.dateTime}T00:00:00Z`))
+
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone
+for (const field of document.querySelectorAll('[data-zone]')) {
+  if (!field.value && field.getAttribute('aria-invalid') !== 'true') field.value = here ?? ''
+}
+const zones = Intl.supportedValuesOf?.('timeZone') ?? []
+document.querySelector('#zones').append(...zones.map(zone => new Option('', zone)))
+
+const born = document.querySelector('#save-dateOfBirth')
+const explain = () => document.querySelector('#leap').classList.toggle('matters', born.value.endsWith('-02-29'))
+born.addEventListener('input', explain)
+explain()
+
+document.querySelector('[aria-invalid="true"]')?.focus()
+
+const button = document.querySelector('#delete')
+button?.addEventListener('click', async () => {
+  const name = button.dataset.name
+  if (!confirm(`Delete the birthday of ${name}? It cannot be undone.`)) return
+  const failed = document.querySelector('#delete-error')
+  try {
+    const response = await fetch(`/hello/${name}`, { method: 'DELETE' })
+    if (!response.ok) throw new Error((await response.json()).detail)
+    document.querySelector('#status').replaceChildren(Object.assign(document.createElement('p'), {
+      className: 'card', textContent: `The birthday of ${name} is deleted.`,
+    }))
+    document.title = 'Birthdays'
+    history.replaceState(null, '', '/')
+  } catch (error) {
+    failed.textContent = error.message
+    failed.hidden = false
+  }
+})

@@ -1,0 +1,229 @@
+//! `/`: look up a birthday, save one. Everything but deleting works without JavaScript.
+
+use std::borrow::Borrow;
+
+use askama::Template;
+use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
+use rocket::State;
+use rocket::data::{Data, FromData, Outcome as DataOutcome};
+use rocket::form::{Form, FromForm};
+use rocket::http::{RawStr, Status};
+use rocket::request::Request;
+use rocket::response::Redirect;
+use utoipa::ToSchema;
+
+use super::super::problem::{Document, Problem};
+use super::super::request::{Clock, Deadline, read, zone_named};
+use super::{OwnPage, Page, Site};
+use crate::birthday::{Countdown, DateOfBirth, LeapDay, Username, today_in};
+use crate::config::Settings;
+use crate::store::Birthdays;
+
+/// What the forms of the page hold.
+#[derive(FromForm, ToSchema)]
+pub struct Entry {
+    /// 1 to 64 ASCII letters, case matters.
+    #[field(default = "")]
+    #[schema(example = "John")]
+    username: String,
+    /// A calendar date, strictly before today in the zone that applies.
+    #[field(name = "dateOfBirth", default = "")]
+    #[schema(rename = "dateOfBirth", format = Date, example = "1990-05-17")]
+    date_of_birth: String,
+    /// IANA time zone that decides which date is today; empty for the service's own.
+    #[field(default = "")]
+    #[schema(required = false, example = "Europe/Amsterdam")]
+    tz: String,
+}
+
+#[rocket::async_trait]
+impl<'r> FromData<'r> for Entry {
+    type Error = Problem;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> DataOutcome<'r, Self> {
+        match read_form(request, data).await {
+            Ok(entry) => DataOutcome::Success(entry),
+            Err(problem) => DataOutcome::Error((problem.class().0, problem)),
+        }
+    }
+}
+
+async fn read_form(request: &Request<'_>, data: Data<'_>) -> Result<Entry, Problem> {
+    if !request.content_type().is_some_and(|kind| kind.is_form()) {
+        return Err(Problem::UnsupportedMediaType { expected: "application/x-www-form-urlencoded" });
+    }
+    let body = String::from_utf8(read(request, data).await?).map_err(|_| Problem::BadRequest)?;
+    Form::parse_encoded(RawStr::new(&body)).map_err(|_| Problem::BadRequest)
+}
+
+/// Somebody's next birthday.
+struct Person {
+    name: Username,
+    today: NaiveDate,
+    /// 0 on the day itself.
+    days: u32,
+    born_on_leap_day: bool,
+    from_replica: bool,
+}
+
+impl Person {
+    fn next(&self) -> NaiveDate {
+        self.today + Days::new(self.days.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "home.html", config = "src/http/page/askama.toml")]
+struct Home<'a> {
+    site: &'a Site,
+    settings: &'a Settings,
+    entry: &'a Entry,
+    /// The form that was sent: `lookup` or `save`.
+    sent: &'static str,
+    problems: Vec<Problem>,
+    person: Option<Person>,
+}
+
+impl Home<'_> {
+    /// What is wrong with a field of a form, or with the form if `field` is empty.
+    fn error(&self, form: &str, field: &str) -> Option<String> {
+        let about = |problem: &&Problem| match problem {
+            Problem::InvalidUsername(_) | Problem::UnknownUsername => field == "username",
+            Problem::InvalidDateOfBirth(_) => field == "dateOfBirth",
+            Problem::InvalidTimeZone(_) => field == "tz",
+            _ => field.is_empty(),
+        };
+        self.problems.iter().filter(|_| form == self.sent).find(about).map(ToString::to_string)
+    }
+
+    /// The birthday in common years of those born on 29 February.
+    fn substitute(&self) -> &'static str {
+        match self.settings.birthday.leap_day {
+            LeapDay::Mar1 => "1 March",
+            LeapDay::Feb28 => "28 February",
+        }
+    }
+
+    /// The zone that applies, as it was named.
+    fn zone(&self) -> String {
+        if self.entry.tz.is_empty() { self.settings.birthday.time_zone.to_string() } else { self.entry.tz.clone() }
+    }
+
+    fn page(self) -> Page {
+        let status = self.problems.first().map_or(Status::Ok, |problem| problem.class().0);
+        let personal = self.person.is_some() || status != Status::Ok;
+        let text = self.render().expect("writing to a text cannot fail");
+        if personal { Page::personal(status, text) } else { Page::html(text) }
+    }
+}
+
+/// For those whose browser runs no script; others see their own language's form.
+fn long(date: impl Borrow<NaiveDate>) -> String {
+    date.borrow().format("%A, %-d %B %Y").to_string()
+}
+
+/// An empty field, which a form sends too, asks for nothing.
+fn zone(entry: &Entry, settings: &Settings) -> Result<Tz, Problem> {
+    if entry.tz.is_empty() { Ok(settings.birthday.time_zone) } else { zone_named(&entry.tz) }
+}
+
+/// The page, and somebody's countdown on it
+#[utoipa::path(
+    tag = "Web page",
+    operation_id = "home",
+    params(
+        ("username" = Option<String>, Query, description = "Whose countdown to show", example = "John"),
+        ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today; empty for the service's own", example = "Europe/Amsterdam"),
+    ),
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 400, description = "The page, with what is wrong beside the field", body = String, content_type = "text/html"),
+        (status = 404, description = "The page: nobody of that name is known", body = String, content_type = "text/html"),
+        (status = 503, description = "The page: the database does not answer; `Retry-After` says when to try again", body = String, content_type = "text/html"),
+    )
+)]
+#[get("/?<username>&<tz>")]
+pub async fn home(
+    username: Option<&str>,
+    tz: Option<&str>,
+    site: Site,
+    clock: &State<Clock>,
+    deadline: Deadline,
+    birthdays: &Birthdays,
+    settings: &State<Settings>,
+) -> Page {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let entry = Entry { username: text(username), tz: text(tz), date_of_birth: String::new() };
+    let name = username.map(|name| name.parse::<Username>().map_err(Problem::InvalidUsername)).transpose();
+    let (person, problems) = match (name, zone(&entry, settings)) {
+        (Ok(None), Ok(_)) => (None, vec![]),
+        (Ok(Some(name)), Ok(zone)) => match find(name, today_in(zone, clock.now()), deadline, birthdays, settings).await {
+            Ok(person) => (Some(person), vec![]),
+            Err(problem) => (None, vec![problem]),
+        },
+        (name, zone) => (None, [name.err(), zone.err()].into_iter().flatten().collect()),
+    };
+    Home { site: &site, settings, entry: &entry, sent: "lookup", problems, person }.page()
+}
+
+async fn find(
+    name: Username,
+    today: NaiveDate,
+    deadline: Deadline,
+    birthdays: &Birthdays,
+    settings: &Settings,
+) -> Result<Person, Problem> {
+    let found = birthdays.find(name.clone(), deadline.0).await?.ok_or(Problem::UnknownUsername)?;
+    let days = match Countdown::new(found.date_of_birth, today, settings.birthday.leap_day) {
+        Countdown::Today => 0,
+        Countdown::Days(days) => days,
+    };
+    Ok(Person { name, today, days, born_on_leap_day: found.date_of_birth.is_leap_day(), from_replica: found.from_replica })
+}
+
+/// Save or replace a date of birth with the page's form
+#[utoipa::path(
+    tag = "Web page",
+    operation_id = "save_from_page",
+    request_body(content = Entry, content_type = "application/x-www-form-urlencoded", description = "1024 bytes at most"),
+    responses(
+        (status = 303, description = "Saved, and durable; `Location` is the page with the countdown"),
+        (status = 400, description = "The page, with what is wrong beside each field", body = String, content_type = "text/html"),
+        (status = 403, description = "The form was sent from another site", body = Document, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time", body = Document, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 1024 bytes", body = Document, content_type = "application/problem+json"),
+        (status = 415, description = "The content type is not application/x-www-form-urlencoded", body = Document, content_type = "application/problem+json"),
+        (status = 503, description = "The page: the database does not answer; `Retry-After` says when to try again", body = String, content_type = "text/html"),
+    )
+)]
+#[post("/save", data = "<entry>")]
+#[expect(clippy::too_many_arguments, reason = "each is a guard of the route")]
+pub async fn save(
+    own_page: Result<OwnPage, Problem>,
+    entry: Result<Entry, Problem>,
+    site: Site,
+    clock: &State<Clock>,
+    deadline: Deadline,
+    birthdays: &Birthdays,
+    settings: &State<Settings>,
+) -> Result<Result<Redirect, Page>, Problem> {
+    own_page?;
+    let entry = entry?;
+    let name = entry.username.parse::<Username>().map_err(Problem::InvalidUsername);
+    let zone = zone(&entry, settings);
+    // The date is judged even if the zone is wrong, so that all errors show at once.
+    let today = today_in(*zone.as_ref().unwrap_or(&settings.birthday.time_zone), clock.now());
+    let born = DateOfBirth::parse(&entry.date_of_birth, today).map_err(Problem::from);
+    let problems = match (name, born, zone) {
+        (Ok(name), Ok(born), Ok(_)) => match birthdays.save(name, born, deadline.0).await {
+            Ok(()) => {
+                let tz = Some(entry.tz.as_str()).filter(|tz| !tz.is_empty());
+                return Ok(Ok(Redirect::to(uri!(home(Some(entry.username.as_str()), tz)))));
+            }
+            Err(error) => vec![error.into()],
+        },
+        (name, born, zone) => [name.err(), born.err(), zone.err()].into_iter().flatten().collect(),
+    };
+    Ok(Err(Home { site: &site, settings, entry: &entry, sent: "save", problems, person: None }.page()))
+}

@@ -1,0 +1,103 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name               = "birthday-test"
+  kubernetes_version = "1.35"
+  addon_versions = {
+    vpc_cni    = "v1.21.1-eksbuild.3"
+    coredns    = "v1.13.2-eksbuild.1"
+    kube_proxy = "v1.35.0-eksbuild.2"
+    ebs_csi    = "v1.55.0-eksbuild.1"
+  }
+  subnet_ids                      = { eu-west-1a = "subnet-a", eu-west-1b = "subnet-b", eu-west-1c = "subnet-c" }
+  control_plane_security_group_id = "sg-1"
+  node_security_group_id          = "sg-2"
+  node_groups                     = { instance_types = ["m7i.large"], min = 1, desired = 2, max = 4, disk_gib = 50 }
+  administrator_role_arns         = { operator = "arn:aws:iam::111111111111:role/operator" }
+  log_key_arn                     = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555"
+  permissions_boundary_arn        = "arn:aws:iam::111111111111:policy/birthday-boundary"
+}
+
+run "a_node_group_in_every_zone" {
+  command = plan
+
+  assert {
+    condition     = toset([for group in aws_eks_node_group.this : one(group.subnet_ids)]) == toset(["subnet-a", "subnet-b", "subnet-c"])
+    error_message = "each zone has a node group of its own"
+  }
+}
+
+run "without_addresses_the_api_is_private" {
+  command = plan
+
+  assert {
+    condition     = !aws_eks_cluster.this.vpc_config[0].endpoint_public_access && aws_eks_cluster.this.vpc_config[0].endpoint_private_access
+    error_message = "the Kubernetes API is reached from inside only"
+  }
+}
+
+run "who_applies_gets_no_access" {
+  command = plan
+
+  assert {
+    condition     = !aws_eks_cluster.this.access_config[0].bootstrap_cluster_creator_admin_permissions
+    error_message = "access comes from access entries"
+  }
+}
+
+run "an_api_for_everyone_is_refused" {
+  command         = plan
+  expect_failures = [var.public_access_cidrs]
+
+  variables {
+    public_access_cidrs = ["0.0.0.0/0"]
+  }
+}
+
+run "kube_proxy_of_another_minor_version_is_refused" {
+  command         = plan
+  expect_failures = [var.addon_versions]
+
+  variables {
+    kubernetes_version = "1.34"
+  }
+}
+
+run "a_version_that_aws_ended_is_refused" {
+  command         = plan
+  expect_failures = [var.kubernetes_version]
+
+  variables {
+    kubernetes_version = "1.30"
+  }
+}
+
+run "a_zone_without_nodes_is_refused" {
+  command         = plan
+  expect_failures = [var.node_groups]
+
+  variables {
+    node_groups = { instance_types = ["m7i.large"], min = 0, desired = 2, max = 4, disk_gib = 50 }
+  }
+}
+
+run "a_cluster_that_nobody_can_enter_is_refused" {
+  command         = plan
+  expect_failures = [var.administrator_role_arns]
+
+  variables {
+    administrator_role_arns = {}
+  }
+}

@@ -1,0 +1,66 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name                     = "birthday-test-external-secrets"
+  oidc_provider_arn        = "arn:aws:iam::111111111111:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE"
+  namespace                = "external-secrets"
+  service_account          = "external-secrets"
+  policy                   = "{}"
+  permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
+}
+
+run "the_service_account_is_trusted_by_its_whole_name" {
+  command = plan
+
+  assert {
+    condition = one([
+      for condition in data.aws_iam_policy_document.assume.statement[0].condition : condition.values
+      if condition.variable == "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub" && condition.test == "StringEquals"
+    ]) == tolist(["system:serviceaccount:external-secrets:external-secrets"])
+    error_message = "exactly one service account"
+  }
+
+  assert {
+    condition     = length(data.aws_iam_policy_document.assume.statement[0].condition) == 2
+    error_message = "subject and audience"
+  }
+}
+
+run "a_pattern_for_a_namespace_is_refused" {
+  command         = plan
+  expect_failures = [var.namespace]
+
+  variables {
+    namespace = "*"
+  }
+}
+
+run "a_pattern_for_a_service_account_is_refused" {
+  command         = plan
+  expect_failures = [var.service_account]
+
+  variables {
+    service_account = "external-*"
+  }
+}
+
+run "something_else_than_an_oidc_provider_is_refused" {
+  command         = plan
+  expect_failures = [var.oidc_provider_arn]
+
+  variables {
+    oidc_provider_arn = "arn:aws:iam::111111111111:role/x"
+  }
+}

@@ -1,0 +1,105 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name                     = "birthday-test"
+  availability_zones       = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+  log_key_arn              = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555"
+  permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
+}
+
+run "every_zone_has_its_own_nat_gateway" {
+  command = plan
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 3
+    error_message = "one NAT gateway per zone"
+  }
+
+  assert {
+    condition     = length(aws_route.nat) == 3
+    error_message = "one default route per application subnet"
+  }
+}
+
+run "one_nat_gateway_is_enough_where_asked" {
+  command = plan
+
+  variables {
+    single_nat_gateway = true
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 1 && length(aws_route.nat) == 3
+    error_message = "one NAT gateway, and still a way out for every zone"
+  }
+}
+
+run "subnets_follow_the_range" {
+  command = plan
+
+  variables {
+    cidr_block = "10.7.0.0/16"
+  }
+
+  assert {
+    condition     = output.database_subnet_cidr_blocks == ["10.7.21.0/24", "10.7.22.0/24", "10.7.23.0/24"]
+    error_message = "database subnets are the blocks 21 to 23"
+  }
+}
+
+run "every_flow_has_both_of_its_rules" {
+  command = plan
+
+  assert {
+    condition     = keys(aws_vpc_security_group_ingress_rule.flow) == keys(aws_vpc_security_group_egress_rule.flow)
+    error_message = "the way out of the source and the way into the target"
+  }
+}
+
+run "a_smaller_range_is_refused" {
+  command         = plan
+  expect_failures = [var.cidr_block]
+
+  variables {
+    cidr_block = "10.0.0.0/20"
+  }
+}
+
+run "two_zones_are_refused" {
+  command         = plan
+  expect_failures = [var.availability_zones]
+
+  variables {
+    availability_zones = ["eu-west-1a", "eu-west-1b", "eu-west-1b"]
+  }
+}
+
+run "the_rotation_function_keeps_its_endpoint" {
+  command         = plan
+  expect_failures = [var.interface_endpoints]
+
+  variables {
+    interface_endpoints = ["sts"]
+  }
+}
+
+run "a_privileged_gateway_port_is_refused" {
+  command         = plan
+  expect_failures = [var.gateway_port]
+
+  variables {
+    gateway_port = 80
+  }
+}

@@ -1,0 +1,62 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name = "birthday-api"
+}
+
+run "tags_are_immutable_and_images_scanned" {
+  command = plan
+
+  assert {
+    condition     = aws_ecr_repository.this.image_tag_mutability == "IMMUTABLE" && aws_ecr_repository.this.image_scanning_configuration[0].scan_on_push
+    error_message = "what was tested is what runs"
+  }
+
+  assert {
+    condition     = !aws_ecr_repository.this.force_delete
+    error_message = "a repository with images stays"
+  }
+}
+
+run "it_can_be_deleted_where_asked" {
+  command = plan
+
+  variables {
+    deletion_protection = false
+  }
+
+  assert {
+    condition     = aws_ecr_repository.this.force_delete
+    error_message = "with its images"
+  }
+}
+
+run "keeping_few_images_is_refused" {
+  command         = plan
+  expect_failures = [var.retained_images]
+
+  variables {
+    retained_images = 5
+  }
+}
+
+run "capitals_are_refused" {
+  command         = plan
+  expect_failures = [var.name]
+
+  variables {
+    name = "Birthday"
+  }
+}

@@ -1,0 +1,77 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name                     = "birthday-test"
+  database                 = { host = "db.example.com", port = 5432, name = "birthday", project = "birthday" }
+  master_username          = "birthday_admin"
+  master_password          = "only-for-this-test"
+  master_password_version  = 1
+  rotation_package         = "../../build/rotation.zip"
+  connection_limit         = 136
+  subnet_ids               = ["subnet-a", "subnet-b"]
+  security_group_id        = "sg-1"
+  log_key_arn              = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555"
+  permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
+}
+
+run "both_logins_rotate_at_once_and_then_monthly" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for rotation in aws_secretsmanager_secret_rotation.this : rotation.rotate_immediately && rotation.rotation_rules[0].automatically_after_days == 30])
+    error_message = "the first rotation is the proof that it works"
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret_rotation.this) == 2
+    error_message = "owner and application"
+  }
+}
+
+run "the_master_password_is_written_only" {
+  command = plan
+
+  assert {
+    condition     = aws_secretsmanager_secret_version.master.secret_string_wo == null && aws_secretsmanager_secret_version.master.secret_string_wo_version == 1
+    error_message = "it is in no plan"
+  }
+}
+
+run "the_function_runs_inside_the_vpc" {
+  command = plan
+
+  assert {
+    condition     = toset(aws_lambda_function.rotation.vpc_config[0].subnet_ids) == toset(["subnet-a", "subnet-b"])
+    error_message = "where the database is reached"
+  }
+}
+
+run "rotation_once_a_year_is_refused" {
+  command         = plan
+  expect_failures = [var.rotation_days]
+
+  variables {
+    rotation_days = 365
+  }
+}
+
+run "a_project_that_sql_would_have_to_quote_is_refused" {
+  command         = plan
+  expect_failures = [var.database]
+
+  variables {
+    database = { host = "db.example.com", port = 5432, name = "birthday", project = "birthday-api" }
+  }
+}

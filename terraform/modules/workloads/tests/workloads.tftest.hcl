@@ -1,0 +1,77 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111111111111" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name                     = "birthday-test"
+  oidc_provider_arn        = "arn:aws:iam::111111111111:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE"
+  target_group_arn         = "arn:aws:elasticloadbalancing:eu-west-1:111111111111:targetgroup/gateway/1"
+  secret_arns              = ["arn:aws:secretsmanager:eu-west-1:111111111111:secret:birthday-test/database/application-abcdef"]
+  secrets_key_arn          = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555"
+  log_group_arns           = ["arn:aws:logs:eu-west-1:111111111111:log-group:/birthday/test"]
+  permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
+}
+
+run "every_workload_has_a_role" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(module.role)) == toset(["birthday-api", "load-balancer-controller", "external-secrets", "cluster-autoscaler", "cloudwatch-agent"])
+    error_message = "five workloads"
+  }
+}
+
+run "external_secrets_reads_the_named_secrets_only" {
+  command = plan
+
+  assert {
+    condition     = data.aws_iam_policy_document.external_secrets.statement[0].resources == toset(var.secret_arns)
+    error_message = "the secrets, and no other"
+  }
+}
+
+run "the_service_may_call_nothing" {
+  command = plan
+
+  assert {
+    condition     = data.aws_iam_policy_document.service.statement[0].effect == "Deny"
+    error_message = "a denial"
+  }
+}
+
+run "a_pattern_of_secrets_is_refused" {
+  command         = plan
+  expect_failures = [var.secret_arns]
+
+  variables {
+    secret_arns = ["arn:aws:secretsmanager:eu-west-1:111111111111:secret:birthday-test/*"]
+  }
+}
+
+run "a_pattern_of_log_groups_is_refused" {
+  command         = plan
+  expect_failures = [var.log_group_arns]
+
+  variables {
+    log_group_arns = ["arn:aws:logs:eu-west-1:111111111111:log-group:*"]
+  }
+}
+
+run "something_else_than_a_target_group_is_refused" {
+  command         = plan
+  expect_failures = [var.target_group_arn]
+
+  variables {
+    target_group_arn = "*"
+  }
+}

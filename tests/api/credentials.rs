@@ -1,0 +1,136 @@
+//! User name and password from a directory that changes as the kubelet changes it: a symlink is swapped.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::{Database, TestApp, birthday, eventually, postgresql, run_on_postgresql};
+
+/// A mounted Secret: the files are links through `..data`, which is a link to the directory of one version.
+struct Secret {
+    directory: TempDir,
+    version: u32,
+}
+
+impl Secret {
+    fn new(username: &str, password: &str) -> Self {
+        let mut secret = Self { directory: TempDir::new().unwrap(), version: 0 };
+        for name in ["username", "password"] {
+            symlink(Path::new("..data").join(name), secret.directory.path().join(name)).unwrap();
+        }
+        secret.swap(username, password);
+        secret
+    }
+
+    fn swap(&mut self, username: &str, password: &str) {
+        self.version += 1;
+        let version = format!("..version_{}", self.version);
+        let of_version = self.directory.path().join(&version);
+        fs::create_dir(&of_version).unwrap();
+        fs::write(of_version.join("username"), username).unwrap();
+        fs::write(of_version.join("password"), password).unwrap();
+        let (next, data) = (self.directory.path().join("..data_tmp"), self.directory.path().join("..data"));
+        symlink(version, &next).unwrap();
+        fs::rename(next, data).unwrap();
+    }
+
+    fn settings(&self) -> String {
+        format!("[default.databases.birthdays]\nmigrate = false\ncredentials = {:?}", self.directory.path())
+    }
+}
+
+/// A server with the two users between whom a rotation alternates, and a migrated database.
+fn server_with_two_users() -> (postgresql::Server, Database) {
+    let server = postgresql::Server::start(&[]);
+    let database = Database::on(server.url("postgres").parse().unwrap()).migrated();
+    for user in ["blue", "green"] {
+        database.run(&format!(
+            "create role {user} login password '{user} 1'; grant select, insert, update, delete on birthdays to {user}"
+        ));
+    }
+    (server, database)
+}
+
+fn sessions_of(database: &Database, user: &str) -> i64 {
+    database.number(&format!("select count(*) from pg_stat_activity where datname = current_database() and usename = '{user}'"))
+}
+
+#[tokio::test]
+async fn a_rotation_from_one_user_to_the_other_fails_no_request() {
+    let (_server, database) = server_with_two_users();
+    let mut secret = Secret::new("blue", "blue 1");
+    let url = database.url_as("ignored", "ignored");
+    let app = TestApp::at(database, &url, &secret.settings());
+    app.save("John", "1990-11-28").await;
+    assert!(sessions_of(&app.database, "blue") > 0);
+
+    let stop = AtomicBool::new(false);
+    let requests = async {
+        let mut count = 0;
+        while !stop.load(Ordering::Relaxed) {
+            app.save("John", "1990-11-28").await;
+            assert_eq!(app.get("/hello/John").await.status, 200);
+            count += 1;
+        }
+        count
+    };
+    let rotation = async {
+        for (user, other) in [("green", "blue"), ("blue", "green")] {
+            secret.swap(user, &format!("{user} 1"));
+            let retired = || sessions_of(&app.database, other) == 0 && sessions_of(&app.database, user) > 0;
+            eventually(Duration::from_secs(30), "the sessions of the other user are retired", async || retired()).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+    };
+    let (count, ()) = tokio::join!(requests, rotation);
+    assert!(count > 10, "{count} rounds of requests");
+    let metrics = app.get("/metrics").await.body;
+    assert!(metrics.contains("birthday_store_credential_reloads_total 2\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_password_that_changed_a_moment_ago_is_read_again_and_the_request_succeeds() {
+    let (_server, database) = server_with_two_users();
+    let mut secret = Secret::new("blue", "blue 1");
+    let url = database.url_as("ignored", "ignored");
+    let app = TestApp::at(database, &url, &secret.settings());
+    app.save("John", "1990-11-28").await;
+    for version in 2..5 {
+        app.database.run(&format!("alter role blue password 'blue {version}'"));
+        secret.swap("blue", &format!("blue {version}\n"));
+        app.database.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
+        app.save("John", "1990-11-28").await;
+        assert_eq!(app.get("/hello/John").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn with_a_wrong_password_requests_are_503_until_the_files_are_right() {
+    let (_server, database) = server_with_two_users();
+    let mut secret = Secret::new("blue", "wrong");
+    let url = database.url_as("ignored", "ignored");
+    let app = TestApp::at(database, &url, &secret.settings());
+    app.get("/hello/John").await.expect_problem(503, "unavailable");
+    app.put("/hello/John", birthday("1990-11-28")).await.expect_problem(503, "unavailable");
+    secret.swap("blue", "blue 1");
+    eventually(Duration::from_secs(30), "it heals", async || app.get("/hello/John").await.status == 404).await;
+    app.save("John", "1990-11-28").await;
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_read_for_a_while_leave_the_last_login_in_force() {
+    let (_server, database) = server_with_two_users();
+    let secret = Secret::new("blue", "blue 1");
+    let url = database.url_as("ignored", "ignored");
+    let app = TestApp::at(database, &url, &secret.settings());
+    app.save("John", "1990-11-28").await;
+    fs::remove_file(secret.directory.path().join("password")).unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    run_on_postgresql(&app.database.url(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
+    app.save("John", "1990-11-29").await;
+    assert_eq!(app.get("/hello/John").await.status, 200);
+}

@@ -1,0 +1,82 @@
+//! `PUT`, `GET` and `DELETE /hello/<username>`.
+
+use crate::support::{TestApp, on_both_stores};
+
+on_both_stores![
+    a_saved_birthday_is_counted_down_to,
+    putting_twice_replaces_the_date,
+    deleting_forgets_and_deleting_again_finds_nobody,
+    an_unknown_name_is_not_found,
+    case_is_kept_and_significant,
+    saved_and_greeted_answers_say_which_date_counted_as_today,
+    paths_of_the_service_are_legal_usernames,
+    one_day_is_written_1_day_s,
+];
+
+async fn a_saved_birthday_is_counted_down_to(app: TestApp) {
+    let saved = app.put("/hello/John", r#"{"dateOfBirth":"1990-11-28"}"#).await;
+    assert_eq!((saved.status, saved.body.as_str(), saved.header("content-length")), (204, "", None));
+
+    let greeted = app.get("/hello/John").await;
+    assert_eq!((greeted.status, greeted.header("content-type")), (200, Some("application/json")));
+    assert_eq!(greeted.body, r#"{"message":"Hello, John! Your birthday is in 5 day(s)"}"#);
+
+    app.on("2026-11-28");
+    assert_eq!(app.get("/hello/John").await.body, r#"{"message":"Hello, John! Happy birthday!"}"#);
+}
+
+async fn putting_twice_replaces_the_date(app: TestApp) {
+    app.save("John", "1990-11-28").await;
+    app.save("John", "1990-11-30").await;
+    assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 7 day(s)");
+    assert_eq!(app.database.number("select count(*) from birthdays"), 1);
+}
+
+async fn deleting_forgets_and_deleting_again_finds_nobody(app: TestApp) {
+    app.save("John", "1990-11-28").await;
+    app.save("Mary", "1990-11-28").await;
+    assert_eq!(app.delete("/hello/John").await.status, 204);
+    app.get("/hello/John").await.expect_problem(404, "unknown-username");
+    app.delete("/hello/John").await.expect_problem(404, "unknown-username");
+    assert_eq!(app.message("Mary").await, "Hello, Mary! Your birthday is in 5 day(s)");
+}
+
+async fn an_unknown_name_is_not_found(app: TestApp) {
+    for path in ["/hello/Nobody", "/hello/Nobody/birthday.ics"] {
+        let problem = app.get(path).await.expect_problem(404, "unknown-username");
+        assert!(!problem.to_string().contains("Nobody"), "{problem}");
+    }
+    app.delete("/hello/Nobody").await.expect_problem(404, "unknown-username");
+}
+
+async fn case_is_kept_and_significant(app: TestApp) {
+    app.save("john", "1990-11-24").await;
+    app.save("JOHN", "1990-11-25").await;
+    assert_eq!(app.message("john").await, "Hello, john! Your birthday is in 1 day(s)");
+    assert_eq!(app.message("JOHN").await, "Hello, JOHN! Your birthday is in 2 day(s)");
+    app.get("/hello/John").await.expect_problem(404, "unknown-username");
+}
+
+async fn saved_and_greeted_answers_say_which_date_counted_as_today(app: TestApp) {
+    let saved = app.put("/hello/John", r#"{"dateOfBirth":"1990-11-28"}"#).await;
+    assert_eq!(saved.header("birthday-today"), Some("2026-11-23"));
+    let greeted = app.get("/hello/John").await;
+    assert_eq!(greeted.header("birthday-today"), Some("2026-11-23"));
+    assert_eq!(greeted.header("birthday-source"), None);
+    assert_eq!(app.get("/hello/John/birthday.ics").await.header("birthday-today"), Some("2026-11-23"));
+    assert_eq!(app.delete("/hello/John").await.header("birthday-today"), None);
+}
+
+async fn paths_of_the_service_are_legal_usernames(app: TestApp) {
+    for name in ["hello", "livez", "readyz", "metrics", "docs", "save", "openapi"] {
+        app.save(name, "1990-11-28").await;
+        assert_eq!(app.message(name).await, format!("Hello, {name}! Your birthday is in 5 day(s)"));
+        assert_eq!(app.delete(&format!("/hello/{name}")).await.status, 204);
+    }
+    assert_eq!(app.get("/livez").await.body, "ok\n");
+}
+
+async fn one_day_is_written_1_day_s(app: TestApp) {
+    app.save("John", "1990-11-24").await;
+    assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 1 day(s)");
+}

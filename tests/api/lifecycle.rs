@@ -1,0 +1,130 @@
+//! Start, drain, stop; and what survives it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use reqwest::Method;
+use tempfile::TempDir;
+
+use crate::support::{Database, Service, Store, birthday, command, eventually, postgresql};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn sigterm_drains_while_requests_still_succeed_and_then_ends_with_0() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let directory = TempDir::new().unwrap();
+        let mut service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=2}"));
+        assert_eq!(service.get("/readyz").await.header("connection"), None);
+        let told = Instant::now();
+        service.signal(signal);
+        eventually(SOON, "readyz says that it drains", async || service.get("/readyz").await.status == 503).await;
+        let unready = service.get("/readyz").await;
+        assert_eq!(unready.header("connection"), Some("close"));
+        unready.expect_problem(503, "draining");
+        assert_eq!(service.get("/livez").await.status, 200);
+        let saved = service.put("/hello/John", birthday("1990-05-17")).await;
+        assert_eq!((saved.status, saved.header("connection")), (204, Some("close")));
+        assert_eq!(service.get("/hello/John").await.status, 200);
+        assert!(told.elapsed() < Duration::from_secs(2), "this machine is too slow for the test");
+
+        // drain + grace + mercy + 1
+        let ended = service.ended(Duration::from_secs(2 + 6 + 1 + 1).saturating_sub(told.elapsed()));
+        assert_eq!(ended.code(), Some(0), "{}", service.log());
+        assert!(told.elapsed() >= Duration::from_secs(2), "it drained for {:?} only", told.elapsed());
+        service.line("stopped");
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let directory = TempDir::new().unwrap();
+        let mut service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=60}"));
+        service.signal(Signal::SIGTERM);
+        service.line("draining");
+        service.signal(signal);
+        assert_eq!(service.ended(SOON).code(), Some(code), "{}", service.log());
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_flight_at_the_end_is_answered() {
+    let directory = TempDir::new().unwrap();
+    let database = Database::new(Store::PostgreSql).migrated();
+    let tables = format!("{{birthdays={{url={:?}}}}}", database.url());
+    let mut service =
+        Service::start(command(directory.path()).env("ROCKET_DATABASES", tables).env("ROCKET_LIFECYCLE", "{drain=0}"));
+    let lock = database.lock().await;
+    let request =
+        service.request(Method::PUT, "/hello/John").header("Content-Type", "application/json").body(birthday("1990-05-17"));
+    let (answer, ()) = tokio::join!(service.send(request), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        service.signal(Signal::SIGTERM);
+        service.line("draining");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(lock);
+    });
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    assert_eq!(service.ended(Duration::from_secs(6 + 1 + 1)).code(), Some(0), "{}", service.log());
+    assert_eq!(database.number("select count(*) from birthdays"), 1);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_the_death_of_the_service() {
+    let directory = TempDir::new().unwrap();
+    let mut service = Service::start(&mut command(directory.path()));
+    service.save("John", "1990-05-17").await;
+    service.signal(Signal::SIGKILL);
+    service.ended(SOON);
+    let service = Service::start(&mut command(directory.path()));
+    assert_eq!(service.get("/hello/John").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_start_without_its_database_answers_503_and_heals_by_itself() {
+    let directory = TempDir::new().unwrap();
+    let mut server = postgresql::Server::start(&[]);
+    server.stop("INT");
+    let tables = format!("{{birthdays={{url={:?},migrate=true}}}}", server.url("postgres"));
+    let service = Service::start(command(directory.path()).env("ROCKET_DATABASES", tables));
+    service.get("/hello/John").await.expect_problem(503, "unavailable");
+    service.put("/hello/John", birthday("1990-05-17")).await.expect_problem(503, "unavailable");
+    service.delete("/hello/John").await.expect_problem(503, "unavailable");
+    assert_eq!(service.get("/readyz").await.status, 200);
+    assert!(server.resume());
+    eventually(Duration::from_secs(30), "it heals", async || {
+        service.put("/hello/John", birthday("1990-05-17")).await.status == 204
+    })
+    .await;
+    assert_eq!(service.get("/hello/John").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_ends_the_start_with_1_and_a_line() {
+    let directory = TempDir::new().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ended = crate::support::finish(command(directory.path()).env("ROCKET_PORT", port));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("birthday-api: "), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_is_a_503_and_a_line_in_the_log() {
+    let directory = TempDir::new().unwrap();
+    let missing = directory.path().join("missing");
+    let tables = format!("{{birthdays={{url=\"sqlite://{}/birthdays.db\"}}}}", missing.display());
+    let service = Service::start(command(directory.path()).env("ROCKET_DATABASES", tables));
+    service.put("/hello/John", birthday("1990-05-17")).await.expect_problem(503, "unavailable");
+    service.line("database");
+    fs::create_dir(&missing).unwrap();
+    fs::set_permissions(&missing, Permissions::from_mode(0o755)).unwrap();
+    eventually(Duration::from_secs(30), "it heals", async || {
+        service.put("/hello/John", birthday("1990-05-17")).await.status == 204
+    })
+    .await;
+}

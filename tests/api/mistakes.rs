@@ -1,0 +1,148 @@
+//! A setting that is unknown or cannot work ends the start: exit code 2 and one line that names the key and the reason.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::{command, finish};
+
+/// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to hold all `words`.
+fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
+    let directory = TempDir::new().unwrap();
+    if !file.is_empty() {
+        fs::write(directory.path().join("Rocket.toml"), file).unwrap();
+    }
+    for subcommand in ["serve", "migrate", "healthcheck"] {
+        expect_refusal_of(subcommand, directory.path(), variables, words);
+    }
+    assert!(!directory.path().join("birthdays.db").exists(), "nothing was begun");
+}
+
+fn expect_refusal_of(subcommand: &str, directory: &Path, variables: &[(&str, &str)], words: &[&str]) {
+    let ended = finish(command(directory).arg(subcommand).envs(variables.iter().copied()));
+    assert_eq!(ended.code, Some(2), "{subcommand} {variables:?}: {}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{subcommand} {variables:?}: {}", ended.stderr);
+    assert!(ended.stderr.starts_with("birthday-api: setting "), "{}", ended.stderr);
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word:?} for {variables:?} in {}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named() {
+    for (name, value, words) in [
+        ("ROCKET_ADRESS", "0.0.0.0", ["setting adress:", "unknown"]),
+        ("ROCKET_BIRTHDAY", "{tz=\"UTC\"}", ["setting birthday", "tz"]),
+        ("ROCKET_DATABASES", "{birthdays={uri=\"sqlite://x.db\"}}", ["setting databases.birthdays", "uri"]),
+        ("ROCKET_DATABASES", "{birthday={url=\"sqlite://x.db\"}}", ["setting databases", "birthday"]),
+        ("ROCKET_LIFECYCLE", "{drian=5}", ["setting lifecycle", "drian"]),
+        ("ROCKET_TELEMETRY", "{access=true}", ["setting telemetry", "access"]),
+        ("ROCKET_SHUTDOWN", "{grase=6}", ["setting shutdown.grase:", "unknown"]),
+        ("ROCKET_SHUTDOWN", "{ctrlc=true}", ["setting shutdown.ctrlc:", "unknown"]),
+        ("ROCKET_TLS", "{certs=\"x\",key=\"y\"}", ["setting tls:", "unknown"]),
+    ] {
+        expect_refusal(&[(name, value)], "", &words);
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_is_refused_with_its_key() {
+    for (name, value, words) in [
+        ("ROCKET_PORT", "abc", ["setting port:", "abc"]),
+        ("ROCKET_PORT", "65536", ["setting port:", "65536"]),
+        ("ROCKET_ADDRESS", "nowhere", ["setting address:", "nowhere"]),
+        ("ROCKET_WORKERS", "0", ["setting workers:", "at least 1"]),
+        ("ROCKET_BIRTHDAY", "{time_zone=\"Mars/Olympus\"}", ["setting birthday.time_zone:", "Mars/Olympus"]),
+        ("ROCKET_BIRTHDAY", "{leap_day=\"feb29\"}", ["setting birthday.leap_day:", "feb29"]),
+        ("ROCKET_BIRTHDAY", "mar1", ["setting birthday", ""]),
+        ("ROCKET_LIFECYCLE", "{drain=-1}", ["setting lifecycle.drain:", "-1"]),
+        ("ROCKET_LIFECYCLE", "{drain=\"5s\"}", ["setting lifecycle.drain:", "5s"]),
+        ("ROCKET_TELEMETRY", "{format=\"xml\"}", ["setting telemetry.format:", "xml"]),
+        ("ROCKET_TELEMETRY", "{access_log=1}", ["setting telemetry.access_log:", "1"]),
+        ("ROCKET_SHUTDOWN", "{grace=4}", ["setting shutdown.grace:", "connect_timeout + query_timeout, which is 5 s"]),
+        ("ROCKET_SHUTDOWN", "{grace=\"x\"}", ["setting shutdown.grace:", "x"]),
+        ("ROCKET_LOG_LEVEL", "loud", ["setting log_level:", "loud"]),
+    ] {
+        expect_refusal(&[(name, value)], "", &words);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
+    let table = |inner: &str| format!("{{birthdays={{{inner}}}}}");
+    let postgres = "url=\"postgres://birthday@localhost/birthday\"";
+    for (inner, key, word) in [
+        ("url=\"mysql://localhost/birthday\"", "url", "sqlite or postgres"),
+        ("url=\"birthdays.db\"", "url", "sqlite or postgres"),
+        ("url=\"\"", "url", "sqlite or postgres"),
+        ("url=\"sqlite::memory:\"", "url", "memory"),
+        ("url=\"postgres://birthday@localhost/birthday?sslmod=verify-full\"", "url", "sslmod"),
+        ("url=\"postgres://birthday@localhost/birthday?sslmode=verifyfull\"", "url", "postgres://user:password@host"),
+        ("url=\"postgres://birthday@localhost:port/birthday\"", "url", "postgres://user:password@host"),
+        ("url=\"postgres://birthday@localhost\"", "url", "names no database"),
+        ("max_connections=1", "max_connections", "at least 2"),
+        ("max_connections=\"four\"", "max_connections", "four"),
+        ("connect_timeout=0", "connect_timeout", "0"),
+        ("query_timeout=-1", "query_timeout", "-1"),
+        ("query_timeout=\"2s\"", "query_timeout", "2s"),
+        ("migrate=\"yes\"", "migrate", "yes"),
+        ("credentials=\"/etc\"", "credentials", "SQLite"),
+        ("replica_url=\"postgres://birthday@localhost/birthday\"", "replica_url", "SQLite"),
+        (&format!("{postgres},replica_url=\"sqlite://x.db\""), "replica_url", "must be PostgreSQL"),
+        (&format!("{postgres},max_connections=1"), "max_connections", "at least 2"),
+        (&format!("{postgres},credentials=\"/nowhere\""), "credentials", "/nowhere/username"),
+    ] {
+        expect_refusal(&[("ROCKET_DATABASES", &table(inner))], "", &[&format!("setting databases.birthdays.{key}:"), word]);
+    }
+}
+
+#[test]
+fn a_password_in_a_url_that_is_refused_is_not_repeated() {
+    for url in [
+        "postgres://birthday:s3cret@localhost:port/x",
+        "postgres://birthday:s3cret@localhost/x?sslmode=maybe",
+        "mysql://u:s3cret@localhost/x",
+    ] {
+        let directory = TempDir::new().unwrap();
+        let ended = finish(command(directory.path()).env("ROCKET_DATABASES", format!("{{birthdays={{url={url:?}}}}}")));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn credentials_without_a_password_file_are_refused_with_its_name() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("username"), "birthday\n").unwrap();
+    let path = directory.path().to_str().unwrap();
+    let table = format!("{{birthdays={{url=\"postgres://localhost/birthday\",credentials={path:?}}}}}");
+    let file = format!("{path}/password");
+    expect_refusal(&[("ROCKET_DATABASES", &table)], "", &["setting databases.birthdays.credentials:", &file]);
+    fs::write(directory.path().join("password"), "\n").unwrap();
+    expect_refusal(&[("ROCKET_DATABASES", &table)], "", &[&file, "is empty"]);
+}
+
+#[test]
+fn a_table_at_the_top_of_rocket_toml_is_no_profile() {
+    for table in ["birthday", "databases", "lifecycle"] {
+        expect_refusal(&[], &format!("[{table}]\nx = 1"), &[&format!("setting {table}:"), "[default]"]);
+    }
+    expect_refusal(&[], "[default.birthday]\nleapday = \"feb28\"", &["setting birthday", "leapday"]);
+    expect_refusal(&[], "this is not TOML", &["Rocket.toml"]);
+}
+
+#[test]
+fn a_rocket_config_without_its_file_is_refused() {
+    expect_refusal(&[("ROCKET_CONFIG", "/nowhere/Rocket.toml")], "", &["setting ROCKET_CONFIG:", "/nowhere/Rocket.toml"]);
+}
+
+#[test]
+fn an_unknown_argument_is_refused_with_the_usage() {
+    let directory = TempDir::new().unwrap();
+    for arguments in [&["sreve"][..], &["--port", "80"], &["migrate", "--wait", "soon"]] {
+        let ended = finish(command(directory.path()).args(arguments));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains("--help"), "{}", ended.stderr);
+    }
+}

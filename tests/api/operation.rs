@@ -1,0 +1,74 @@
+//! What the platform asks: probes, metrics, ids.
+
+use crate::support::{Store, TestApp, on_both_stores};
+
+on_both_stores![
+    the_probes_answer_ok,
+    metrics_count_requests_by_route_and_status_and_hold_no_names,
+    the_database_may_be_of_no_use_and_the_service_stays_live_and_ready,
+];
+
+async fn the_probes_answer_ok(app: TestApp) {
+    for path in ["/livez", "/readyz"] {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"), "{path}");
+    }
+}
+
+async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestApp) {
+    app.save("Zebedee", "1987-05-17").await;
+    app.message("Zebedee").await;
+    app.message("Zebedee").await;
+    app.get("/hello/Zebulon").await.expect_problem(404, "unknown-username");
+    app.get("/Zebedee").await.expect_problem(404, "not-found");
+
+    let metrics = app.get("/metrics").await;
+    assert_eq!(metrics.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    let text = metrics.body;
+    let count = |method: &str, route: &str, status: u16| {
+        let labels = format!("{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}");
+        text.lines()
+            .find_map(|line| line.strip_prefix(&format!("birthday_http_request_duration_seconds_count{labels} ")))
+            .map(|count| count.parse::<u32>().unwrap())
+    };
+    assert_eq!(count("GET", "/hello/<username>", 200), Some(2), "{text}");
+    assert_eq!(count("GET", "/hello/<username>", 404), Some(1), "{text}");
+    assert_eq!(count("PUT", "/hello/<username>", 204), Some(1), "{text}");
+    assert_eq!(count("GET", "unmatched", 404), Some(1), "{text}");
+    for figure in [
+        "birthday_start_time_seconds 1795435200",
+        "birthday_build_info{version=",
+        "birthday_store_connections{server=\"primary\"} ",
+        "birthday_store_lookup_batch_size_count 3",
+        "birthday_store_write_batch_size_count 1",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(figure)), "{figure} in {text}");
+    }
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(!text.contains("Zeb") && !text.contains("1987"), "{text}");
+}
+
+async fn the_database_may_be_of_no_use_and_the_service_stays_live_and_ready(app: TestApp) {
+    app.database.run("drop table birthdays");
+    app.get("/hello/John").await.expect_problem(503, "unavailable");
+    assert_eq!(app.get("/livez").await.status, 200);
+    assert_eq!(app.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn request_and_trace_ids_come_back_if_they_are_what_they_should_be() {
+    let app = TestApp::start(Store::Sqlite);
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let send = async |name: &'static str, value: &str| {
+        let answer = app.send(app.request(reqwest::Method::GET, "/livez").header(name, value)).await;
+        answer.header(name).map(str::to_owned)
+    };
+    assert_eq!(send("traceparent", trace).await.as_deref(), Some(trace));
+    assert_eq!(send("x-request-id", "a-1_b.2").await.as_deref(), Some("a-1_b.2"));
+    for value in ["", "01", "00-XYZ-b7ad6b7169203331-01", "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01"] {
+        assert_eq!(send("traceparent", value).await, None, "{value}");
+    }
+    for value in ["", "a b", "a\tb", "a=b", &"x".repeat(129)] {
+        assert_eq!(send("x-request-id", value).await, None, "{value}");
+    }
+}

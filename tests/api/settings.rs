@@ -1,0 +1,138 @@
+//! Every setting has the effect that it is there for. (What `telemetry` does is in `privacy`, `lifecycle` and `shutdown` in `lifecycle`.)
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Database, Service, Store, TestApp, birthday, command, eventually};
+
+/// On an SQLite database of its own, with these variables.
+fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
+    Service::start(command(directory.path()).envs(variables.iter().copied()))
+}
+
+#[tokio::test]
+async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it() {
+    let directory = TempDir::new().unwrap();
+    let service = serve(&directory, &[]);
+    service.save("John", "1990-05-17").await;
+    assert!(directory.path().join("birthdays.db").is_file());
+    let start = service.line("listening");
+    let expected = "127.0.0.1:";
+    assert!(
+        start.contains(expected) && start.ends_with("database sqlite://birthdays.db, today is decided by UTC, leap day Mar1"),
+        "{start}"
+    );
+}
+
+#[tokio::test]
+async fn address_and_port_say_where_it_listens() {
+    let directory = TempDir::new().unwrap();
+    let port = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap().port();
+    let service = serve(&directory, &[("ROCKET_ADDRESS", "127.0.0.2"), ("ROCKET_PORT", &port.to_string())]);
+    assert_eq!(service.address.to_string(), format!("127.0.0.2:{port}"));
+    assert_eq!(service.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn more_workers_serve_the_same() {
+    let directory = TempDir::new().unwrap();
+    let service = serve(&directory, &[("ROCKET_WORKERS", "2")]);
+    service.save("John", "1990-05-17").await;
+    assert_eq!(service.get("/hello/John").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_file_is_read_over_the_defaults_and_the_environment_over_the_file() {
+    let directory = TempDir::new().unwrap();
+    let file = "[default.birthday]\ntime_zone = \"Europe/Amsterdam\"\nleap_day = \"feb28\"\n[default.databases.birthdays]\nurl = \"sqlite://file.db\"";
+    fs::write(directory.path().join("Rocket.toml"), file).unwrap();
+    let start = serve(&directory, &[]).line("listening");
+    assert!(start.ends_with("database sqlite://file.db, today is decided by Europe/Amsterdam, leap day Feb28"), "{start}");
+    // A table from the environment replaces single keys and leaves the others.
+    let start = serve(&directory, &[("ROCKET_BIRTHDAY", "{time_zone=\"Asia/Tokyo\"}")]).line("listening");
+    assert!(start.ends_with("database sqlite://file.db, today is decided by Asia/Tokyo, leap day Feb28"), "{start}");
+}
+
+#[tokio::test]
+async fn rocket_config_names_another_file_and_rocket_profile_another_profile() {
+    let directory = TempDir::new().unwrap();
+    let elsewhere = directory.path().join("elsewhere.toml");
+    fs::write(&elsewhere, "[default.birthday]\nleap_day = \"feb28\"\n[staging.birthday]\ntime_zone = \"Asia/Tokyo\"").unwrap();
+    let config = ("ROCKET_CONFIG", elsewhere.to_str().unwrap());
+    let start = serve(&directory, &[config, ("ROCKET_PROFILE", "staging")]).line("listening");
+    assert!(start.ends_with("today is decided by Asia/Tokyo, leap day Feb28"), "{start}");
+}
+
+#[tokio::test]
+async fn the_start_line_names_the_database_without_user_and_password() {
+    let directory = TempDir::new().unwrap();
+    let database = Database::new(Store::PostgreSql).migrated();
+    let service = serve(&directory, &[("ROCKET_DATABASES", &format!("{{birthdays={{url={:?}}}}}", database.url()))]);
+    let start = service.line("listening");
+    let url: reqwest::Url = database.url().parse().unwrap();
+    let expected = format!("database postgres://{}:{}{},", url.host_str().unwrap(), url.port().unwrap(), url.path());
+    assert!(start.contains(&expected), "{start}");
+    assert!(!service.log().contains(url.password().unwrap()), "{}", service.log());
+}
+
+#[tokio::test]
+async fn max_connections_is_what_the_primary_pool_opens() {
+    for connections in [2, 5] {
+        let settings = format!("[default.databases.birthdays]\nmax_connections = {connections}");
+        let app = TestApp::with(Database::new(Store::PostgreSql), &settings);
+        let open = || {
+            app.database.number(
+                "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'birthday-api'",
+            )
+        };
+        eventually(Duration::from_secs(20), "all connections are open", async || open() == connections).await;
+        rocket::futures::future::join_all((0..60).map(|_| app.save("John", "1990-05-17"))).await;
+        assert_eq!(open(), connections);
+    }
+}
+
+#[tokio::test]
+async fn connect_timeout_and_query_timeout_bound_a_request_when_nobody_answers() {
+    // Takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let directory = TempDir::new().unwrap();
+    let url = format!("postgres://nobody@127.0.0.1:{}/nowhere", silent.local_addr().unwrap().port());
+    let tables = format!("{{birthdays={{url={url:?},connect_timeout=1,query_timeout=0.5}}}}");
+    let service = serve(&directory, &[("ROCKET_DATABASES", &tables)]);
+    let asked = Instant::now();
+    service.put("/hello/John", birthday("1990-05-17")).await.expect_problem(503, "unavailable");
+    service.get("/hello/John").await.expect_problem(503, "unavailable");
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn query_timeout_ends_a_statement_that_waits_for_a_lock() {
+    let app = TestApp::with(Database::new(Store::PostgreSql), "[default.databases.birthdays]\nquery_timeout = 0.5");
+    app.save("John", "1990-11-28").await;
+    let lock = app.database.lock().await;
+    let asked = Instant::now();
+    app.put("/hello/John", birthday("1990-11-29")).await.expect_problem(503, "unavailable");
+    assert!(asked.elapsed() >= Duration::from_millis(400) && asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    drop(lock);
+    eventually(Duration::from_secs(20), "it heals", async || app.get("/hello/John").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn migrate_is_on_for_sqlite_and_off_for_postgresql_unless_set() {
+    let directory = TempDir::new().unwrap();
+    let off = serve(&directory, &[("ROCKET_DATABASES", "{birthdays={migrate=false}}")]);
+    off.get("/hello/John").await.expect_problem(503, "unavailable");
+    drop(off);
+    assert_eq!(serve(&directory, &[]).get("/hello/John").await.status, 404);
+
+    let database = Database::new(Store::PostgreSql);
+    let tables = |more: &str| format!("{{birthdays={{url={:?}{more}}}}}", database.url());
+    let off = serve(&directory, &[("ROCKET_DATABASES", &tables(""))]);
+    off.get("/hello/John").await.expect_problem(503, "unavailable");
+    drop(off);
+    let on = serve(&directory, &[("ROCKET_DATABASES", &tables(",migrate=true"))]);
+    assert_eq!(on.get("/hello/John").await.status, 404);
+}

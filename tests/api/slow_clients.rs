@@ -1,0 +1,115 @@
+//! Nobody holds the service by sending nothing, or half a request.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Service, birthday, command, raw};
+
+const HEAD: &str = "PUT /hello/Slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
+const GET: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// The limits of `src/http/connections.rs`, and how much later than that a busy machine may notice.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+const NEXT_REQUEST: Duration = Duration::from_secs(30);
+const SLACK: Duration = Duration::from_secs(20);
+
+/// Sends `bytes` and nothing more: all that comes back, and when the connection ended.
+fn stall(to: SocketAddr, bytes: &str, limit: Duration) -> (String, Duration) {
+    let started = Instant::now();
+    let answer = raw::rest(raw::send(to, bytes), limit + SLACK);
+    (answer, started.elapsed())
+}
+
+/// One after the other on one connection, for longer than a connection without requests is left alone.
+fn steady(to: SocketAddr) {
+    let mut connection = TcpStream::connect(to).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    for _ in 0..5 {
+        connection.write_all(GET.as_bytes()).unwrap();
+        let mut answer = [0; 1024];
+        let length = connection.read(&mut answer).unwrap();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..length]));
+        std::thread::sleep(Duration::from_secs(3));
+    }
+}
+
+#[tokio::test]
+async fn slow_and_silent_connections_are_ended_while_others_are_served() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    let to = service.address;
+    let on_a_thread = |bytes: String, limit| tokio::task::spawn_blocking(move || stall(to, &bytes, limit));
+
+    let silent = on_a_thread(String::new(), FIRST_REQUEST);
+    let half_a_line = on_a_thread("PUT /hel".to_owned(), FIRST_REQUEST);
+    let half_a_header = on_a_thread(HEAD[..40].to_owned(), FIRST_REQUEST);
+    let a_tiny_part_of_a_body = on_a_thread(format!("{HEAD}{{\"date"), FIRST_REQUEST);
+    let no_body = on_a_thread(HEAD.to_owned(), FIRST_REQUEST);
+    let a_part_of_a_body = on_a_thread(format!("{HEAD}{{\"dateOfBirth\":\"1990"), FIRST_REQUEST);
+    let idle = on_a_thread(GET.to_owned(), NEXT_REQUEST);
+    let cut = on_a_thread(
+        format!("{}{}", HEAD.replace("/Slow", "/Cut").replace(": 28", ": 29"), birthday("1990-05-17")),
+        FIRST_REQUEST,
+    );
+    let steady = tokio::task::spawn_blocking(move || steady(to));
+
+    let started = Instant::now();
+    while started.elapsed() < FIRST_REQUEST {
+        service.save("Quick", "1990-05-17").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    for stalled in [silent, half_a_line, half_a_header, a_tiny_part_of_a_body, no_body] {
+        let (answer, after) = stalled.await.unwrap();
+        assert!(!answer.contains("HTTP/1.1 2"), "{answer}");
+        assert!(after >= FIRST_REQUEST / 2, "ended after {after:?} already");
+    }
+    for late in [a_part_of_a_body, cut] {
+        let (answer, after) = late.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("/docs#request-timeout"), "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+        assert!(after >= Duration::from_secs(4), "the deadline of a request is 5 s, not {after:?}");
+    }
+    steady.await.unwrap();
+    let (answer, after) = idle.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(after >= NEXT_REQUEST / 2, "an idle connection may be used again for a while: {after:?}");
+
+    service.get("/hello/Slow").await.expect_problem(404, "unknown-username");
+    service.get("/hello/Cut").await.expect_problem(404, "unknown-username");
+    assert_eq!(service.get("/hello/Quick").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_its_client_cuts_off_is_not_saved() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    let whole = birthday("1990-05-17");
+    for (length, sent) in [(28, &whole[..5]), (28, &whole[..27]), (40, &whole[..]), (28, "")] {
+        let connection = raw::send(service.address, &HEAD.replace(": 28", &format!(": {length}")));
+        (&connection).write_all(sent.as_bytes()).unwrap();
+        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        let answer = raw::rest(connection, Duration::from_secs(20));
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{length} {sent:?}: {answer}");
+    }
+    service.get("/hello/Slow").await.expect_problem(404, "unknown-username");
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    for (bytes, status) in [
+        ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", "HTTP/1.1 400 "),
+        ("GET / HTTP/9.9\r\n\r\n", "HTTP/1.1 400 "),
+        (&format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)), "HTTP/1.1 414 "),
+        (&format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(200)), "HTTP/1.1 431 "),
+    ] {
+        let answer = raw::exchange(service.address, bytes);
+        assert!(answer.starts_with(status), "{:?}: {answer}", &bytes[..6]);
+        assert_eq!(service.get("/livez").await.status, 200);
+    }
+}

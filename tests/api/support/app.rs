@@ -1,0 +1,138 @@
+//! The real service in this process: on a port of its own, with a database of its own and a clock that stands still.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+
+use birthday_api::config::Settings;
+use birthday_api::http::Clock;
+use birthday_api::lifecycle;
+use chrono::{DateTime, TimeDelta, Utc};
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use rocket::fairing::AdHoc;
+use tokio::sync::oneshot;
+
+use super::{Client, Database, Store};
+
+/// What the clock shows at first: noon of a day in a common year.
+pub const NOW: &str = "2026-11-23T12:00:00Z";
+
+pub struct TestApp {
+    pub address: SocketAddr,
+    pub client: Client,
+    time: Arc<Mutex<Time>>,
+    running: Option<(Option<oneshot::Sender<()>>, JoinHandle<()>)>,
+    /// Last: it goes when the service has gone.
+    pub database: Database,
+}
+
+/// What the service's clock shows, and how often it was read.
+struct Time {
+    now: DateTime<Utc>,
+    step: TimeDelta,
+    readings: usize,
+}
+
+impl Time {
+    fn read(&mut self) -> DateTime<Utc> {
+        self.readings += 1;
+        self.now += self.step;
+        self.now
+    }
+}
+
+impl TestApp {
+    pub fn start(store: Store) -> Self {
+        Self::with(Database::new(store), "")
+    }
+
+    /// On `database`, with `settings`: TOML as in Rocket.toml.
+    pub fn with(database: Database, settings: &str) -> Self {
+        let url = database.url();
+        Self::at(database, &url, settings)
+    }
+
+    /// The same, reaching the database by another URL.
+    pub fn at(database: Database, url: &str, settings: &str) -> Self {
+        let time = Arc::new(Mutex::new(Time { now: NOW.parse().unwrap(), step: TimeDelta::zero(), readings: 0 }));
+        let clock = Clock::new({
+            let time = time.clone();
+            move || time.lock().unwrap().read()
+        });
+        let figment = figment(url).merge(Toml::string(settings).nested());
+        let (figment, settings) = Settings::load(&figment).unwrap();
+        let (ready, started) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let rocket = birthday_api::rocket(figment, settings, clock).attach(AdHoc::on_liftoff("address", |rocket| {
+                    let address = SocketAddr::new(rocket.config().address, rocket.config().port);
+                    Box::pin(async move { ready.send(address).unwrap() })
+                }));
+                let stop = async {
+                    // A test that failed drops its end.
+                    let _ = stopped.await;
+                };
+                lifecycle::serve(rocket, stop).await.unwrap();
+            });
+        });
+        let Ok(address) = started.recv() else {
+            std::panic::resume_unwind(thread.join().expect_err("it did not start"));
+        };
+        Self { address, client: Client::new(address), time, running: Some((Some(stop), thread)), database }
+    }
+
+    /// Sets the clock.
+    pub fn at_time(&self, now: &str) {
+        self.time.lock().unwrap().now = now.parse().unwrap();
+    }
+
+    /// Sets the clock to noon UTC of a date.
+    pub fn on(&self, date: &str) {
+        self.at_time(&format!("{date}T12:00:00Z"));
+    }
+
+    /// Has the clock go on by `step` whenever it is read.
+    pub fn advance_at_each_reading(&self, step: TimeDelta) {
+        self.time.lock().unwrap().step = step;
+    }
+
+    pub fn clock_readings(&self) -> usize {
+        self.time.lock().unwrap().readings
+    }
+
+    /// Begins what SIGTERM begins.
+    pub fn begin_to_stop(&mut self) {
+        self.running.as_mut().map(|(stop, _)| stop.take()).expect("it runs");
+    }
+}
+
+/// The defaults, but for a free port, a database at `url` with its schema, and no wait at the end.
+pub fn figment(url: &str) -> Figment {
+    Figment::from(Toml::string(include_str!("../../../Rocket.toml")).nested())
+        .merge(("port", 0))
+        .merge(("lifecycle.drain", 0))
+        .merge(("databases.birthdays.url", url))
+        .merge(("databases.birthdays.migrate", true))
+}
+
+impl Deref for TestApp {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            drop(stop);
+            let stopped = thread.join();
+            assert!(stopped.is_ok() || std::thread::panicking(), "the service did not stop cleanly");
+        }
+    }
+}

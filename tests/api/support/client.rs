@@ -1,0 +1,163 @@
+//! A client that holds every answer against the rules that all answers follow.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{LazyLock, OnceLock};
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+pub struct Client {
+    base: String,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+    what: String,
+}
+
+impl Client {
+    pub fn new(address: SocketAddr) -> Self {
+        Self { base: format!("http://{address}") }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn put(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+        self.send(self.request(Method::PUT, path).header("Content-Type", "application/json").body(body)).await
+    }
+
+    /// Saves, and nothing else will do.
+    pub async fn save(&self, name: &str, born: &str) {
+        let answer = self.put(&format!("/hello/{name}"), birthday(born)).await;
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+
+    /// The greeting of somebody who is known.
+    pub async fn message(&self, name: &str) -> String {
+        let answer = self.get(&format!("/hello/{name}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()["message"].as_str().expect("a message").to_owned()
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        CLIENT.request(method, format!("{}{path}", self.base))
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        self.try_send(request).await.unwrap()
+    }
+
+    /// An error is one of the connection: no answer came.
+    pub async fn try_send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+        let request = request.build()?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = CLIENT.execute(request).await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let answer = Answer { status, headers, body: response.text().await?, what: format!("{method} {path}") };
+        answer.check(&method, &path);
+        Ok(answer)
+    }
+}
+
+/// A connection for each request, so that none outlives a test's runtime.
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    // No test uses TLS through it, but it is built only with a provider. Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(60));
+    client.redirect(reqwest::redirect::Policy::none()).build().unwrap()
+});
+
+pub fn birthday(born: &str) -> String {
+    json!({ "dateOfBirth": born }).to_string()
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{}: {error} in {}", self.what, self.body))
+    }
+
+    /// Fails unless this is the problem that the documentation describes at `/docs#<kind>`.
+    pub fn expect_problem(&self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, status, "{}: {}", self.what, self.body);
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("/docs#{kind}"), "{}: {problem}", self.what);
+        problem
+    }
+
+    fn check(&self, method: &Method, path: &str) {
+        let Self { status, what, .. } = self;
+        if let Some(documented) = documented(method, path) {
+            let media_type = documented.get(status).unwrap_or_else(|| panic!("{what}: {status} is not documented"));
+            let found = self.header("content-type").map(|kind| kind.split(';').next().unwrap_or(kind));
+            assert_eq!(found, media_type.as_deref(), "{what}: content type of {status}");
+        }
+        if *status >= 400 {
+            assert_eq!(self.header("content-type"), Some("application/problem+json"), "{what}: {status}");
+        }
+        if *status >= 400 && method != Method::HEAD {
+            let problem = self.json();
+            assert_eq!(problem["status"], *status, "{what}");
+            for member in ["type", "title", "detail"] {
+                assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: {member} in {problem}");
+            }
+            assert_eq!(problem.as_object().unwrap().len(), 4, "{what}: {problem}");
+        }
+        if *status == 503 {
+            assert!(self.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{what}");
+        }
+        if *status == 204 || method == Method::HEAD {
+            assert_eq!(self.body, "", "{what}");
+        }
+        if path.starts_with("/hello/") {
+            assert_eq!(self.header("cache-control"), Some("no-store"), "{what}");
+        }
+    }
+}
+
+/// For each answer of a documented operation its status, and its media type where it has a body.
+pub type Documented = BTreeMap<u16, Option<String>>;
+
+/// Operations by method and path template.
+pub fn operations() -> &'static BTreeMap<(String, String), Documented> {
+    static OPERATIONS: OnceLock<BTreeMap<(String, String), Documented>> = OnceLock::new();
+    OPERATIONS.get_or_init(|| {
+        let document: Value = serde_json::from_str(&birthday_api::http::openapi()).unwrap();
+        let mut operations = BTreeMap::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
+                let answers = operation["responses"].as_object().unwrap().iter().map(|(status, answer)| {
+                    let media_type = answer["content"].as_object().and_then(|content| content.keys().next().cloned());
+                    (status.parse().unwrap(), media_type)
+                });
+                operations.insert((method.to_uppercase(), path.clone()), answers.collect());
+            }
+        }
+        operations
+    })
+}
+
+/// What is documented for a request; `HEAD` is what `GET` is.
+fn documented(method: &Method, path: &str) -> Option<&'static Documented> {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let fits = |template: &str| {
+        let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        template.len() == path.len()
+            && template.iter().zip(&path).all(|(part, found)| part == found || (part.starts_with('{') && !found.is_empty()))
+    };
+    operations().iter().find(|((known, template), _)| known == method && fits(template)).map(|(_, answers)| answers)
+}

@@ -1,0 +1,55 @@
+//! What the tests stand on: the service in this process ([`TestApp`]) or as a process of its own ([`Service`]), a client that
+//! checks every answer against the rules that hold for all of them, and databases.
+
+mod app;
+mod archive;
+mod client;
+mod database;
+pub mod postgresql;
+pub mod raw;
+mod routes;
+mod service;
+
+use std::time::{Duration, Instant};
+
+pub use app::{TestApp, figment};
+pub use client::{Answer, Client, birthday, operations};
+pub use database::{Database, Store, run_on_postgresql};
+pub use routes::routes;
+pub use service::{Ended, Service, command, finish};
+
+/// Runs a future to its end on a thread of its own: also where a runtime runs already.
+pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
+    std::thread::scope(|scope| match scope.spawn(run).join() {
+        Ok(output) => output,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// Asks again and again until `condition` holds; fails after `limit`.
+pub async fn eventually<F: Future<Output = bool>>(limit: Duration, what: &str, condition: impl Fn() -> F) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Each test of the list, for each store, under the test's own name.
+macro_rules! on_both_stores {
+    ($($test:ident),* $(,)?) => {
+        $(mod $test {
+            #[tokio::test]
+            async fn sqlite() {
+                super::$test($crate::support::TestApp::start($crate::support::Store::Sqlite)).await;
+            }
+
+            #[tokio::test]
+            async fn postgresql() {
+                super::$test($crate::support::TestApp::start($crate::support::Store::PostgreSql)).await;
+            }
+        })*
+    };
+}
+pub(crate) use on_both_stores;

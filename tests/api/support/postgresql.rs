@@ -1,0 +1,167 @@
+//! PostgreSQL servers: one that all tests of this process share, and servers of their own for tests that break them.
+//!
+//! A server never outlives the tests: a shell between the two waits for the end of its standard input, which comes with the end
+//! of this process however it ends, and then stops the server and removes its data.
+
+use std::env;
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection};
+
+use super::archive::{binaries, own_uid};
+use super::block_on;
+
+/// PostgreSQL refuses to run as root; then it runs as `nobody`.
+const NOBODY: u32 = 65534;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts the server ($1: binaries, $2: directory; the rest are the server's arguments) and waits for a word: a signal to stop
+/// the server with. Without one the tests are over, and the data goes too.
+const KEEPER: &str = r#"
+binaries=$1 directory=$2; shift 2
+"$binaries/postgres" -D "$directory/data" "$@" >"$directory/log" 2>&1 </dev/null & server=$!
+if read -r signal; then
+    kill -s "$signal" "$server"; wait "$server"
+else
+    kill -s QUIT "$server"; wait "$server"; rm -rf "$directory"
+fi
+"#;
+
+pub struct Server {
+    pub port: u16,
+    pub password: String,
+    pub directory: PathBuf,
+    arguments: Vec<String>,
+    keeper: Option<Child>,
+}
+
+/// The server that tests share: a URL without a database, of a user who may create databases and roles.
+pub fn shared() -> reqwest::Url {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    match env::var("DATABASE_URL") {
+        Ok(url) => url.parse().expect("DATABASE_URL is a URL"),
+        Err(_) => SHARED.get_or_init(|| Server::start(&[])).url("postgres").parse().unwrap(),
+    }
+}
+
+impl Server {
+    /// A new server with further `settings` (`name=value`).
+    pub fn start(settings: &[&str]) -> Self {
+        Self::prepare(|_| {}, settings)
+    }
+
+    /// The same, after `arrange` had its way with the new server's directory.
+    pub fn prepare(arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
+        // 32 random letters: a name, and a password that nobody else on the machine can guess.
+        let directory = tempfile::Builder::new().prefix("birthday-api-").rand_bytes(32).tempdir().unwrap().keep();
+        let password = directory.file_name().unwrap().to_str().unwrap().rsplit('-').next().unwrap().to_owned();
+        fs::write(directory.join("password"), &password).unwrap();
+        arrange(&directory);
+        for entry in fs::read_dir(&directory).unwrap() {
+            give_away(&entry.unwrap().path());
+        }
+        give_away(&directory);
+        let initdb = as_server(&binaries().join("initdb"))
+            .args(["--no-sync", "--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
+            .arg(format!("--pwfile={}", directory.join("password").display()))
+            .arg("-D")
+            .arg(directory.join("data"))
+            .current_dir(&directory)
+            .output()
+            .unwrap();
+        assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
+        // What a crash of the machine would lose is of no interest here; a crash of the server loses nothing.
+        let quick = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "fsync=off"];
+        let arguments = quick.iter().chain(settings).flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
+        let mut server = Self { port: 0, password, directory, arguments, keeper: None };
+        for _ in 0..5 {
+            server.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if server.resume() {
+                return server;
+            }
+        }
+        panic!("PostgreSQL found no free port: {}", server.log());
+    }
+
+    /// Starts it on the same port and data; false if the port is taken.
+    pub fn resume(&mut self) -> bool {
+        let keeper = as_server(Path::new("/bin/sh"))
+            .args(["-c", KEEPER, "keeper"])
+            .arg(binaries())
+            .arg(&self.directory)
+            .args(["-p", &self.port.to_string()])
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir(&self.directory)
+            // Ctrl-C is for the tests: the server ends after them.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        self.keeper = Some(keeper);
+        let started = Instant::now();
+        let url = self.url("postgres");
+        while block_on(PgConnection::connect(&url)).is_err() {
+            if self.log().contains("could not create any TCP/IP sockets") {
+                self.stop("QUIT");
+                return false;
+            }
+            assert!(started.elapsed() < PATIENCE, "PostgreSQL did not start: {}", self.log());
+            sleep(Duration::from_millis(50));
+        }
+        true
+    }
+
+    /// `INT` ends sessions and stops, `QUIT` is a crash. The data stays.
+    pub fn stop(&mut self, signal: &str) {
+        let mut keeper = self.keeper.take().expect("it runs");
+        writeln!(keeper.stdin.take().unwrap(), "{signal}").unwrap();
+        keeper.wait().unwrap();
+    }
+
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres:{}@127.0.0.1:{}/{database}", self.password, self.port)
+    }
+
+    fn log(&self) -> String {
+        // Not there yet is as good as empty.
+        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            keeper.wait().unwrap();
+        } else {
+            fs::remove_dir_all(&self.directory).unwrap();
+        }
+    }
+}
+
+fn as_server(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if own_uid() == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// To the user that PostgreSQL runs as, and to nobody else.
+fn give_away(path: &Path) {
+    fs::set_permissions(path, Permissions::from_mode(if path.is_dir() { 0o700 } else { 0o600 })).unwrap();
+    if own_uid() == 0 {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+}

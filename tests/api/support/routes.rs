@@ -1,0 +1,27 @@
+//! The routes that are mounted, as the service itself knows them.
+
+use birthday_api::config::Settings;
+use birthday_api::http::Clock;
+
+use super::app::NOW;
+use super::{Database, Store, figment};
+
+pub struct Route {
+    pub method: String,
+    /// As a template: `/hello/<username>`.
+    pub path: String,
+    /// It only says that the method is not allowed.
+    pub refuses: bool,
+}
+
+pub async fn routes() -> Vec<Route> {
+    let database = Database::new(Store::Sqlite);
+    let (figment, settings) = Settings::load(&figment(&database.url())).unwrap();
+    let rocket = birthday_api::rocket(figment, settings, Clock::new(|| NOW.parse().unwrap())).ignite().await.unwrap();
+    let routes = rocket.routes().map(|route| Route {
+        method: route.method.to_string(),
+        path: route.uri.to_string().split('?').next().unwrap_or_default().to_owned(),
+        refuses: route.rank >= 100,
+    });
+    routes.collect()
+}

@@ -1,0 +1,143 @@
+//! The real binary as a process of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Client;
+
+/// How long a start may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `birthday-api` in `directory`, with a free port and none of the settings of whoever runs the tests.
+pub fn command(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_birthday-api"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROCKET_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(directory).env("ROCKET_PORT", "0");
+    command
+}
+
+/// How a command ended, and what it said.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command that is expected to end by itself.
+pub fn finish(command: &mut Command) -> Ended {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let read = |mut from: Box<dyn Read + Send>| {
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            from.read_to_string(&mut text).unwrap();
+            text
+        })
+    };
+    let stdout = read(Box::new(child.stdout.take().unwrap()));
+    let stderr = read(Box::new(child.stderr.take().unwrap()));
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed() > 2 * PATIENCE {
+            child.kill().unwrap();
+            panic!("{command:?} did not end: {}", stderr.join().unwrap());
+        }
+        sleep(Duration::from_millis(10));
+    };
+    Ended { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+pub struct Service {
+    pub address: SocketAddr,
+    pub client: Client,
+    child: Child,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+impl Service {
+    /// Starts it and waits for the line that says where it listens.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Log::default());
+        let (stderr, noted) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                noted.lines.lock().unwrap().push(line.unwrap());
+                noted.more.notify_all();
+            }
+        });
+        let line = wait_for(&log, "listening on http://").unwrap_or_else(|lines| {
+            // It did not start, so there is nothing else to end.
+            let _ = child.kill();
+            panic!("no start within {PATIENCE:?}: {lines:#?}")
+        });
+        let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+        Self { address, client: Client::new(address), child, log }
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lines.lock().unwrap().join("\n")
+    }
+
+    /// The first log line that holds `text`, now or soon.
+    pub fn line(&self, text: &str) -> String {
+        wait_for(&self.log, text).unwrap_or_else(|lines| panic!("no {text:?} in {lines:#?}"))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// How it ended; fails if it has not after `limit`.
+    pub fn ended(&mut self, limit: Duration) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < limit, "it still runs after {limit:?}: {}", self.log());
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn wait_for(log: &Log, text: &str) -> Result<String, Vec<String>> {
+    let missing = |lines: &mut Vec<String>| !lines.iter().any(|line| line.contains(text));
+    let (lines, _) = log.more.wait_timeout_while(log.lines.lock().unwrap(), PATIENCE, missing).unwrap();
+    lines.iter().find(|line| line.contains(text)).cloned().ok_or_else(|| lines.clone())
+}
+
+impl Deref for Service {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended by itself, as most of the tests want it to.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,239 @@
+// A person at the web page: saves, sees, mistypes, subscribes, deletes.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { NOON, browser, day, service, visit } from './service.mjs'
+
+let api, chromium
+before(async () => { [api, chromium] = await Promise.all([service(), browser()]) })
+after(async () => { await chromium?.close(); await api?.stop() })
+
+/** Runs `steps` with a new visitor's page, then checks that no script failed and nothing was blocked. */
+async function visitor(options, steps) {
+  const { page, complaints, close } = await visit(chromium, options)
+  try {
+    await steps(page)
+    assert.deepEqual(complaints, [])
+  } finally {
+    await close()
+  }
+}
+
+const inFiveDays = day({ days: 5, years: -30 })
+
+async function save(page, name, dateOfBirth, zone) {
+  const form = page.locator('#save')
+  await form.getByLabel('Username').fill(name)
+  await form.getByLabel('Date of birth').fill(dateOfBirth)
+  if (zone !== undefined) await form.getByLabel('Time zone').fill(zone)
+  await form.getByRole('button', { name: 'Save' }).click()
+}
+
+test('saving shows the countdown with the next date and its weekday in the visitor\'s language', async () => {
+  await visitor({ locale: 'nl-NL' }, async page => {
+    await page.goto(api.url)
+    await save(page, 'Ada', inFiveDays, NOON)
+    await page.getByRole('heading', { name: '5 days until Ada\'s birthday' }).waitFor()
+    const next = new Date(`${day({ days: 5 })}T00:00:00Z`)
+    const words = new Intl.DateTimeFormat('nl-NL', { dateStyle: 'full', timeZone: 'UTC' }).format(next)
+    assert.match(await page.locator('.when').innerText(), new RegExp(words))
+    assert.equal(await page.title(), '5 days until Ada\'s birthday')
+    assert.equal(new URL(page.url()).searchParams.get('username'), 'Ada')
+  })
+})
+
+test('tomorrow it is 1 day, not 1 days', async () => {
+  await api.save('Eve', day({ days: 1, years: -20 }))
+  await visitor({}, async page => {
+    await page.goto(`${api.url}/?username=Eve&tz=${NOON.replace('+', '%2B')}`)
+    assert.equal(await page.locator('h2').first().innerText(), '1 day until Eve\'s birthday')
+    assert.equal(await page.locator('.unit').textContent(), 'day')
+  })
+})
+
+test('a name can be looked up by keyboard alone', async () => {
+  await api.save('Grace', inFiveDays)
+  await visitor({}, async page => {
+    await page.goto(api.url)
+    await page.keyboard.press('Tab')
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the forms')
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    await page.keyboard.type('Grace')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('ControlOrMeta+A')
+    await page.keyboard.type(NOON)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: '5 days until Grace\'s birthday' }).waitFor()
+  })
+})
+
+test('on the day itself the page celebrates, and stays still for those who asked for less motion', async () => {
+  await api.save('Linus', day({ years: -40 }))
+  const address = `${api.url}/?username=Linus&tz=${NOON.replace('+', '%2B')}`
+  await visitor({}, async page => {
+    await page.goto(address)
+    await page.getByRole('heading', { name: 'Happy birthday, Linus!' }).waitFor()
+    assert.equal(await page.locator('.confetti').isVisible(), true)
+    assert.doesNotMatch(await page.locator('main').innerText(), /\b0 days/)
+  })
+  await visitor({ reducedMotion: 'reduce' }, async page => {
+    await page.goto(address)
+    assert.equal(await page.locator('.confetti').isVisible(), false)
+    assert.equal(await page.evaluate(() => document.getAnimations().length), 0)
+  })
+})
+
+test('wrong input is answered at each field it concerns, kept for correction, and saves nothing', async () => {
+  await visitor({}, async page => {
+    await page.goto(api.url)
+    await save(page, 'Bob<b>1', day({ days: 3 }), 'Middle/Earth')
+    const errors = {
+      'save-username': /only ASCII letters/,
+      'save-dateOfBirth': /before today/,
+      'save-tz': /IANA/,
+    }
+    for (const [id, text] of Object.entries(errors)) {
+      const field = page.locator(`#${id}`)
+      assert.equal(await field.getAttribute('aria-invalid'), 'true', id)
+      assert.ok((await field.getAttribute('aria-describedby')).split(' ').includes(`${id}-error`), id)
+      assert.match(await page.locator(`#${id}-error`).innerText(), text)
+    }
+    assert.equal(await page.locator('#save-username').inputValue(), 'Bob<b>1')
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'save-username')
+    assert.equal(await page.locator('#lookup .error').count(), 0)
+    assert.equal((await fetch(`${api.url}/hello/Bob`)).status, 404)
+  })
+})
+
+test('errors are the words of the API', async () => {
+  await visitor({}, async page => {
+    const { detail } = await (await fetch(`${api.url}/hello/Nobody`)).json()
+    const answer = await page.goto(`${api.url}/?username=Nobody`)
+    assert.equal(answer.status(), 404)
+    assert.equal((await page.locator('#lookup-username-error').textContent()), detail)
+    assert.equal(await page.locator('#save-username').inputValue(), 'Nobody')
+  })
+})
+
+test('what is typed comes back as text and never as markup', async () => {
+  const hostile = '"><script>document.title="owned"</script><img src=x onerror=alert(1)>'
+  await visitor({}, async page => {
+    await page.goto(`${api.url}/?username=${encodeURIComponent(hostile)}&tz=${encodeURIComponent(hostile)}`)
+    assert.equal(await page.locator('#lookup-username').inputValue(), hostile)
+    assert.equal(await page.locator('#save-tz').inputValue(), hostile)
+    assert.equal(await page.locator('img').count(), 0)
+    assert.notEqual(await page.title(), 'owned')
+  })
+})
+
+test('deleting asks first, then forgets', async () => {
+  await api.save('Mallory', inFiveDays)
+  await visitor({}, async page => {
+    const asked = []
+    let agree = false
+    page.on('dialog', dialog => { asked.push(dialog.message()); return agree ? dialog.accept() : dialog.dismiss() })
+    await page.goto(`${api.url}/?username=Mallory`)
+    await page.getByRole('button', { name: 'Delete' }).click()
+    assert.equal((await fetch(`${api.url}/hello/Mallory`)).status, 200)
+    agree = true
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('status').getByText('The birthday of Mallory is deleted.').waitFor()
+    assert.equal(asked.length, 2)
+    assert.match(asked[0], /Mallory/)
+    assert.equal((await fetch(`${api.url}/hello/Mallory`)).status, 404)
+    assert.equal(new URL(page.url()).search, '')
+  })
+})
+
+test('the calendar can be subscribed to and downloaded', async () => {
+  await api.save('Barbara', inFiveDays)
+  await visitor({}, async page => {
+    await page.goto(`${api.url}/?username=Barbara`)
+    const link = await page.getByRole('link', { name: 'Subscribe in a calendar' }).getAttribute('href')
+    assert.equal(link, `${api.url.replace('http:', 'webcal:')}/hello/Barbara/birthday.ics`)
+    // A calendar program asks for the same address over HTTP.
+    const answer = await fetch(link.replace('webcal:', 'http:'))
+    assert.match(answer.headers.get('content-type'), /^text\/calendar/)
+    assert.match(await answer.text(), /BEGIN:VEVENT[^]*Barbara/)
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download' }).click()])
+    assert.equal(download.suggestedFilename(), 'Barbara.ics')
+  })
+})
+
+test('the browser\'s time zone is offered, another can be chosen, and it decides which date is today', async () => {
+  await visitor({ timezoneId: 'Asia/Tokyo' }, async page => {
+    await page.goto(api.url)
+    for (const form of ['lookup', 'save']) assert.equal(await page.locator(`#${form}-tz`).inputValue(), 'Asia/Tokyo')
+    assert.ok(await page.locator('#zones option[value="Europe/Amsterdam"]').count())
+    // At any moment the calendars of these two zones show different dates.
+    const shown = {}
+    for (const zone of ['Pacific/Kiritimati', 'Etc/GMT+12']) {
+      await save(page, 'Zoe', inFiveDays, zone)
+      await page.locator('.person').waitFor()
+      assert.match(await page.locator('.person').innerText(), new RegExp(zone.replace('+', '\\+')))
+      shown[zone] = await page.locator('.person time').last().getAttribute('datetime')
+      const answer = await fetch(`${api.url}/hello/Zoe?tz=${encodeURIComponent(zone)}`)
+      assert.equal(shown[zone], answer.headers.get('birthday-today'))
+    }
+    assert.notEqual(shown['Pacific/Kiritimati'], shown['Etc/GMT+12'])
+  })
+})
+
+for (const [rule, substitute] of [['mar1', '1 March'], ['feb28', '28 February']]) {
+  test(`the leap-day rule ${rule} is explained where it matters`, async () => {
+    const strict = await service({ ROCKET_BIRTHDAY: `{leap_day="${rule}"}` })
+    try {
+      await visitor({}, async page => {
+        await page.goto(strict.url)
+        const hint = page.locator('#leap')
+        assert.equal(await hint.isVisible(), false)
+        await page.locator('#save-dateOfBirth').fill('2000-02-29')
+        assert.match(await hint.innerText(), new RegExp(`on ${substitute}\\.`))
+        await page.locator('#save-dateOfBirth').fill('2000-03-01')
+        assert.equal(await hint.isVisible(), false)
+        await save(page, 'Leapling', '1996-02-29')
+        assert.match(await page.locator('.person .leap').innerText(), new RegExp(`on ${substitute}\\.`))
+      })
+    } finally {
+      await strict.stop()
+    }
+  })
+}
+
+test('without JavaScript one can save, look up, correct and subscribe, and is told how to delete', async () => {
+  await visitor({ javaScriptEnabled: false }, async page => {
+    await page.goto(api.url)
+    assert.equal(await page.locator('#leap').isVisible(), true)
+    await save(page, 'Noscript', 'x'.slice(1), '')
+    assert.match(await page.locator('#save-dateOfBirth-error').innerText(), /YYYY-MM-DD/)
+    await save(page, 'Noscript', day({ days: 9, years: -8 }), NOON)
+    await page.getByRole('heading', { name: '9 days until Noscript\'s birthday' }).waitFor()
+    assert.match(await page.locator('.when').innerText(), /day, \d+ [A-Z][a-z]+ \d{4}\.$/)
+    assert.equal(await page.getByRole('button', { name: 'Delete' }).isVisible(), false)
+    assert.match(await page.locator('.person').innerText(), /curl -X DELETE/)
+    assert.equal(await page.getByRole('link', { name: 'Subscribe in a calendar' }).isVisible(), true)
+    // An empty zone is the service's own.
+    await page.locator('#lookup-tz').fill('')
+    await page.getByRole('button', { name: 'Show the countdown' }).click()
+    assert.match(await page.locator('.person').innerText(), /today in UTC/)
+  })
+})
+
+for (const width of [320, 390, 768, 1280]) {
+  test(`at ${width} pixels nothing is wider than the window, and fingers can hit every control`, async () => {
+    const longest = 'W'.repeat(64)
+    await api.save(longest, inFiveDays)
+    await visitor({ viewport: { width, height: 800 }, hasTouch: width < 700 }, async page => {
+      for (const path of ['/', `/?username=${longest}`, '/?username=1&tz=x', '/docs']) {
+        await page.goto(api.url + path)
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+        assert.ok(overflow <= 0, `${path}: ${overflow} pixels too wide`)
+        for (const control of await page.locator('input:visible, button:visible, .button:visible, textarea:visible').all()) {
+          const { height } = await control.boundingBox()
+          assert.ok(height >= 44, `${path}: ${await control.evaluate(element => element.outerHTML)} is ${height} high`)
+        }
+      }
+    })
+  })
+}

@@ -1,0 +1,56 @@
+// How much a first visit loads, how soon something shows, and that nothing moves afterwards.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { NOON, browser, day, service, visit } from './service.mjs'
+
+let api, chromium
+before(async () => {
+  [api, chromium] = await Promise.all([service(), browser()])
+  await api.save('Ada', '2000-02-29')
+  await api.save('Linus', day({ years: -30 }))
+})
+after(async () => { await chromium?.close(); await api?.stop() })
+
+/** Lighthouse's slow 4G: round trip 150 ms, 1.6 Mbit/s down, 750 kbit/s up. */
+const SLOW_4G = { offline: false, latency: 150, downloadThroughput: 1.6e6 / 8, uploadThroughput: 750e3 / 8 }
+const LIMITS = { bytes: 50 * 1024, firstPaint: 1800, layoutShift: 0 }
+
+async function measure(path, network) {
+  const { page, close } = await visit(chromium, { viewport: { width: 390, height: 844 }, locale: 'de-DE' })
+  try {
+    const devtools = await page.context().newCDPSession(page)
+    await devtools.send('Network.enable')
+    if (network) await devtools.send('Network.emulateNetworkConditions', network)
+    let bytes = 0, requests = 0
+    devtools.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; requests += encodedDataLength > 0 })
+    await page.goto(api.url + path, { waitUntil: 'networkidle' })
+    const { firstPaint, layoutShift } = await page.evaluate(() => new Promise(resolve => {
+      let layoutShift = 0
+      new PerformanceObserver(list => {
+        for (const entry of list.getEntries()) layoutShift += entry.value
+      }).observe({ type: 'layout-shift', buffered: true })
+      new PerformanceObserver(list => {
+        const firstPaint = list.getEntriesByName('first-contentful-paint')[0].startTime
+        // Whatever still moves has moved by then.
+        setTimeout(() => resolve({ firstPaint, layoutShift }), 500)
+      }).observe({ type: 'paint', buffered: true })
+    }))
+    return { bytes, requests, firstPaint: Math.round(firstPaint), layoutShift }
+  } finally {
+    await close()
+  }
+}
+
+const zone = encodeURIComponent(NOON)
+for (const path of ['/', `/?username=Ada&tz=${zone}`, `/?username=Linus&tz=${zone}`, '/docs']) {
+  for (const [name, network] of [['this machine', undefined], ['slow 4G', SLOW_4G]]) {
+    test(`${path.replace(zone, '…')} over ${name}: light, quick and still`, async t => {
+      const found = await measure(path, network)
+      t.diagnostic(`${found.bytes} bytes in ${found.requests} requests, first paint ${found.firstPaint} ms, layout shift ${found.layoutShift}`)
+      assert.ok(found.bytes > 1000 && found.bytes < LIMITS.bytes, `${found.bytes} bytes`)
+      assert.ok(found.firstPaint < LIMITS.firstPaint, `first paint after ${found.firstPaint} ms`)
+      assert.equal(found.layoutShift, LIMITS.layoutShift)
+    })
+  }
+}
