@@ -1,0 +1,44 @@
+# The service's image: one binary on distroless, on a laptop as in production.
+#
+# A release names both bases by digest: --build-arg RUST_IMAGE=rust:1.95-slim-bookworm@sha256:...
+# jemalloc, ring and SQLite are C, so each platform compiles for itself and nothing is cross-compiled:
+# `docker buildx build --platform linux/amd64,linux/arm64` with a builder that has a node of each kind.
+ARG RUST_IMAGE=rust:1.95-slim-bookworm
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${RUST_IMAGE} AS build
+# for jemalloc; the image brings gcc and the C library's headers
+RUN apt-get -o Acquire::Retries=3 update \
+ && apt-get -o Acquire::Retries=3 install -y --no-install-recommends make \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+
+# The dependencies, in a layer that lasts until the manifests change: built for a crate with nothing in it, which is then removed.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' >src/main.rs \
+ && cargo build --release --locked \
+ && cargo clean --release --package birthday-api
+
+COPY . .
+RUN cargo build --release --frozen
+
+FROM ${RUNTIME_IMAGE}
+COPY --from=build /src/target/release/birthday-api /usr/local/bin/
+# the nonroot user of distroless, by number: Kubernetes' runAsNonRoot cannot judge a name
+USER 65532:65532
+ENV ROCKET_ADDRESS=0.0.0.0
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["birthday-api", "healthcheck"]
+ENTRYPOINT ["birthday-api"]
+CMD ["serve"]
+
+# last: they change with every commit
+ARG SOURCE=https://github.com/birthday-api/birthday-api
+ARG REVISION=unknown
+ARG VERSION=unknown
+LABEL org.opencontainers.image.title=birthday-api \
+      org.opencontainers.image.licenses=MIT \
+      org.opencontainers.image.source=${SOURCE} \
+      org.opencontainers.image.revision=${REVISION} \
+      org.opencontainers.image.version=${VERSION}

@@ -1,0 +1,159 @@
+"""What a developer may count on: it starts with one command, keeps what it said it kept, and cleans up after itself."""
+
+import re
+import threading
+import time
+from datetime import datetime
+from http.client import HTTPException
+
+from conftest import PORT, PROJECT, compose, container, docker
+from load import Client, Load
+
+DRAIN, LIMIT = 5, 5 + 6 + 1 + 1  # Rocket.toml: drain; drain + grace + mercy + 1
+DEADLINE = 3 + 2  # connect_timeout + query_timeout
+LATE = 1.5  # what a busy machine may add
+
+
+def test_answers_on_loopback_alone(stack: Client):
+    assert stack.save("Ada").status == 204
+    found = stack.find("Ada")
+    assert (found.status, found.body[:11]) == (200, '{"message":')
+    bindings = container("api")["NetworkSettings"]["Ports"]
+    assert bindings == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(PORT)}]}
+    assert not any(container("database")["NetworkSettings"]["Ports"].values())
+
+
+def test_containers_are_confined(stack: Client):
+    for service in ("api", "migrate", "database", "credentials"):
+        host = container(service)["HostConfig"]
+        assert host["CapDrop"] == ["ALL"] and host["SecurityOpt"] == ["no-new-privileges:true"], service
+        assert (host["CapAdd"] or []) == (["CAP_CHOWN"] if service == "credentials" else []), service
+    for service in ("api", "migrate"):
+        inspected = container(service)
+        assert inspected["HostConfig"]["ReadonlyRootfs"] and inspected["HostConfig"]["Memory"] == 128 << 20
+        assert inspected["Config"]["User"] == "65532:65532"
+
+
+def test_passwords_are_random_and_nowhere_but_in_their_files(stack: Client):
+    logins = {}
+    for login in ("owner", "service"):
+        logins[login] = compose("exec", "-T", "database", "cat", f"/run/logins/{login}/password")
+        assert re.fullmatch(r"[A-Za-z0-9+/]{32}", logins[login])
+        modes = compose("exec", "-T", "database", "stat", "--format=%U %u %g %a", f"/run/logins/{login}/password")
+        assert modes.endswith("65532 999 440")
+    assert logins["owner"] != logins["service"]
+    told = compose("logs", "--no-color") + compose("config") + compose("exec", "-T", "database", "cat", "/proc/1/environ")
+    told += "".join(docker("inspect", PROJECT + "-" + name) for name in ("api-1", "migrate-1", "database-1", "credentials-1"))
+    assert "POSTGRES_DB" in told and not any(password in told for password in logins.values())
+
+
+def test_service_may_read_and_write_rows_and_nothing_else(stack: Client):
+    def psql(statement: str) -> str:
+        return psql_as("birthday", "$(cat /run/logins/service/password)", statement)
+
+    assert "INSERT 0 1" in psql("insert into birthdays values ('Grace', '1906-12-09')")
+    assert "DELETE 1" in psql("delete from birthdays where username = 'Grace'")
+    for refused in ("drop table birthdays", "truncate birthdays", "create table more ()", "create role more"):
+        assert re.search("permission denied|must be owner", psql(refused)), refused
+
+
+def test_database_wants_a_password_and_the_superuser_has_none(stack: Client):
+    started_with = "$(tr '\\0' '\\n' </proc/1/environ | sed -n 's/^POSTGRES_PASSWORD=//p')"
+    for user, password in (("postgres", started_with), ("birthday", "wrong")):
+        assert "password authentication failed" in psql_as(user, password, "select 1"), user
+
+
+def test_stop_under_load_loses_nothing(stack: Client):
+    with Load(PORT) as load:
+        time.sleep(2)
+        readiness: list[tuple[float, int]] = []
+        watcher = threading.Thread(target=watch_readiness, args=(readiness,))
+        watcher.start()
+        asked = time.time()
+        compose("stop", "api")
+        watcher.join(30)
+    state = container("api")["State"]
+    assert state["ExitCode"] == 0 and not state["OOMKilled"], state
+    assert finished(state) - asked <= LIMIT
+
+    served = [event for event in load.events if event.answer]
+    assert {event.answer.status for event in served if event.method == "PUT"} == {204}
+    assert {event.answer.status for event in served if event.method == "GET"} == {200}
+    left = min(moment for moment, status in readiness if status == 503)
+    assert left - asked < DRAIN / 2, "readiness turns first"
+    assert sum(event.sent > left + 1 for event in served) > 50, "requests are still served then"
+    cut = [event for event in load.events if not event.answer]
+    assert cut, "the load went on beyond the end"
+    assert min(event.ended for event in cut) >= left + DRAIN - 1, "nobody is turned away before the drain is over"
+
+    compose("up", "--detach", "--wait")
+    assert_all_known(load)
+
+
+def test_killed_database_is_an_outage_that_ends_by_itself(stack: Client):
+    before = container("api")["State"]["StartedAt"]
+    with Load(PORT) as load:
+        time.sleep(2)
+        compose("kill", "database")
+        killed = time.time()
+        time.sleep(5)
+        assert stack.request("GET", "/readyz").status == 200
+        compose("start", "database")
+        started = time.time()
+        while stack.save("Alan").status != 204:
+            assert time.time() - started < 20, "the service does not find the database again"
+            time.sleep(0.2)
+        time.sleep(2)
+
+    assert [event.error for event in load.events if not event.answer] == []
+    good = {"PUT": 204, "GET": 200}
+    for event in load.events:
+        assert event.answer.status == good[event.method] or event.answer.is_outage, (event.method, event.answer)
+        assert event.ended - event.sent <= DEADLINE + LATE
+    during = [event for event in load.events if killed + 1 < event.sent and event.ended < killed + 4.5]
+    assert during and all(event.answer.is_outage for event in during)
+    assert container("api")["State"]["StartedAt"] == before, "it was not restarted"
+    assert_all_known(load)
+
+
+def test_data_survives_down_and_down_v_removes_everything(stack: Client):
+    assert stack.save("Edsger", "1930-05-11").status == 204
+    compose("down")
+    assert leftovers("container") == [] and len(leftovers("volume")) == 3
+
+    compose("up", "--detach", "--wait", limit=180)
+    assert Client(PORT).find("Edsger").status == 200
+
+    compose("down", "--volumes")
+    assert [leftovers(kind) for kind in ("container", "volume", "network")] == [[], [], []]
+
+
+def psql_as(user: str, password: str, statement: str) -> str:
+    """What PostgreSQL answers over TCP; `password` may be an expansion of the container's shell."""
+    script = f'PGPASSWORD="{password}" exec psql -h 127.0.0.1 -U {user} -d birthday -c "$1"'
+    return compose("exec", "-T", "database", "bash", "-c", script, "psql", statement, check=False)
+
+
+def watch_readiness(seen: list[tuple[float, int]]):
+    client = Client(PORT)
+    try:
+        while True:
+            seen.append((time.time(), client.request("GET", "/readyz").status))
+            time.sleep(0.1)
+    except (OSError, HTTPException):
+        return
+
+
+def finished(state: dict) -> float:
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", state["FinishedAt"])).timestamp()
+
+
+def assert_all_known(load: Load):
+    client = Client(PORT)
+    assert len(load.saved) > 200, "a load worth the name"
+    assert [name for name in sorted(load.saved) if client.find(name).status != 200] == []
+
+
+def leftovers(kind: str) -> list[str]:
+    everything = ["--all"] if kind == "container" else []
+    return docker(kind, "ls", *everything, "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}").split()

@@ -1,0 +1,106 @@
+"""The image itself, and that it starts as Kubernetes starts it."""
+
+import json
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from conftest import PROJECT, REPOSITORY, docker
+from load import Client
+
+BASE = "gcr.io/distroless/cc-debian12:nonroot"
+BINARY = "usr/local/bin/birthday-api"
+SHELLS = {"sh", "ash", "bash", "dash", "busybox"}
+
+
+def files(image: str) -> dict[str, int]:
+    """Every path in the image that is not a directory, with its size."""
+    made = docker("create", image, "nothing")
+    try:
+        with subprocess.Popen(["docker", "export", made], stdout=subprocess.PIPE) as export:
+            with tarfile.open(fileobj=export.stdout, mode="r|") as archive:
+                return {entry.name: entry.size for entry in archive if not entry.isdir()}
+    finally:
+        docker("rm", made)
+
+
+def test_adds_the_binary_alone_and_no_shell(image: str):
+    ours, base = files(image), files(BASE)
+    assert ours.keys() - base.keys() == {BINARY}
+    assert not [path for path in ours if path.rsplit("/", 1)[-1] in SHELLS]
+    assert ours[BINARY] < 20e6
+
+
+def test_says_what_it_is(image: str):
+    config = json.loads(docker("inspect", image))[0]["Config"]
+    assert config["User"] == "65532:65532"
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Entrypoint"] == ["birthday-api"] and config["Cmd"] == ["serve"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "birthday-api", "healthcheck"]
+    labels = {name.removeprefix("org.opencontainers.image.") for name in config["Labels"]}
+    assert {"title", "licenses", "source", "revision", "version"} <= labels
+
+
+@pytest.fixture(scope="module")
+def pod() -> dict:
+    """The pod of the chart's Deployment, as it is in production."""
+    rendered = subprocess.run(
+        [REPOSITORY / "gitops/render", "production", "--only", "birthday-api"], check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+    found = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "Deployment"]
+    assert [each["metadata"]["name"] for each in found] == ["birthday-api"]
+    return found[0]["spec"]["template"]["spec"]
+
+
+@pytest.fixture
+def secret() -> Iterator[str]:
+    """What the chart's projected volume holds, readable to the group as `fsGroup` makes it."""
+    name = f"{PROJECT}-secret"
+    docker("volume", "create", name)
+    script = "mkdir database && printf birthday >database/username && printf wrong >database/password && touch rds-ca.pem"
+    script += " && chown -R 0:65532 . && chmod -R u=rX,g=rX,o= ."
+    docker("run", "--rm", "-v", f"{name}:/config", "-w", "/config", "postgres:18.1-bookworm", "bash", "-euc", script)
+    yield name
+    docker("volume", "rm", name)
+
+
+def test_starts_with_the_settings_of_the_chart(image: str, pod: dict, secret: str):
+    (container,) = pod["containers"]
+    (mount,) = container["volumeMounts"]
+    user, confined = pod["securityContext"], container["securityContext"]
+    assert confined == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    options = [f"--user={user['runAsUser']}:{user['runAsGroup']}", f"--volume={secret}:{mount['mountPath']}:ro"]
+    options += ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges:true", "--publish=127.0.0.1::8000"]
+    options += [f"--memory={container['resources']['limits']['memory'].removesuffix('i')}".lower()]
+    options += [f"--env={variable['name']}={variable['value']}" for variable in container["env"]]
+    options += ["--health-interval=1s"]
+    running = docker("run", "--detach", *options, image, *container["args"])
+    try:
+        client = Client(int(docker("port", running, "8000").rsplit(":", 1)[-1]))
+        wait_until_healthy(running)
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert client.request("GET", container[probe]["httpGet"]["path"]).status == 200, probe
+        # the database of the chart's values is not to be found here: an outage, not a failed start
+        assert client.find("Ada").is_outage
+        assert docker("top", running, "-eo", "pid,uid,args").splitlines()[1].split()[1:] == ["65532", "birthday-api", "serve"]
+        lines = docker("logs", running).splitlines()
+        assert lines and all(json.loads(line)["level"] for line in lines)
+
+        docker("stop", f"--time={pod['terminationGracePeriodSeconds']}", running)
+        assert json.loads(docker("inspect", running))[0]["State"]["ExitCode"] == 0
+    finally:
+        print(docker("logs", running))
+        docker("rm", "--force", "--volumes", running)
+
+
+def wait_until_healthy(running: str):
+    for _ in range(100):
+        state = json.loads(docker("inspect", running))[0]["State"]
+        assert state["Running"], docker("logs", running)
+        if state["Health"]["Status"] == "healthy":
+            return
+        time.sleep(0.2)
+    pytest.fail(f"not healthy: {state['Health']}")
