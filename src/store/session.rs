@@ -134,20 +134,15 @@ impl<S: Server> Session<S> {
         Self { endpoint, renewal, connection: None }
     }
 
-    /// Runs `statement` before `until`; once more on a fresh connection if this one broke or the login was out of date.
+    /// Runs `statement` before `until`; once more on a fresh connection if this one broke.
     pub async fn run<T: Statement>(&mut self, statement: &T, until: Instant) -> Result<T::Answer, Fault> {
         let mut outcome = self.attempt(statement, until, false).await;
-        let again = matches!(outcome, Err(Fault::Connection(_)));
-        if let Err(fault @ (Fault::Connection(_) | Fault::Login(_))) = &outcome {
+        if let Err(fault @ Fault::Connection(_)) = &outcome {
             tracing::debug!(server = self.endpoint.role, "{fault}; trying once more");
             self.endpoint.metrics.retried();
-            if again {
-                // What ended this connection most likely ended the others too.
-                self.endpoint.renew();
-            } else {
-                self.endpoint.reload_credentials();
-            }
-            outcome = self.attempt(statement, until, again).await;
+            // What ended this connection most likely ended the others too.
+            self.endpoint.renew();
+            outcome = self.attempt(statement, until, true).await;
         }
         if let Err(fault) = &outcome {
             self.endpoint.metrics.failed(self.endpoint.role, fault);
@@ -189,15 +184,27 @@ impl<S: Server> Session<S> {
         if self.endpoint.presence.is_away() {
             return Err(Fault::Away("it was away a moment ago".to_owned()));
         }
-        self.renewal.mark_unchanged();
-        let limit = self.endpoint.connect_timeout.min(until.saturating_duration_since(Instant::now()));
-        let connection = self.endpoint.connect(limit).await.inspect_err(|fault| {
+        let mut connected = self.try_to_connect(until).await;
+        if let Err(fault @ Fault::Login(_)) = &connected {
+            // The password may have been changed a moment ago, sooner than the change was noticed.
+            tracing::debug!(server = self.endpoint.role, "{fault}; trying once more");
+            self.endpoint.metrics.retried();
+            self.endpoint.reload_credentials();
+            connected = self.try_to_connect(until).await;
+        }
+        let connection = connected.inspect_err(|fault| {
             if matches!(fault, Fault::Away(_)) {
                 self.endpoint.went_away(fault);
             }
         })?;
         self.endpoint.metrics.connected(self.endpoint.role);
         Ok(connection)
+    }
+
+    async fn try_to_connect(&mut self, until: Instant) -> Result<S::Connection, Fault> {
+        self.renewal.mark_unchanged();
+        let limit = self.endpoint.connect_timeout.min(until.saturating_duration_since(Instant::now()));
+        self.endpoint.connect(limit).await
     }
 
     /// Connects ahead of the first request, or again after a change. A failure is noted as on any other occasion.

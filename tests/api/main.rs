@@ -16,6 +16,7 @@ mod hello;
 mod methods;
 mod openapi;
 mod operation;
+mod page;
 mod slow_clients;
 mod time_zones;
 mod usernames;

@@ -41,6 +41,9 @@ async fn every_documented_answer_can_be_had(store: Store) {
             seen.note("GET", template, &app.get(&format!("/hello/{name}{path}")).await);
         }
     }
+    for query in ["?username=John", "?username=a1", "?username=Nobody"] {
+        seen.note("GET", "/", &app.get(&format!("/{query}")).await);
+    }
     for (_, template) in operations().keys().filter(|(method, template)| method == "GET" && !template.contains('{')) {
         seen.note("GET", template, &app.get(template).await);
     }
@@ -53,6 +56,8 @@ async fn every_documented_answer_can_be_had(store: Store) {
     seen.note("GET", CALENDAR, &app.get("/hello/John/birthday.ics").await);
     seen.note("PUT", HELLO, &app.put("/hello/John", birthday("1990-05-17")).await);
     seen.note("DELETE", HELLO, &app.delete("/hello/John").await);
+    seen.note("GET", "/", &app.get("/?username=John").await);
+    seen.note("POST", "/save", &app.send(app.request(Method::POST, "/save").header("Content-Type", FORM).body(ENTRY)).await);
 
     app.begin_to_stop();
     while app.get("/readyz").await.status != 503 {
@@ -67,22 +72,42 @@ async fn every_documented_answer_can_be_had(store: Store) {
     assert_eq!(seen.0, documented, "left: seen, right: documented");
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+const ENTRY: &str = "username=John&dateOfBirth=1990-05-17&tz=";
+
 async fn save_and_fail_to(app: &TestApp, seen: &mut Seen) {
     for (path, kind, body) in [
         ("/hello/John", "application/json", birthday("1990-05-17")),
         ("/hello/a1", "application/json", birthday("1990-05-17")),
         ("/hello/John", "application/json", " ".repeat(1025)),
         ("/hello/John", "text/plain", birthday("1990-05-17")),
-        ("/hello/John", "application/x-www-form-urlencoded", birthday("1990-05-17")),
+        ("/hello/John", FORM, birthday("1990-05-17")),
     ] {
         seen.note("PUT", HELLO, &app.send(app.request(Method::PUT, path).header("Content-Type", kind).body(body)).await);
     }
-    let form = app.request(Method::DELETE, "/hello/John").header("Content-Type", "application/x-www-form-urlencoded");
+    let form = app.request(Method::DELETE, "/hello/John").header("Content-Type", FORM);
     seen.note("DELETE", HELLO, &app.send(form.body("a=b")).await);
+    for (kind, origin, entry) in [
+        (FORM, "", ENTRY.to_owned()),
+        (FORM, "", ENTRY.replace("1990", "2990")),
+        (FORM, "https://elsewhere.example.com", ENTRY.to_owned()),
+        (FORM, "", ENTRY.repeat(30)),
+        ("text/plain", "", ENTRY.to_owned()),
+    ] {
+        let mut request = app.request(Method::POST, "/save").header("Content-Type", kind).body(entry);
+        if !origin.is_empty() {
+            request = request.header("Origin", origin);
+        }
+        seen.note("POST", "/save", &app.send(request).await);
+    }
     let head = "PUT /hello/John HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
     let slow = raw::exchange(app.address, &format!("{head}{{\"dateOfBirth\":\"1990"));
     assert!(slow.starts_with("HTTP/1.1 408 "), "{slow}");
     seen.0.insert(("PUT".to_owned(), HELLO.to_owned(), 408));
+    let head = format!("POST /save HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: 50\r\n\r\n");
+    let slow = raw::exchange(app.address, &format!("{head}{}", &ENTRY[..20]));
+    assert!(slow.starts_with("HTTP/1.1 408 "), "{slow}");
+    seen.0.insert(("POST".to_owned(), "/save".to_owned(), 408));
 }
 
 #[tokio::test]

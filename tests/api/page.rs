@@ -1,0 +1,60 @@
+//! The web page where no script runs: `GET /?username=` and the form that `POST /save` takes. (What a browser makes of it: tests/browser.)
+
+use reqwest::Method;
+
+use crate::support::{Answer, TestApp, on_both_stores};
+
+on_both_stores![
+    the_form_saves_and_leads_to_the_page_with_the_countdown,
+    a_form_with_mistakes_comes_back_with_what_to_change,
+    a_form_of_another_site_is_refused,
+    a_method_in_the_form_changes_nothing,
+];
+
+async fn submit(app: &TestApp, form: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = app.request(Method::POST, "/save").header("Content-Type", "application/x-www-form-urlencoded");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    app.send(request.body(form.to_owned())).await
+}
+
+const FORM: &str = "username=John&dateOfBirth=1990-11-28&tz=";
+
+async fn the_form_saves_and_leads_to_the_page_with_the_countdown(app: TestApp) {
+    let saved = submit(&app, FORM, &[("Origin", &format!("http://{}", app.address)), ("Sec-Fetch-Site", "same-origin")]).await;
+    assert_eq!((saved.status, saved.header("location")), (303, Some("/?username=John")));
+    let page = app.get("/?username=John").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.body.contains("John"), "{}", page.body);
+    assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 5 day(s)");
+}
+
+async fn a_form_with_mistakes_comes_back_with_what_to_change(app: TestApp) {
+    for (form, told) in [
+        ("username=J0hn&dateOfBirth=1990-11-28&tz=", "ASCII letters"),
+        ("username=John&dateOfBirth=2026-11-23&tz=", "before today"),
+        ("username=John&dateOfBirth=1990-11-28&tz=Mars", "IANA"),
+        ("username=%3Cb%3E&dateOfBirth=1990-11-28&tz=", "ASCII letters"),
+    ] {
+        let page = submit(&app, form, &[]).await;
+        assert_eq!(page.status, 400, "{form}");
+        assert!(page.body.contains(told), "{form}: {}", page.body);
+        assert!(!page.body.contains("<b>"), "what was typed is escaped: {}", page.body);
+    }
+    app.get("/hello/John").await.expect_problem(404, "unknown-username");
+}
+
+async fn a_form_of_another_site_is_refused(app: TestApp) {
+    for header in [("Origin", "https://elsewhere.example.com"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")] {
+        submit(&app, FORM, &[header]).await.expect_problem(403, "foreign-origin");
+    }
+    app.get("/hello/John").await.expect_problem(404, "unknown-username");
+}
+
+async fn a_method_in_the_form_changes_nothing(app: TestApp) {
+    app.save("John", "1990-11-30").await;
+    let saved = submit(&app, &format!("_method=delete&{FORM}"), &[]).await;
+    assert!([303, 400].contains(&saved.status), "{}", saved.status);
+    assert_eq!(app.get("/hello/John").await.status, 200);
+}
