@@ -28,8 +28,13 @@ fn read(path: &Path) -> String {
 
 /// What follows `key` in a line of YAML, flow style included, up to the end of the word.
 fn values(text: &str, key: &str) -> Vec<String> {
-    let word =
-        |rest: &str| rest.trim().trim_matches(['"', '\'']).split([',', '}', ' ', '"', '#']).next().unwrap_or_default().to_owned();
+    let word = |rest: &str| {
+        // A YAML anchor (`&name value`) names the value for elsewhere; an alias (`*name`) repeats one that was seen.
+        let rest = rest.trim();
+        let rest = if rest.starts_with('&') { rest.split_once(' ').map_or("", |(_, value)| value) } else { rest };
+        let rest = if rest.starts_with('*') { "" } else { rest };
+        rest.trim_matches(['"', '\'']).split([',', '}', ' ', '"', '#']).next().unwrap_or_default().to_owned()
+    };
     text.lines()
         .filter(|line| !line.trim_start().starts_with('#'))
         .filter_map(|line| Some(word(line.split_once(key)?.1)))
@@ -93,7 +98,7 @@ fn images_are_named_by_digest_or_exact_tag() {
             // A stage of the same file is not an image of somebody else; arguments are looked at where they get their value.
             images.extend(bases.filter(|base| !stages.contains(base)).map(|base| (path.clone(), base.to_owned())));
             let arguments = text.lines().filter_map(|line| line.strip_prefix("ARG ")?.split_once('='));
-            let arguments = arguments.filter(|(_, value)| value.contains(['/', ':']));
+            let arguments = arguments.filter(|(name, _)| name.ends_with("_IMAGE"));
             images.extend(arguments.map(|(_, value)| (path.clone(), value.trim_matches('"').to_owned())));
         }
     }
