@@ -29,7 +29,7 @@ def targets_are_checked(stack):
     planned=True,
 )
 def tls_1_2_or_newer(stack):
-    https, http = stack.one("aws_lb_listener", ".https"), stack.one("aws_lb_listener", "listener.http")
+    https = stack.one("aws_lb_listener", ".https")
     http = next(listener for listener in stack.all("aws_lb_listener") if listener["port"] == 80)
     assert https["protocol"] == "HTTPS" and https["ssl_policy"].startswith("ELBSecurityPolicy-TLS13-1-2-")
     action = http["default_action"][0]
