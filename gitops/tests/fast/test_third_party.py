@@ -1,0 +1,94 @@
+"""Charts of third parties with our values, as far as their charts can be installed as parts of Go modules."""
+
+import subprocess
+
+import pytest
+
+from fast.test_projects import allowed
+from lib import render
+
+# Their charts are in no package: their values were reviewed against the charts, but nothing here renders them.
+NOT_VERIFIED = {
+    "argo-cd", "aws-load-balancer-controller", "cloudwatch", "cluster-autoscaler", "fluent-bit", "prometheus",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def charts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("charts")
+    subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def third_party(applications, charts) -> dict[str, list[dict]]:
+    found = {a["metadata"]["name"]: render.objects(a, charts) for a in applications if "chart" in a["spec"]["source"]}
+    missing = {name for name, objects in found.items() if objects is None}
+    print(f"not verified: {sorted(missing)}")
+    assert missing == NOT_VERIFIED
+    return {name: objects for name, objects in found.items() if objects}
+
+
+def workloads(objects: list[dict]):
+    for o in objects:
+        if o["kind"] in ("Deployment", "DaemonSet", "StatefulSet", "Job"):
+            yield o, o["spec"]["template"]["spec"]
+
+
+def test_they_render_and_their_projects_allow_what_they_make(applications, objects, third_party):
+    projects = {o["metadata"]["name"]: o["spec"] for o in objects["projects"]}
+    for app in applications:
+        for obj in third_party.get(app["metadata"]["name"], []):
+            if obj["kind"] == "APIService":
+                continue
+            named = f"{app['metadata']['name']}: {obj['kind']} {obj['metadata']['name']}"
+            assert allowed(projects[app["spec"]["project"]], obj, app["spec"]["destination"]["namespace"]), named
+
+
+def test_no_image_is_latest_or_without_a_version(third_party):
+    for name, objects in third_party.items():
+        for _, spec in workloads(objects):
+            for c in spec["containers"]:
+                if c["image"] != "auto":  # the gateway's: istiod puts its own version there
+                    assert ":" in c["image"].rsplit("/")[-1] and not c["image"].endswith(":latest"), (name, c["image"])
+
+
+def test_pods_in_restricted_namespaces_are_restricted(applications, third_party, platform):
+    restricted = {"istio-system", "external-secrets", "istio-ingress", "flagger"}
+    for app in applications:
+        if app["spec"]["destination"]["namespace"] not in restricted:
+            continue
+        for o, spec in workloads(third_party.get(app["metadata"]["name"], [])):
+            pod = spec.get("securityContext") or {}
+            for c in spec["containers"]:
+                own, named = c.get("securityContext") or {}, (app["metadata"]["name"], o["metadata"]["name"], c["name"])
+                assert own.get("allowPrivilegeEscalation") is False, named
+                assert own.get("capabilities", {}).get("drop") == ["ALL"], named
+                assert own.get("runAsNonRoot") or pod.get("runAsNonRoot"), named
+                assert own.get("seccompProfile") or pod.get("seccompProfile"), named
+
+
+def test_every_controller_has_requests_and_a_memory_limit(third_party):
+    for name, objects in third_party.items():
+        for o, spec in workloads(objects):
+            for c in spec["containers"]:
+                resources = c.get("resources", {})
+                assert {"cpu", "memory"} <= resources.get("requests", {}).keys(), (name, o["metadata"]["name"], c["name"])
+                assert "memory" in resources.get("limits", {}), (name, o["metadata"]["name"], c["name"])
+
+
+def test_istiod_has_the_settings_that_the_service_relies_on(third_party):
+    mesh = next(o for o in third_party["istiod"] if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "istio")
+    config = render.documents(mesh["data"]["mesh"])[0]
+    assert config["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
+    assert config["pathNormalization"] == {"normalization": "DECODE_AND_MERGE_SLASHES"}
+    assert config["defaultConfig"]["tracing"] == {"maxPathTagLength": 1}
+    assert "%REQ(:PATH)%" not in config["accessLogFormat"] and "REFERER" not in config["accessLogFormat"].upper()
+    deployment = next(o for o, _ in workloads(third_party["istiod"]))
+    environment = {e["name"]: e.get("value") for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert environment["ENABLE_NATIVE_SIDECARS"] == "true"
+
+
+def test_external_secrets_runs_as_the_account_that_terraform_trusts(third_party, bridge):
+    account = next(o for o in third_party["external-secrets"] if o["kind"] == "ServiceAccount" and o["metadata"]["name"] == "external-secrets")
+    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == bridge["external_secrets_role_arn"]

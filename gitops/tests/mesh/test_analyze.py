@@ -1,0 +1,74 @@
+"""istioctl finds nothing in the whole tree, and finds what is broken on purpose."""
+
+import copy
+import subprocess
+
+import pytest
+import yaml
+
+from lib import mesh, render
+
+
+def everything(environment: str, charts) -> list[dict]:
+    secret = render.bridge(environment, render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
+    apps = render.applications(environment, secret)
+    found = [o for a in apps for o in render.objects(a, charts) or []]
+    canary = next(o for o in found if o["kind"] == "Canary")
+    # what controllers make: Flagger its route and Services, the ReplicaSet of the gateway its pod
+    made = [mesh.flagger_virtual_service(canary)]
+    for version in ("", "-primary", "-canary"):
+        ports = [{"name": "http", "port": 80, "targetPort": "http", "appProtocol": "http"}]
+        metadata = {"name": f"birthday-api{version}", "namespace": "birthday-api"}
+        made.append({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": {"app": version or "x"}, "ports": ports}})
+    pod = {"name": "istio-ingress-0", "namespace": "istio-ingress", "labels": {"istio": "ingress", "app": "istio-ingress"}}
+    gateway = next(o for o in found if o["kind"] == "Deployment" and o["metadata"]["name"] == "istio-ingress")
+    made.append({"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": gateway["spec"]["template"]["spec"]})
+    return [*found, *made]
+
+
+@pytest.fixture(scope="module")
+def charts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("charts")
+    subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["staging", "production"])
+def tree(request, charts) -> list[dict]:
+    return everything(request.param, charts)
+
+
+def analyze(objects: list[dict], folder) -> tuple[int, str]:
+    file = folder / "tree.yaml"
+    file.write_text(yaml.safe_dump_all(o for o in objects if o["kind"] != "CustomResourceDefinition"))
+    # IST0133 says of every EnvoyFilter that it is one; no other API has time limits for headers and bodies
+    command = ["istioctl", "analyze", "--use-kube=false", "--failure-threshold=Info", "-A", "--suppress", "IST0133=EnvoyFilter limits.istio-ingress", str(file)]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_tree_has_no_finding(tree, tmp_path):
+    code, text = analyze(tree, tmp_path)
+    assert code == 0 and "No validation issues found" in text, text
+
+
+def change(tree: list[dict], kind: str, name: str, edit) -> list[dict]:
+    changed = copy.deepcopy(tree)
+    edit(next(o for o in changed if o["kind"] == kind and o["metadata"]["name"] == name)["spec"])
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "edit", "code"),
+    [
+        ("VirtualService", "public", lambda s: s.update(gateways=["istio-ingress/nobody"]), "IST0101"),
+        ("VirtualService", "public", lambda s: s["http"][0].update(delegate=None, route=[{"destination": {"host": "nobody"}}]), "IST0101"),
+        ("Gateway", "public", lambda s: s["servers"][0]["port"].update(protocol="HTPP"), "IST0106"),
+        ("VirtualService", "birthday-api", lambda s: s["http"][0]["route"][0].update(weight=-1), "IST0106"),
+        ("DestinationRule", "birthday-api-primary-policy", lambda s: s["trafficPolicy"]["outlierDetection"].update(maxEjectionPercent=150), "IST0106"),
+        ("ServiceEntry", "database", lambda s: s["hosts"].append("two.example.com"), "IST0106"),
+    ],
+)
+def test_a_mistake_is_found(tree, tmp_path, kind, name, edit, code):
+    exit_code, text = analyze(change(tree, kind, name, edit), tmp_path)
+    assert exit_code != 0 and code in text, text
