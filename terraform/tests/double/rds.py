@@ -55,7 +55,7 @@ def tell_master_passwords():
 
     def answer(request, full_url, headers):
         backend = models.rds_backends["123456789012"]["eu-west-1"]
-        return 200, {}, backend.databases[full_url.rsplit("/", 1)[1]].master_user_password
+        return 200, {}, backend.databases[full_url.rsplit("/", 1)[1]]._master_user_password
 
     urls.url_paths["{0}/moto-api/master-password/(?P<name>[^/]+)$"] = answer
 
