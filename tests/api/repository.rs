@@ -28,8 +28,14 @@ fn read(path: &Path) -> String {
 
 /// What follows `key` in a line of YAML, flow style included, up to the end of the word.
 fn values(text: &str, key: &str) -> Vec<String> {
-    let word =
-        |rest: &str| rest.trim().trim_matches(['"', '\'']).split([',', '}', ' ', '"', '#']).next().unwrap_or_default().to_owned();
+    // `&name` is an anchor before the value, and `*name` the value that stands at the anchor.
+    let value = |rest: &str| match rest.trim().strip_prefix('&').and_then(|anchored| anchored.split_once(' ')) {
+        Some((_, value)) => value.to_owned(),
+        None => rest.to_owned(),
+    };
+    let word = |rest: &str| {
+        value(rest).trim().trim_matches(['"', '\'']).split([',', '}', ' ', '"', '#']).next().unwrap_or_default().to_owned()
+    };
     text.lines()
         .filter(|line| !line.trim_start().starts_with('#'))
         .filter_map(|line| Some(word(line.split_once(key)?.1)))
@@ -60,12 +66,12 @@ fn is_exact(image: &str) -> bool {
         return true;
     }
     let tag = image.rsplit('/').next().and_then(|name| name.split_once(':')).map(|(_, tag)| tag);
-    tag.is_some_and(|tag| tag != "latest" && tag.contains(|c: char| c.is_ascii_digit()))
+    tag.is_some_and(|tag| !["", "latest", "stable", "main", "master", "edge", "nightly"].contains(&tag))
 }
 
 #[test]
 fn an_image_without_an_exact_tag_or_digest_would_be_found() {
-    for image in ["postgres", "postgres:latest", "registry:5000/birthday-api", "public.ecr.aws/x/y:stable"] {
+    for image in ["postgres", "postgres:", "postgres:latest", "registry:5000/birthday-api", "public.ecr.aws/x/y:stable"] {
         assert!(!is_exact(image), "{image}");
     }
     for image in ["postgres:18.1", "registry:5000/x:v1.2.3", "x@sha256:00", "${BASE}", "{{ .Values.image }}"] {
@@ -93,13 +99,15 @@ fn images_are_named_by_digest_or_exact_tag() {
             // A stage of the same file is not an image of somebody else; arguments are looked at where they get their value.
             images.extend(bases.filter(|base| !stages.contains(base)).map(|base| (path.clone(), base.to_owned())));
             let arguments = text.lines().filter_map(|line| line.strip_prefix("ARG ")?.split_once('='));
-            let arguments = arguments.filter(|(_, value)| value.contains(['/', ':']));
+            let arguments = arguments.filter(|(_, value)| value.contains(['/', ':']) && !value.contains("://"));
             images.extend(arguments.map(|(_, value)| (path.clone(), value.trim_matches('"').to_owned())));
         }
     }
     // A key with an object under it holds no reference.
-    let images: Vec<_> =
-        images.into_iter().filter(|(_, image)| !image.is_empty() && image != "{" && !image.starts_with("{repository")).collect();
+    let images: Vec<_> = images
+        .into_iter()
+        .filter(|(_, image)| !image.is_empty() && !image.starts_with('*') && image != "{" && !image.starts_with("{repository"))
+        .collect();
     assert!(images.len() > 3, "{images:?}");
     for (path, image) in images {
         assert!(is_exact(&image), "{}: {image}", path.display());
