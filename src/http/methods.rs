@@ -1,6 +1,7 @@
 //! Methods: 405 with `Allow` where a resource does not take one, and no form may pretend to be another method.
 
-use rocket::fairing::AdHoc;
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::form::Form;
 use rocket::http::Method;
 use rocket::route::{Handler, Outcome};
 use rocket::{Data, Request, Route};
@@ -58,16 +59,31 @@ pub fn not_allowed() -> Vec<Route> {
 }
 
 /// Rocket turns a POST whose form begins with `_method=delete` into a DELETE, which any web page could make a browser send.
-/// No resource takes PUT or DELETE with a form, so whatever arrives as one is the POST that it most likely was.
-pub fn no_override() -> AdHoc {
-    AdHoc::on_request("no method override", |request, _| {
-        Box::pin(async move {
-            if request.method() != Method::Post && has_form(request) {
-                request.set_method(Method::Post);
-            }
-        })
-    })
+/// Here it is the POST again that it was. A PUT or DELETE that comes with another form is taken by no resource.
+pub struct NoOverride;
+
+#[rocket::async_trait]
+impl Fairing for NoOverride {
+    fn info(&self) -> Info {
+        Info { name: "no method override", kind: Kind::Request }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        if request.method() == Method::Post || !has_form(request) {
+            return;
+        }
+        // Rocket looks at as many bytes, in the same way.
+        let beginning = std::str::from_utf8(data.peek("_method=delete".len()).await).unwrap_or_default();
+        if Form::values(beginning).next().is_some_and(|field| field.name == "_method") {
+            request.set_method(Method::Post);
+        } else if matches!(request.method(), Method::Put | Method::Delete) {
+            request.set_method(NOBODY_TAKES);
+        }
+    }
 }
+
+/// A method that stands at none of the [`RESOURCES`].
+const NOBODY_TAKES: Method = Method::Patch;
 
 fn has_form(request: &Request<'_>) -> bool {
     request.content_type().is_some_and(|kind| kind.is_form())

@@ -26,7 +26,7 @@ pub fn stage() -> AdHoc {
             .mount("/", page::routes())
             .mount("/", methods::not_allowed())
             .register("/", vec![problem::catcher()])
-            .attach(methods::no_override())
+            .attach(methods::NoOverride)
             .attach(connections::limits())
     })
 }

@@ -30,7 +30,7 @@ pub enum Problem {
     UnknownUsername,
     #[error("there is nothing here; the API is described at /docs")]
     NotFound,
-    #[error("this resource takes {allow}{}", if *.form { "; a form counts as a POST: send JSON with Content-Type: application/json" } else { "" })]
+    #[error("this resource takes {allow}{}", if *.form { "; a form is not taken here: send JSON with Content-Type: application/json" } else { "" })]
     MethodNotAllowed { allow: &'static str, form: bool },
     #[error("the request did not arrive within its time limit; send it again")]
     RequestTimeout,

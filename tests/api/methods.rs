@@ -74,6 +74,8 @@ async fn a_path_that_does_not_exist_is_not_found_with_any_method() {
 /// Any web page could have its visitors send such a form.
 async fn no_form_can_override_a_method(app: TestApp) {
     app.save("John", "1990-11-28").await;
+    let spelt = app.request(Method::POST, "/hello/John").header("Content-Type", "application/x-www-form-urlencoded");
+    app.send(spelt.body("%5Fmethod=put")).await.expect_problem(405, "method-not-allowed");
     for over in ["delete", "DELETE", "put", "get", "head", "patch", "options"] {
         for (method, kind) in
             [("POST", "application/x-www-form-urlencoded"), ("POST", "application/x-www-form-urlencoded; charset=utf-8")]
@@ -87,6 +89,12 @@ async fn no_form_can_override_a_method(app: TestApp) {
     for method in [Method::PUT, Method::DELETE] {
         let request = app.request(method, "/hello/John").header("Content-Type", "application/x-www-form-urlencoded");
         app.send(request.body(birthday("1990-01-01"))).await.expect_problem(405, "method-not-allowed");
+    }
+    // A form does not make a POST of another method either.
+    for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::TRACE, Method::OPTIONS] {
+        let request = app.request(method, "/save").header("Content-Type", "application/x-www-form-urlencoded");
+        let form = request.body("username=John&dateOfBirth=1990-01-01&tz=");
+        app.send(form).await.expect_problem(405, "method-not-allowed");
     }
     let multipart = "--x\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\ndelete\r\n--x--\r\n";
     let request = app.request(Method::POST, "/hello/John").header("Content-Type", "multipart/form-data; boundary=x");

@@ -16,9 +16,11 @@ LATEST = "1999-12-31"
 def before_call(context, case, kwargs):
     if not case.meta.generation.mode.is_positive:
         return
-    zone = (case.query or {}).get("tz")
-    if zone is not None and zone not in ZONES:
-        case.query["tz"] = ZONES[len(zone) % len(ZONES)]
-    born = case.body.get("dateOfBirth") if isinstance(case.body, dict) else None
+    body = case.body if isinstance(case.body, dict) else {}
+    for fields in (case.query or {}, body):
+        zone = fields.get("tz", "UTC")
+        if zone not in ZONES:
+            fields["tz"] = ZONES[len(zone) % len(ZONES)]
+    born = body.get("dateOfBirth")
     if born is not None and (born > LATEST or born < "0001"):
-        case.body["dateOfBirth"] = str(datetime.date.fromisoformat(LATEST) - datetime.timedelta(days=sum(map(ord, born))))
+        body["dateOfBirth"] = str(datetime.date.fromisoformat(LATEST) - datetime.timedelta(days=sum(map(ord, born))))

@@ -25,11 +25,11 @@ use crate::store::Birthdays;
 pub struct Entry {
     /// 1 to 64 ASCII letters, case matters.
     #[field(default = "")]
-    #[schema(example = "John")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John")]
     username: String,
     /// A calendar date, strictly before today in the zone that applies.
     #[field(name = "dateOfBirth", default = "")]
-    #[schema(rename = "dateOfBirth", format = Date, example = "1990-05-17")]
+    #[schema(rename = "dateOfBirth", format = Date, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "1990-05-17")]
     date_of_birth: String,
     /// IANA time zone that decides which date is today; empty for the service's own.
     #[field(default = "")]
@@ -133,7 +133,7 @@ fn zone(entry: &Entry, settings: &Settings) -> Result<Tz, Problem> {
     tag = "Web page",
     operation_id = "home",
     params(
-        ("username" = Option<String>, Query, description = "Whose countdown to show", example = "John"),
+        ("username" = Option<String>, Query, description = "Whose countdown to show", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
         ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today; empty for the service's own", example = "Europe/Amsterdam"),
     ),
     responses(
