@@ -87,7 +87,7 @@ def started_double(log):
         process.wait(20)
 
 
-def wait_for(url, process, seconds=60):
+def wait_for(url, process, seconds=180):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         assert process.poll() is None, "the AWS double ended"
