@@ -3,12 +3,20 @@
 import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { NOON, browser, day, service, visit } from './service.mjs'
+import { browser, service, visit } from './service.mjs'
 
 const LARGEST = 200 * 1024
 
 const [folder] = process.argv.slice(2)
-const zone = encodeURIComponent(NOON)
+const zone = 'Europe/Amsterdam'
+const today = new Date(new Intl.DateTimeFormat('sv-SE', { timeZone: zone }).format(new Date()))
+const born = days => {
+  const date = new Date(today)
+  date.setUTCDate(date.getUTCDate() + days)
+  // A leap year, so that every day is in it.
+  date.setUTCFullYear(1992)
+  return date.toISOString().slice(0, 10)
+}
 const pictures = {
   'page-light': [`/?username=Ada&tz=${zone}`, { viewport: { width: 1200, height: 1060 }, colorScheme: 'light' }],
   'page-dark': [`/?username=Ada&tz=${zone}`, { viewport: { width: 1200, height: 1060 }, colorScheme: 'dark' }],
@@ -18,15 +26,15 @@ const pictures = {
 
 const [api, chromium] = await Promise.all([service(), browser()])
 try {
-  await api.save('Ada', day({ days: 42, years: -30 }))
-  await api.save('Linus', day({ years: -30 }))
+  await api.save('Ada', born(42))
+  await api.save('Linus', born(0))
   for (const [name, [path, options]] of Object.entries(pictures)) {
     const { page, close } = await visit(chromium, { ...options, reducedMotion: 'reduce' })
     const file = join(folder, `${name}.png`)
     await page.goto(api.url + path, { waitUntil: 'networkidle' })
     await page.screenshot({ path: file })
     await close()
-    execFileSync('pngquant', ['--force', '--strip', '--skip-if-larger', '--quality=70-95', '--output', file, file])
+    execFileSync('pngquant', ['--force', '--strip', '--skip-if-larger', '--quality=85-100', '--output', file, file])
     const { size } = statSync(file)
     if (size > LARGEST) throw new Error(`${file} has ${size} bytes, more than ${LARGEST}`)
     console.log(`${file}: ${Math.round(size / 1024)} KiB`)
