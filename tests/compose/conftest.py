@@ -13,7 +13,7 @@ PROJECT = os.environ["COMPOSE_PROJECT_NAME"]
 PORT = int(os.environ["BIRTHDAY_PORT"])
 
 
-def docker(*arguments: str, check: bool = True, limit: float = 120) -> str:
+def docker(*arguments: str, check: bool = True, limit: float = 300) -> str:
     """What `docker ARGUMENTS...` prints, to both outputs."""
     done = subprocess.run(
         ["docker", *arguments], cwd=REPOSITORY, text=True, timeout=limit, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -40,7 +40,7 @@ def client() -> Client:
 @pytest.fixture
 def stack(client: Client):
     """The service, up and healthy. It goes on for the next test: starting it is the slow part."""
-    compose("up", "--detach", "--wait", limit=180)
+    compose("up", "--detach", "--wait")
     yield client
     print(compose("logs", "--no-color", "--tail", "40"))
 

@@ -25,21 +25,24 @@ class Answer:
 
 
 class Client:
-    """One kept-alive connection, made again when the service closed it."""
+    """A connection for each request, or one for all, made again when the service closed it."""
 
-    def __init__(self, port: int, limit: float = 10):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=limit)
+    def __init__(self, port: int, keep_alive: bool = False):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self.keep_alive = keep_alive
 
     def request(self, method: str, path: str, body: str | None = None) -> Answer:
         """Raises OSError or HTTPException when there is no whole answer."""
         headers = {"Content-Type": "application/json"} if body else {}
+        whole = False
         try:
             self.connection.request(method, path, body, headers)
             response = self.connection.getresponse()
             text = response.read().decode()
-        except (OSError, http.client.HTTPException):
-            self.connection.close()
-            raise
+            whole = True
+        finally:
+            if not (whole and self.keep_alive):
+                self.connection.close()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
 
     def save(self, name: str, born: str = BORN) -> Answer:
@@ -92,7 +95,7 @@ class Load:
         return {event.name for event in self.events if event.saved}
 
     def _run(self, letter: str):
-        client = Client(self.port)
+        client = Client(self.port, keep_alive=True)
         for name in names(letter):
             if self._record(client, "PUT", name).saved:
                 self._record(client, "GET", name)
