@@ -1,13 +1,11 @@
 //! A fresh database for each test, in either store.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
 use birthday_api::config::Settings;
 use birthday_api::store;
 use sqlx::{Connection, PgConnection, SqliteConnection, raw_sql};
 use tempfile::TempDir;
 
-use super::{block_on, figment, postgresql};
+use super::{block_on, figment, postgresql, random};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
@@ -31,7 +29,7 @@ impl Database {
 
     /// A new database on `server`, whose URL is that of somebody who may create it.
     pub fn on(server: reqwest::Url) -> Self {
-        let name = format!("birthday_test_{:016x}", RandomState::new().build_hasher().finish());
+        let name = format!("birthday_test_{}", random());
         run_on_postgresql(server.as_str(), &format!("create database {name}"));
         Self::PostgreSql { server, name }
     }

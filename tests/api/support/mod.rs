@@ -10,6 +10,7 @@ pub mod raw;
 mod routes;
 mod service;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 pub use app::{TestApp, figment};
@@ -25,6 +26,12 @@ pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
         Ok(output) => output,
         Err(panic) => std::panic::resume_unwind(panic),
     })
+}
+
+/// 32 hex digits that nobody can guess.
+pub fn random() -> String {
+    let digits = || format!("{:016x}", RandomState::new().build_hasher().finish());
+    digits() + &digits()
 }
 
 /// Asks again and again until `condition` holds; fails after `limit`.

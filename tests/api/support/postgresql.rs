@@ -18,16 +18,18 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection};
 
 use super::archive::{binaries, own_uid};
-use super::block_on;
+use super::{block_on, random};
 
 /// PostgreSQL refuses to run as root; then it runs as `nobody`.
 const NOBODY: u32 = 65534;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts the server ($1: binaries, $2: directory; the rest are the server's arguments) and waits for a word: a signal to stop
-/// the server with. Without one the tests are over, and the data goes too.
+/// Makes the data if there is none, starts the server ($1: binaries, $2: directory; the rest are the server's arguments) and waits
+/// for a word: a signal to stop the server with. Without one the tests are over, and the data goes too.
 const KEEPER: &str = r#"
 binaries=$1 directory=$2; shift 2
+[ -d "$directory/data" ] || "$binaries/initdb" -D "$directory/data" --pwfile="$directory/password" --no-sync --username=postgres \
+    --auth=scram-sha-256 -c scram_iterations=1 --encoding=UTF8 --locale=C >"$directory/log" 2>&1 </dev/null || exit
 "$binaries/postgres" -D "$directory/data" "$@" >"$directory/log" 2>&1 </dev/null & server=$!
 if read -r signal; then
     kill -s "$signal" "$server"; wait "$server"
@@ -61,32 +63,14 @@ impl Server {
 
     /// The same, after `arrange` had its way with the new server's directory.
     pub fn prepare(arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
-        // 32 random letters: a name, and a password that nobody else on the machine can guess.
-        let directory = tempfile::Builder::new().prefix("birthday-api-").rand_bytes(32).tempdir().unwrap().keep();
-        let password = directory.file_name().unwrap().to_str().unwrap().rsplit('-').next().unwrap().to_owned();
+        let directory = tempfile::Builder::new().prefix("birthday-api-").tempdir().unwrap().keep();
+        let password = random();
         fs::write(directory.join("password"), &password).unwrap();
         arrange(&directory);
         for entry in fs::read_dir(&directory).unwrap() {
             give_away(&entry.unwrap().path());
         }
         give_away(&directory);
-        let initdb = as_server(&binaries().join("initdb"))
-            .args([
-                "--no-sync",
-                "--username=postgres",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C",
-                "-c",
-                "scram_iterations=1",
-            ])
-            .arg(format!("--pwfile={}", directory.join("password").display()))
-            .arg("-D")
-            .arg(directory.join("data"))
-            .current_dir(&directory)
-            .output()
-            .unwrap();
-        assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
         // What a crash of the machine would lose is of no interest here; a crash of the server loses nothing.
         let quick = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "fsync=off"];
         let arguments = quick.iter().chain(settings).flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
@@ -124,7 +108,8 @@ impl Server {
                 self.stop("QUIT");
                 return false;
             }
-            assert!(started.elapsed() < PATIENCE, "PostgreSQL did not start: {}", self.log());
+            let ended = self.keeper.as_mut().is_some_and(|keeper| keeper.try_wait().unwrap().is_some());
+            assert!(!ended && started.elapsed() < PATIENCE, "PostgreSQL did not start: {}", self.log());
             sleep(Duration::from_millis(50));
         }
         true
@@ -152,7 +137,8 @@ impl Drop for Server {
         if let Some(mut keeper) = self.keeper.take() {
             drop(keeper.stdin.take());
             keeper.wait().unwrap();
-        } else {
+        }
+        if self.directory.exists() {
             fs::remove_dir_all(&self.directory).unwrap();
         }
     }
