@@ -89,10 +89,10 @@ def installed(environment, charts, argo_cd, tmp_path_factory, monitoring):
         running.callback(c.SecretsOperator().close)
         for _ in range(2):  # safe to repeat
             subprocess.run([install, environment, "--bridge", bridge, "--argo-cd", "none"], check=True, timeout=120)
-        c.eventually("the Application flagger is healthy", lambda: c.states(c.application("flagger")) == ("Synced", "Healthy"), 240)
+        c.eventually("the Application flagger is healthy", lambda: c.states(c.application("flagger")) == ("Synced", "Healthy"), 600)
         flagger = c.Flagger(Path(shutil.which("flagger")), monitoring, folder)
         running.callback(flagger.close)
-        c.eventually("all Applications are Synced and Healthy", all_well, 400, every=3)
+        c.eventually("all Applications are Synced and Healthy", all_well, 600, every=3)
         yield
         if os.environ.get("SHOW_FLAGGER"):
             print(flagger.log.read_text()[-6000:])
