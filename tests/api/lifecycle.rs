@@ -54,9 +54,13 @@ async fn a_second_signal_ends_it_at_once() {
 async fn a_request_in_flight_at_the_end_is_answered() {
     let directory = TempDir::new().unwrap();
     let database = Database::new(Store::PostgreSql).migrated();
-    let tables = format!("{{birthdays={{url={:?}}}}}", database.url());
-    let mut service =
-        Service::start(command(directory.path()).env("ROCKET_DATABASES", tables).env("ROCKET_LIFECYCLE", "{drain=0}"));
+    let tables = format!("{{birthdays={{url={:?},query_timeout=15}}}}", database.url());
+    let mut service = Service::start(
+        command(directory.path())
+            .env("ROCKET_DATABASES", tables)
+            .env("ROCKET_LIFECYCLE", "{drain=0}")
+            .env("ROCKET_SHUTDOWN", "{grace=18}"),
+    );
     let lock = database.lock().await;
     let request =
         service.request(Method::PUT, "/hello/John").header("Content-Type", "application/json").body(birthday("1990-05-17"));
@@ -68,7 +72,7 @@ async fn a_request_in_flight_at_the_end_is_answered() {
         drop(lock);
     });
     assert_eq!(answer.status, 204, "{}", answer.body);
-    assert_eq!(service.ended(Duration::from_secs(6 + 1 + 1)).code(), Some(0), "{}", service.log());
+    assert_eq!(service.ended(Duration::from_secs(18 + 1 + 1)).code(), Some(0), "{}", service.log());
     assert_eq!(database.number("select count(*) from birthdays"), 1);
 }
 

@@ -25,17 +25,15 @@ const NOBODY: u32 = 65534;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes the data if there is none, starts the server ($1: binaries, $2: directory; the rest are the server's arguments) and waits
-/// for a word: a signal to stop the server with. Without one the tests are over, and the data goes too.
+/// for a word: a signal to stop the server with. Without one the tests are over, and the data goes too. The signal is repeated: a
+/// server that has only begun to start ignores it.
 const KEEPER: &str = r#"
 binaries=$1 directory=$2; shift 2
 [ -d "$directory/data" ] || "$binaries/initdb" -D "$directory/data" --pwfile="$directory/password" --no-sync --username=postgres \
     --auth=scram-sha-256 -c scram_iterations=1 --encoding=UTF8 --locale=C >"$directory/log" 2>&1 </dev/null || exit
 "$binaries/postgres" -D "$directory/data" "$@" >"$directory/log" 2>&1 </dev/null & server=$!
-if read -r signal; then
-    kill -s "$signal" "$server"; wait "$server"
-else
-    kill -s QUIT "$server"; wait "$server"; rm -rf "$directory"
-fi
+stop() { while kill -s "$1" "$server"; do sleep 0.1; done; }
+if read -r signal; then stop "$signal"; else stop QUIT; rm -rf "$directory"; fi
 "#;
 
 pub struct Server {
