@@ -198,7 +198,6 @@ async fn find(
     )
 )]
 #[post("/save", data = "<entry>")]
-#[expect(clippy::too_many_arguments, reason = "each is a guard of the route")]
 pub async fn save(
     own_page: Result<OwnPage, Problem>,
     entry: Result<Entry, Problem>,
