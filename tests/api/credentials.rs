@@ -55,8 +55,9 @@ fn server_with_two_users() -> (postgresql::Server, Database) {
     (server, database)
 }
 
-fn sessions_of(database: &Database, user: &str) -> i64 {
-    database.number(&format!("select count(*) from pg_stat_activity where datname = current_database() and usename = '{user}'"))
+async fn sessions_of(database: &Database, user: &str) -> i64 {
+    let sessions = "select count(*) from pg_stat_activity where datname = current_database() and usename";
+    database.select(&format!("{sessions} = '{user}'")).await
 }
 
 #[tokio::test]
@@ -66,7 +67,7 @@ async fn a_rotation_from_one_user_to_the_other_fails_no_request() {
     let url = database.url_as("ignored", "ignored");
     let app = TestApp::at(database, &url, &secret.settings());
     app.save("John", "1990-11-28").await;
-    assert!(sessions_of(&app.database, "blue") > 0);
+    assert!(sessions_of(&app.database, "blue").await > 0);
 
     let stop = AtomicBool::new(false);
     let requests = async {
@@ -81,8 +82,8 @@ async fn a_rotation_from_one_user_to_the_other_fails_no_request() {
     let rotation = async {
         for (user, other) in [("green", "blue"), ("blue", "green")] {
             secret.swap(user, &format!("{user} 1"));
-            let retired = || sessions_of(&app.database, other) == 0 && sessions_of(&app.database, user) > 0;
-            eventually(Duration::from_secs(30), "the sessions of the other user are retired", async || retired()).await;
+            let retired = async || sessions_of(&app.database, other).await == 0 && sessions_of(&app.database, user).await > 0;
+            eventually(Duration::from_secs(30), "the sessions of the other user are retired", retired).await;
         }
         stop.store(true, Ordering::Relaxed);
     };

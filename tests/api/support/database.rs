@@ -81,16 +81,21 @@ impl Database {
 
     /// The one number that `sql` selects.
     pub fn number(&self, sql: &str) -> i64 {
-        let sql = sqlx::AssertSqlSafe(sql);
+        block_on(self.select(sql))
+    }
+
+    /// The same beside other futures, which it does not hold up.
+    pub async fn select(&self, sql: &str) -> i64 {
+        let query = sqlx::AssertSqlSafe(sql);
         match self {
-            Self::Sqlite { .. } => block_on(async {
+            Self::Sqlite { .. } => {
                 let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
-                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
-            }),
-            Self::PostgreSql { .. } => block_on(async {
+                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            }
+            Self::PostgreSql { .. } => {
                 let mut connection = PgConnection::connect(&self.url()).await.unwrap();
-                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
-            }),
+                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            }
         }
     }
 }
