@@ -76,7 +76,7 @@ impl<S: Server> Endpoint<S> {
         match timeout(limit, self.server.connect(login.as_ref())).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => match Fault::from(error) {
-                Fault::Login(told) => Err(Fault::Login(told)),
+                fault @ (Fault::Login(_) | Fault::Connection(_)) => Err(fault),
                 fault => Err(Fault::Away(fault.to_string())),
             },
             Err(_) => Err(Fault::Away(format!("no connection within {} ms", limit.as_millis()))),
@@ -185,14 +185,18 @@ impl<S: Server> Session<S> {
             return Err(Fault::Away("it was away a moment ago".to_owned()));
         }
         let mut connected = self.try_to_connect(until).await;
-        if let Err(fault @ Fault::Login(_)) = &connected {
-            // The password may have been changed a moment ago, sooner than the change was noticed.
+        if let Err(fault @ (Fault::Login(_) | Fault::Connection(_))) = &connected {
+            // The password may have been changed a moment ago, sooner than the change was noticed; or the new session was ended
+            // together with the old ones. Neither means that the server is away.
             tracing::debug!(server = self.endpoint.role, "{fault}; trying once more");
             self.endpoint.metrics.retried();
-            self.endpoint.reload_credentials();
+            if let Fault::Login(_) = fault {
+                self.endpoint.reload_credentials();
+            }
             connected = self.try_to_connect(until).await;
         }
-        let connection = connected.inspect_err(|fault| {
+        let away = |fault| if let Fault::Connection(_) = fault { Fault::Away(fault.to_string()) } else { fault };
+        let connection = connected.map_err(away).inspect_err(|fault| {
             if matches!(fault, Fault::Away(_)) {
                 self.endpoint.went_away(fault);
             }
