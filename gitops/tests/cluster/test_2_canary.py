@@ -96,13 +96,12 @@ def test_a_version_with_errors_is_rolled_back_and_the_old_one_serves_all_the_tim
 
 
 def test_after_a_revert_git_and_what_serves_are_the_same_again(repository):
-    """Flagger starts no analysis for a version that it has promoted before, and keeps saying Failed, so Argo CD says Degraded,
-    until the next new version: see docs/decisions/0201-flagger.md."""
+    """Flagger starts no analysis for a version that it has promoted before, and its Canary goes on saying Failed."""
     repository.revert()
     c.refresh("birthday-api")
     c.eventually("Git's version is the stable one", lambda: image("birthday-api") == image("birthday-api-primary"), 60)
-    c.eventually("Synced", lambda: c.states(c.application("birthday-api"))[0] == "Synced", 60)
-    assert weights() == (100, 0)
+    c.eventually("Synced and Healthy", lambda: c.states(c.application("birthday-api")) == ("Synced", "Healthy"), 90)
+    assert (phase(), weights()) == ("Failed", (100, 0))
 
 
 def test_people_with_the_header_get_the_new_version_and_others_do_not(repository, environment):

@@ -1,6 +1,6 @@
 import pytest
 
-from lib import render
+from lib import render, schemas
 
 EXAMPLE = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
 
@@ -37,3 +37,10 @@ def service(objects) -> dict[tuple[str, str], dict]:
 def platform(objects) -> dict[tuple[str, str], dict]:
     names = ("policies", "secrets", "mesh", "observability")
     return {(o["kind"], f"{o['metadata'].get('namespace', '')}/{o['metadata']['name']}"): o for n in names for o in objects[n]}
+
+
+@pytest.fixture(scope="session")
+def schema_folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("schemas")
+    schemas.write(out, ["1.31", schemas.newest()])
+    return out

@@ -67,8 +67,6 @@ def required() -> list[str]:
 
 @pytest.mark.parametrize("key", required())
 def test_a_missing_name_is_refused(environment, bridge, key):
-    if key == "environment":
-        pytest.skip("the generator selects by it")
     with pytest.raises(SystemExit, match=key):
         render.applications(environment, {k: v for k, v in bridge.items() if k != key})
 

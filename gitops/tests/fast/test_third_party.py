@@ -1,32 +1,59 @@
 """Charts of third parties with our values, as far as their charts can be installed as parts of Go modules."""
 
+import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
 from fast.test_projects import allowed
-from lib import render
+from lib import render, schemas
 
-# Their charts are in no package: their values were reviewed against the charts, but nothing here renders them.
+# Their charts are in no package. CHARTS names a folder of charts that `helm pull --untar` fetched, to check them too.
 NOT_VERIFIED = {
     "argo-cd", "aws-load-balancer-controller", "cloudwatch", "cluster-autoscaler", "fluent-bit", "prometheus",
 }  # fmt: skip
+PULLED = Path(os.environ["CHARTS"]) if "CHARTS" in os.environ else None
 
 
 @pytest.fixture(scope="module")
 def charts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("charts")
     subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder], check=True, capture_output=True)
+    for chart in PULLED.iterdir() if PULLED else ():
+        shutil.copytree(chart, folder / chart.name, dirs_exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="module")
 def third_party(applications, charts) -> dict[str, list[dict]]:
-    found = {a["metadata"]["name"]: render.objects(a, charts) for a in applications if "chart" in a["spec"]["source"]}
+    apps = {a["metadata"]["name"]: a for a in applications if "chart" in a["spec"]["source"]}
+    pulled = {n for n in NOT_VERIFIED if PULLED and (PULLED / apps[n]["spec"]["source"]["chart"]).is_dir()}
+    for name in pulled:
+        source = apps[name]["spec"]["source"]
+        version = yaml.safe_load((charts / source["chart"] / "Chart.yaml").read_text())["version"]
+        assert version == source["targetRevision"], name
+    found = {name: render.objects(app, charts) for name, app in apps.items()}
     missing = {name for name, objects in found.items() if objects is None}
     print(f"not verified: {sorted(missing)}")
-    assert missing == NOT_VERIFIED
+    assert missing == NOT_VERIFIED - pulled
     return {name: objects for name, objects in found.items() if objects}
+
+
+# Kubernetes publishes no strict schema of these, and the CRD of IngressClassParams is in no package.
+WITHOUT_SCHEMA = {"CustomResourceDefinition", "APIService", "IngressClassParams"}
+
+
+@pytest.mark.parametrize("version", ["1.31", schemas.newest()])
+def test_what_they_make_fits_its_schema(third_party, schema_folder, tmp_path, version):
+    """Of Kubernetes, and of the CRDs that come with the charts."""
+    everything = [o for them in third_party.values() for o in them]
+    shutil.copytree(schema_folder, tmp_path, dirs_exist_ok=True)
+    schemas.custom_resources(everything, tmp_path)
+    done = schemas.check(tmp_path, version, [o for o in everything if o["kind"] not in WITHOUT_SCHEMA])
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def workloads(objects: list[dict]):

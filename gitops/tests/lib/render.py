@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 GITOPS = Path(__file__).resolve().parents[2]
-KUBE_VERSION = os.environ.get("KUBE_VERSION", "1.34.0")
+KUBE_VERSION = os.environ.get("KUBE_VERSION", "1.35.0")
 # what a cluster of ours serves beyond Kubernetes itself; charts ask for it
 API_VERSIONS = ["monitoring.coreos.com/v1", "networking.istio.io/v1", "policy/v1/PodDisruptionBudget"]
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import kubernetes_validate
+import yaml
 
 from lib import render
 
@@ -21,6 +22,7 @@ MODULES = {
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
     "github.com/fluxcd/flagger@v1.36.1": "charts/flagger/crds/crd.yaml",
 }
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 IGNORED = ("nullable", "default", "example", "externalDocs")
 
 
@@ -61,8 +63,9 @@ def strict(schema, closed: bool = True):
     return out
 
 
-def custom_resources(file: Path, out: Path) -> None:
-    for crd in render.documents(file.read_text()):
+def custom_resources(documents: list[dict], out: Path) -> None:
+    """Writes a schema for each CRD among the documents."""
+    for crd in documents:
         if crd.get("kind") != "CustomResourceDefinition":
             continue
         for version in crd["spec"]["versions"]:
@@ -98,4 +101,15 @@ def write(out: Path, versions: list[str]) -> None:
     for name, path in MODULES.items():
         found = module(name) / path
         for file in sorted(found.glob("*.yaml")) if found.is_dir() else [found]:
-            custom_resources(file, out)
+            custom_resources(render.documents(file.read_text()), out)
+
+
+def check(folder: Path, version: str, documents: list[dict], skip: str = "") -> subprocess.CompletedProcess:
+    """kubeconform's verdict on objects, by the schemas that `write` left in the folder."""
+    locations = [
+        f"{folder}/{{{{.NormalizedKubernetesVersion}}}}-standalone{{{{.StrictSuffix}}}}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
+        f"{folder}/crd/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json",
+    ]
+    command = ["kubeconform", "-strict", "-summary", "-kubernetes-version", f"{version}.0", "-skip", skip]
+    command += [a for where in locations for a in ("-schema-location", where)]
+    return subprocess.run(command, input=yaml.dump_all(documents, Dumper=DUMPER), text=True, capture_output=True)
