@@ -65,6 +65,11 @@ def required() -> list[str]:
     return schema["properties"]["bridge"]["required"]
 
 
+def test_every_name_of_the_bridge_is_required_but_for_the_alarm_topic(bridge):
+    optional = {"alertmanager_role_arn", "alarm_topic_arn"}
+    assert set(required()) == bridge.keys() - optional
+
+
 @pytest.mark.parametrize("key", required())
 def test_a_missing_name_is_refused(environment, bridge, key):
     with pytest.raises(SystemExit, match=key):

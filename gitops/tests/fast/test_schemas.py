@@ -16,7 +16,7 @@ def everything(applications, objects, environment) -> list[dict]:
 
 @pytest.mark.parametrize("version", ["1.31", schemas.newest()])
 def test_every_object_fits_its_schema(schema_folder, version, everything):
-    done = schemas.check(schema_folder, version, everything, WITHOUT_SCHEMA)
+    done = schemas.check([schema_folder], version, everything, WITHOUT_SCHEMA)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Valid: {len(everything) - 1}" in done.stdout and "Skipped: 1" in done.stdout
 
@@ -24,5 +24,5 @@ def test_every_object_fits_its_schema(schema_folder, version, everything):
 def test_an_unknown_field_is_found(schema_folder, everything):
     for kind, field in (("Deployment", "replica"), ("VirtualService", "hots"), ("ExternalSecret", "refresh"), ("Canary", "analisys")):
         wrong = next(o for o in everything if o["kind"] == kind)
-        done = schemas.check(schema_folder, "1.31", [{**wrong, "spec": {**wrong["spec"], field: 1}}], WITHOUT_SCHEMA)
+        done = schemas.check([schema_folder], "1.31", [{**wrong, "spec": {**wrong["spec"], field: 1}}], WITHOUT_SCHEMA)
         assert done.returncode != 0 and field in done.stdout, kind
