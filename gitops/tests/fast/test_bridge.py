@@ -65,9 +65,8 @@ def required() -> list[str]:
     return schema["properties"]["bridge"]["required"]
 
 
-def test_every_name_of_the_bridge_is_required_but_for_the_alarm_topic(bridge):
-    optional = {"alertmanager_role_arn", "alarm_topic_arn"}
-    assert set(required()) == bridge.keys() - optional
+def test_every_name_of_the_bridge_is_required(bridge):
+    assert set(required()) == bridge.keys()
 
 
 @pytest.mark.parametrize("key", required())

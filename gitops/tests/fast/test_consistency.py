@@ -164,3 +164,26 @@ def test_the_quota_has_room_for_stable_and_canary_pods_at_once(service, platform
     requests = container(service)["resources"]["requests"]
     # with the sidecar's 100m
     assert float(quota["requests.cpu"]) * 1000 >= pods * (int(requests["cpu"].removesuffix("m")) + 100)
+
+
+ROLE = "eks.amazonaws.com/role-arn"
+
+
+def accounts_with_a_role(node, namespace: str):
+    """(namespace, name) of each service account that a chart's values give a role."""
+    if isinstance(node, dict):
+        if ROLE in (node.get("annotations") or {}):
+            yield namespace, node.get("name")
+        for value in node.values():
+            yield from accounts_with_a_role(value, namespace)
+
+
+@pytest.mark.skipif(not (SERVICE / "terraform").is_dir(), reason="gitops is on its own: set SERVICE_SOURCE to the repository with terraform/")
+def test_roles_go_to_the_service_accounts_that_terraform_trusts(applications, platform):
+    source = (SERVICE / "terraform" / "modules" / "workloads" / "main.tf").read_text()
+    trusted = set(re.findall(r'namespace\s*=\s*"([\w-]+)",?\s+service_account\s*=\s*"([\w-]+)"', source))
+    found = {tuple(name.split("/")) for (kind, name), o in platform.items() if kind == "ServiceAccount" and ROLE in o["metadata"].get("annotations", {})}
+    for app in applications:
+        values = app["spec"]["source"].get("helm", {}).get("valuesObject", {})
+        found |= set(accounts_with_a_role(values, app["spec"]["destination"]["namespace"]))
+    assert found == trusted
