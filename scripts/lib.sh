@@ -34,9 +34,12 @@ released() { look digest "$IMAGE_REPOSITORY:$1"; }
 
 # revision_of DIGEST: the commit that the image was built from, or nothing if there is no such image
 revision_of() {
-  local config
-  config=$(look config --platform linux/amd64 "$IMAGE_REPOSITORY@$1")
-  [ -z "$config" ] || jq -r '.config.Labels["org.opencontainers.image.revision"] // "an unknown commit"' <<<"$config"
+  local manifest platform
+  manifest=$(look manifest "$IMAGE_REPOSITORY@$1")
+  [ -n "$manifest" ] || return 0
+  # all platforms of an image are of one commit; attestations are of no platform
+  platform=$(jq -r 'first(.manifests[]? | select(.platform.os == "linux").digest) // empty' <<<"$manifest")
+  crane config "$IMAGE_REPOSITORY@${platform:-$1}" | jq -r '.config.Labels["org.opencontainers.image.revision"] // "an unknown commit"'
 }
 
 # older COMMIT THAN: whether COMMIT comes before THAN in the history of the service
