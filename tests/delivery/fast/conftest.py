@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lib import registry as registries
-from lib import repository as repositories
-from lib.registry import Registry
-from lib.repository import ROOT, Repository
+from support import registry as registries
+from support import repository as repositories
+from support.registry import Registry
+from support.repository import ROOT, Repository
 
 REAL = Path(os.environ["DELIVERY_REAL_TOOLS"])
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.repository import NONE, VALUES, Repository
+from support.repository import NONE, VALUES, Repository
 
 
 @pytest.fixture

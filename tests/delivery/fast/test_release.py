@@ -5,8 +5,8 @@ import subprocess
 import pytest
 from conftest import REAL
 
-from lib import registry as registries
-from lib.repository import ROOT
+from support import registry as registries
+from support.repository import ROOT
 
 # docker buildx, as far as it is used: `build` pushes nothing and reports $BUILT, `imagetools create` is crane's index
 DOCKER = r"""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.repository import NONE, VALUES
+from support.repository import NONE, VALUES
 
 STAGING = VALUES.format("staging")
 
