@@ -61,9 +61,9 @@ def test_of_two_that_race_the_newer_image_wins_and_no_commit_is_lost(clone, imag
     first, second = images[1 - late], images[late]
     other = clone.clone(tmp_path / "other")
     theirs = other.commit("Theirs", **{"README.md": "theirs"})
-    hook = clone.folder / ".git/hooks/pre-push"
+    hook = clone.folder / ".git/hooks/post-commit"
     hook.write_text(
-        f"#!/bin/sh\n[ ! -e {tmp_path}/once ] || exit 0\ntouch {tmp_path}/once\ncd {other.folder} && unset GIT_DIR\n"
+        f"#!/bin/sh\n[ ! -e {tmp_path}/once ] || exit 0\ntouch {tmp_path}/once\nunset GIT_DIR GIT_INDEX_FILE\ncd {other.folder}\n"
         f"git push -q origin main && scripts/set-image staging {first}\n"
     )
     hook.chmod(0o755)

@@ -47,3 +47,12 @@ def commands(name: str, job: str, values: dict[str, str]) -> list[tuple[str, dic
         for step in found["steps"]
         if "run" in step and values.get(step.get("if", ""), "true") == "true"
     ]
+
+
+def outputs(text: str) -> dict[str, str]:
+    """Outputs as GitHub reads them: name<<end, lines, end."""
+    found, lines = {}, iter(text.splitlines())
+    for line in lines:
+        name, end = line.split("<<")
+        found[name] = "\n".join(iter(lambda: next(lines), end))
+    return found
