@@ -59,14 +59,6 @@ def tools(tmp_path: Path) -> Tools:
     return tools
 
 
-@pytest.fixture(scope="session")
-def signing_key(tmp_path_factory) -> Path:
-    """A pair of keys made by cosign: `key` signs, `pub` verifies."""
-    folder = tmp_path_factory.mktemp("keys")
-    subprocess.run([REAL / "cosign", "generate-key-pair"], cwd=folder, env=os.environ | {"COSIGN_PASSWORD": ""}, check=True, timeout=60)
-    return folder / "cosign.key"
-
-
 @pytest.fixture
 def environment(registry: Registry, tools: Tools, tmp_path: Path) -> dict[str, str]:
     return {
