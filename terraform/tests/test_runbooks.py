@@ -117,6 +117,8 @@ def test_calls_of_aws_exist(runbook):
 
 def test_first_edits_leave_no_example_value(folder):
     """The block under "Make it yours", run as it stands with an account and an address of its own."""
+    if "111111111111" not in (TERRAFORM / "bootstrap/terraform.tfvars").read_text():
+        pytest.skip("the edits have been made here")
     place = folder / "yours"
     copy_tree(TERRAFORM, place / "terraform")
     shutil.copytree(REPOSITORY / "gitops", place / "gitops", ignore=shutil.ignore_patterns("tests"))
