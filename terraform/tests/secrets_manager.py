@@ -37,8 +37,8 @@ def rotate(function, client, arn, steps=STEPS):
     return token
 
 
-def current(client, arn):
-    return json.loads(client.get_secret_value(SecretId=arn, VersionStage="AWSCURRENT")["SecretString"])
+def current(client, arn, stage="AWSCURRENT"):
+    return json.loads(client.get_secret_value(SecretId=arn, VersionStage=stage)["SecretString"])
 
 
 def query(server, login, sql):

@@ -116,6 +116,18 @@ def test_a_step_that_fails_halfway_disturbs_nobody_and_can_be_repeated(function,
     assert query(server, before, "SELECT 1") == [[1]]
 
 
+def test_a_repeated_first_step_keeps_the_pending_password(function, manager):
+    """AWS refuses a second value for a version; the double would take it."""
+    client, secrets = manager
+    initialize(function)
+    arn = secrets["birthday_app"]
+    token = begin(client, arn)
+    call(function, "createSecret", arn, token)
+    pending = current(client, arn, "AWSPENDING")
+    call(function, "createSecret", arn, token)
+    assert current(client, arn, "AWSPENDING") == pending
+
+
 def test_an_abandoned_rotation_gives_way_to_a_new_one(function, manager, server):
     client, secrets = manager
     initialize(function)
