@@ -14,6 +14,10 @@ def zone_counts() -> list[int]:
     return sorted(c.zones(c.serving_pods()).values())
 
 
+def names() -> set[str]:
+    return {p["metadata"]["name"] for p in c.serving_pods()}
+
+
 def evict(pod: dict) -> bool:
     """True if the API server lets the pod go, as `kubectl drain` asks it."""
     name = pod["metadata"]["name"]
@@ -34,11 +38,15 @@ def test_the_budget_lets_one_zone_go_and_not_a_pod_more():
     allowed = c.eventually("the budget counts", lambda: c.get("pdb", "birthday-api", c.NAMESPACE)["status"].get("disruptionsAllowed"), 60)
     assert allowed == 2
     nodes = [n["metadata"]["name"] for n in c.items("nodes")]
+    before = names()
     c.kubectl("cordon", *nodes)  # no pod is replaced while the evictions are asked for
     try:
         assert [evict(p) for p in c.serving_pods()] == [True, True, False, False, False, False]
     finally:
         c.kubectl("uncordon", *nodes)
+    # Nodes come back one after another, and those that are back take the waiting pods: with all of them there, once more.
+    c.eventually("six pods", lambda: len(names()) == 6, 120)
+    c.kubectl("delete", "pod", "-n", c.NAMESPACE, *(names() - before))
     c.eventually("2/2/2 again", lambda: zone_counts() == [2, 2, 2], 120)
 
 
