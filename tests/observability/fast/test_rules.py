@@ -53,6 +53,6 @@ def test_every_alert_has_a_runbook_of_its_name(name):
     text = (ROOT / "docs/runbooks" / file).read_text()
     assert text.startswith(f"# {name}\n")
     sections = re.findall(r"^## (.*)", text, re.MULTILINE)
-    assert sections == ["What it means", "Look", "Do", "It worked when"], sections
+    assert sections == ["What it means", "Look", "Do", "How to tell that it worked"], sections
     look = text.split("## Look")[1].split("## Do")[0]
     assert "```" in look, "nothing to copy"
