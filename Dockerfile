@@ -20,7 +20,8 @@ RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' >src/main.rs \
  && cargo clean --release --package birthday-api
 
 COPY . .
-RUN cargo build --release --frozen
+# Packed relocations are a megabyte less to read and to keep at every start; they need glibc 2.36, which the final image has.
+RUN cargo rustc --release --frozen --bin birthday-api -- -C link-arg=-Wl,-z,pack-relative-relocs
 
 FROM ${RUNTIME_IMAGE}
 COPY --from=build /src/target/release/birthday-api /usr/local/bin/
