@@ -61,10 +61,10 @@ impl Metrics {
     /// Has every figure of `server` begin at 0: of a counter that appears with its first event, `rate` never sees that event.
     pub fn expect(&self, server: &'static str) {
         for kind in Fault::KINDS {
-            self.faults.get_or_create(&FaultLabels { server, kind });
+            self.faults.get_or_create(&FaultLabels { server, kind }).inc_by(0);
         }
-        self.connections.get_or_create(&ServerLabel { server });
-        self.away.get_or_create(&ServerLabel { server });
+        self.connections.get_or_create(&ServerLabel { server }).set(0);
+        self.away(server, false);
     }
 
     pub fn failed(&self, server: &'static str, fault: &Fault) {
