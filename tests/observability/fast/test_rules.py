@@ -1,13 +1,14 @@
 """promtool on the rules, and that nobody forgets a case or a runbook."""
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lib.queries import HERE, ROOT, alerts, write_rules
+from lib.queries import BASE, HERE, ROOT, alerts, write_rules
 
 CASES = sorted((HERE / "rules").glob("*.test.yaml"))
 RUNBOOKS = "https://github.com/birthday-api/birthday-api/blob/main/docs/runbooks/"
@@ -56,3 +57,11 @@ def test_every_alert_has_a_runbook_of_its_name(name):
     assert sections == ["What it means", "Look", "Do", "How to tell that it worked"], sections
     look = text.split("## Look")[1].split("## Do")[0]
     assert "```" in look, "nothing to copy"
+
+
+def test_compose_gives_prometheus_the_same_rules():
+    command = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["prometheus"]["command"][0]
+    edits = shlex.split(re.search(r"sed (.*?) \"", command)[1])
+    for file in (BASE / "rules").glob("*.yaml"):
+        plain = subprocess.run(["sed", *edits, file], check=True, text=True, capture_output=True).stdout
+        assert yaml.safe_load(plain) == yaml.safe_load(file.read_text())["spec"], file.name
