@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib.queries import BASE, HERE, ROOT, alerts, write_rules
+from lib.queries import BASE, HERE, ROOT, alerts, expressions, write_rules
 
 CASES = sorted((HERE / "rules").glob("*.test.yaml"))
 RUNBOOKS = "https://github.com/birthday-api/birthday-api/blob/main/docs/runbooks/"
@@ -21,6 +21,12 @@ def promtool(*arguments, folder: Path):
 
 def test_promtool_finds_no_mistake_in_the_rules(tmp_path):
     promtool("check", "rules", "--lint=all", "--lint-fatal", write_rules(tmp_path), folder=tmp_path)
+
+
+def test_promtool_reads_every_expression_of_dashboard_and_runbooks(tmp_path):
+    rules = [{"record": f"expression:{number}", "expr": expression} for number, (_, expression) in enumerate(expressions())]
+    (tmp_path / "expressions.yaml").write_text(yaml.safe_dump({"groups": [{"name": "expressions", "rules": rules}]}))
+    promtool("check", "rules", "--lint=none", "expressions.yaml", folder=tmp_path)
 
 
 @pytest.mark.parametrize("cases", CASES, ids=lambda file: file.name)

@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are given: rules and panels, and the names in their expressions."""
+"""What Prometheus and Grafana are given, and runbooks ask: the expressions, and the names in them."""
 
 import json
 import re
@@ -57,7 +57,12 @@ def expressions() -> list[tuple[str, str]]:
     """Where it stands, and the expression."""
     rules = [(rule.get("alert") or rule["record"], rule["expr"]) for group in groups() for rule in group["rules"]]
     marks = [(f"mark {mark['name']}", mark["expr"]) for mark in dashboard()["annotations"]["list"]]
-    return rules + marks + [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
+    asked = [
+        (file.stem, expression)
+        for file in sorted((ROOT / "docs/runbooks").glob("*.md"))
+        for expression in re.findall(r"\bask '([^']*)'", file.read_text())
+    ]
+    return rules + marks + asked + [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
 
 
 def selectors(expression: str) -> set[Selector]:
