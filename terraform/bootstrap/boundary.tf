@@ -31,6 +31,7 @@ data "aws_iam_policy_document" "boundary" {
       "secretsmanager:GetSecretValue",
       "secretsmanager:PutSecretValue",
       "secretsmanager:UpdateSecretVersionStage",
+      "sns:Publish",
     ]
     resources = ["*"]
 

@@ -1,4 +1,6 @@
 import contextlib
+import importlib
+import json
 import os
 import secrets
 import shutil
@@ -8,11 +10,16 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
+import zipfile
 from pathlib import Path
 
+import boto3
 import pytest
 
+import database
 from roots import Root, copy_tree
+from secrets_manager import ROLES, connect
 from tools import TRIES, run
 
 TERRAFORM = Path(__file__).resolve().parents[1]
@@ -112,3 +119,56 @@ def bootstrap(tree, aws):
     root.init()
     root.apply()
     return root
+
+
+# ------------------------------------------------------------------ the rotation function
+
+
+@pytest.fixture(scope="session")
+def server(folder):
+    place = folder / "postgres"
+    place.mkdir()
+    with database.running(place) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def function(folder, package, server):
+    """The zip file's contents as Lambda unpacks them; only RDS's authority is replaced by the test's."""
+    place = folder / "function"
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(place)
+    shutil.copy(server.folder / "ca.pem", place / "rds-ca.pem")
+    with started_double(folder / "secrets.log") as settings:
+        os.environ.update(settings)
+        sys.path.insert(0, str(place))
+        yield importlib.import_module("rotation")
+        sys.path.remove(str(place))
+        for name in ("rotation", "roles"):
+            sys.modules.pop(name)  # Its clients know this double, which ends here.
+        for name in settings:
+            os.environ.pop(name)
+
+
+@pytest.fixture
+def manager(function, server):
+    """A fresh database and fresh secrets: (client, secrets by role)."""
+    administrator = {"username": "rdsadmin", "password": "the-superusers-password"}
+    with connect(server, administrator, name="postgres") as connection:
+        connection.run("DROP DATABASE IF EXISTS birthday WITH (FORCE)")
+        for user in ("birthday_owner_a", "birthday_owner_b", "birthday_app_a", "birthday_app_b", *ROLES, "birthday_admin"):
+            connection.run(f"DROP ROLE IF EXISTS {user}")
+        # As RDS makes its master user.
+        connection.run(f"CREATE ROLE birthday_admin LOGIN CREATEROLE CREATEDB PASSWORD '{database.MASTER['password']}'")
+        connection.run("CREATE DATABASE birthday OWNER birthday_admin")
+
+    client = boto3.client("secretsmanager")
+    run_id = uuid.uuid4().hex[:8]
+    master = client.create_secret(Name=f"{run_id}/master", SecretString=json.dumps(database.MASTER))["ARN"]
+    secrets = {role: client.create_secret(Name=f"{run_id}/{role}")["ARN"] for role in ROLES}
+    os.environ |= {
+        "DATABASE_HOST": "localhost", "DATABASE_PORT": str(server.port), "DATABASE_NAME": "birthday",
+        "DATABASE_PROJECT": "birthday", "CONNECTION_LIMIT": "7", "MASTER_SECRET": master,
+        "ROTATED_SECRETS": json.dumps(secrets),
+    }  # fmt: skip
+    return client, secrets

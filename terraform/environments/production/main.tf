@@ -141,6 +141,8 @@ module "workloads" {
   secret_arns              = [module.secrets.application_secret.arn, module.secrets.owner_secret.arn]
   secrets_key_arn          = module.secrets.key_arn
   log_group_arns           = module.observability.agent_log_group_arns
+  alarm_topic_arn          = module.observability.alarm_topic_arn
+  alarm_key_arn            = module.observability.log_key_arn
   permissions_boundary_arn = local.permissions_boundary_arn
 }
 

@@ -19,6 +19,8 @@ output "bridge" {
       cluster_autoscaler_role_arn       = module.workloads.role_arns["cluster-autoscaler"]
       cloudwatch_agent_role_arn         = module.workloads.role_arns["cloudwatch-agent"]
       service_role_arn                  = module.workloads.role_arns["birthday-api"]
+      alertmanager_role_arn             = module.workloads.role_arns["alertmanager"]
+      alarm_topic_arn                   = module.observability.alarm_topic_arn
       database_host                     = module.database.host
       database_replica_host             = module.database.replica_host
       database_port                     = tostring(module.database.port)

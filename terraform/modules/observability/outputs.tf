@@ -1,5 +1,5 @@
 output "log_key_arn" {
-  description = "KMS key that encrypts the environment's logs."
+  description = "KMS key that encrypts the environment's logs and the topic of its alarms."
   value       = aws_kms_key.this.arn
 }
 

@@ -26,6 +26,10 @@ locals {
       namespace = "amazon-cloudwatch", service_account = "cloudwatch-agent"
       policy    = data.aws_iam_policy_document.cloudwatch_agent.json
     }
+    alertmanager = {
+      namespace = "monitoring", service_account = "alertmanager"
+      policy    = data.aws_iam_policy_document.alertmanager.json
+    }
   }
 }
 
@@ -167,5 +171,27 @@ data "aws_iam_policy_document" "cloudwatch_agent" {
     sid       = "LookAtNodes"
     actions   = ["ec2:DescribeTags", "ec2:DescribeVolumes"]
     resources = ["*"] # EC2's Describe calls take no resource.
+  }
+}
+
+# What Prometheus finds wrong reaches the same people as CloudWatch's alarms.
+data "aws_iam_policy_document" "alertmanager" {
+  statement {
+    sid       = "Ring"
+    actions   = ["sns:Publish"]
+    resources = [var.alarm_topic_arn]
+  }
+
+  # The topic is encrypted: who publishes makes its data keys.
+  statement {
+    sid       = "Encrypt"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.alarm_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["sns.${data.aws_region.current.name}.amazonaws.com"]
+    }
   }
 }

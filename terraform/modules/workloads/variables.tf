@@ -48,6 +48,21 @@ variable "log_group_arns" {
   }
 }
 
+variable "alarm_topic_arn" {
+  description = "Topic to which Alertmanager may publish."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn must be the ARN of one topic, without patterns."
+  }
+}
+
+variable "alarm_key_arn" {
+  description = "KMS key that encrypts this topic."
+  type        = string
+}
+
 variable "permissions_boundary_arn" {
   description = "Permissions boundary of the roles made here."
   type        = string

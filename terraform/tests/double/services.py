@@ -98,6 +98,11 @@ def keep_newer_versions():
     S3Response.get_bucket_lifecycle = answer_with_versions
 
 
+def let_delete_markers_go():
+    """S3: a bucket with suspended versioning is emptied key by key, markers included; they hold nothing to dispose of."""
+    s3.FakeDeleteMarker.dispose = lambda marker: None
+
+
 def leave_rotation_to_the_caller():
     """Secrets Manager: a rotation makes a pending version without a value; whoever plays the service calls the steps."""
 
@@ -152,6 +157,7 @@ def extend():
     drop_template_tags()
     ignore_conditional_denials()
     keep_newer_versions()
+    let_delete_markers_go()
     leave_rotation_to_the_caller()
     initialize_secrets()
     say_who_reads_secrets()

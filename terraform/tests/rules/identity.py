@@ -23,6 +23,7 @@ SERVICE_ACCOUNTS = {
     "birthday-production-external-secrets": "external-secrets:external-secrets",
     "birthday-production-cluster-autoscaler": "kube-system:cluster-autoscaler",
     "birthday-production-cloudwatch-agent": "amazon-cloudwatch:cloudwatch-agent",
+    "birthday-production-alertmanager": "monitoring:alertmanager",
     "birthday-production-ebs-csi": "kube-system:ebs-csi-controller-sa",
     "birthday-production-vpc-cni": "kube-system:aws-node",
 }
@@ -114,6 +115,8 @@ def autoscaler_scales_this_cluster_only(stack):
 @rule(
     widen('"external-secrets"', Resource=["arn:aws:secretsmanager:eu-west-1:123456789012:secret:other"]),
     widen('"load-balancer-controller"', Action=["elasticloadbalancing:DeleteLoadBalancer"]),
+    widen('"alertmanager"', Action=["sns:Publish", "sns:Subscribe"]),
+    widen('"alertmanager"', Resource=["arn:aws:sns:eu-west-1:123456789012:other"]),
 )
 def controllers_reach_what_they_need(stack):
     secrets = {stack.one("aws_secretsmanager_secret", f'"{name}"')["arn"] for name in ("owner", "application")}
@@ -122,6 +125,10 @@ def controllers_reach_what_they_need(stack):
     keeping = statements(stack.one("aws_iam_role_policy", '"load-balancer-controller"')["policy"])[0]
     assert keeping["Resource"] == stack.one("aws_lb_target_group")["arn"]
     assert set(keeping["Action"]) == {"elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"}
+    ringing, encrypting = statements(stack.one("aws_iam_role_policy", '"alertmanager"')["policy"])
+    topic = stack.one("aws_sns_topic", "topic.alarms")
+    assert (ringing["Action"], ringing["Resource"]) == ("sns:Publish", topic["arn"])
+    assert encrypting["Resource"] == topic["kms_master_key_id"], "it cannot publish to an encrypted topic"
 
 
 def allow_the_service(stack):

@@ -100,13 +100,15 @@ ALARMS = {
 @rule(
     remove("aws_cloudwatch_metric_alarm", "database-replica-lag"),
     change("aws_cloudwatch_metric_alarm", "latency", alarm_actions=[]),
+    change("aws_cloudwatch_metric_alarm", "latency", actions_enabled=False),
     change("aws_cloudwatch_metric_alarm", "pod-count", threshold=2),
 )
 def alarms(stack):
     found = stack.all("aws_cloudwatch_metric_alarm")
     assert {(alarm["namespace"], alarm["metric_name"]) for alarm in found} == ALARMS
     topics = {topic["arn"] for topic in stack.all("aws_sns_topic")}
-    assert all(alarm["alarm_actions"] and set(alarm["alarm_actions"]) <= topics for alarm in found)
+    assert all(alarm["actions_enabled"] and alarm["alarm_actions"] for alarm in found)
+    assert all(set(alarm["alarm_actions"]) <= topics for alarm in found)
     [pods] = [alarm for alarm in found if alarm["metric_name"] == "service_number_of_running_pods"]
     assert pods["threshold"] == 6, "two pods per zone"
 

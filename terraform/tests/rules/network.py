@@ -140,17 +140,34 @@ def default_security_group_is_closed(stack):
     assert not group["ingress"] and not group["egress"]
 
 
+def acl(stack, tier, direction):
+    """(range, first port, last port) that a tier's ACL lets through; "all" for any port of any protocol."""
+    return {
+        (rule["cidr_block"], "all", "all") if rule["protocol"] == "-1" else (rule["cidr_block"], rule["from_port"], rule["to_port"])
+        for rule in stack.all("aws_network_acl_rule", f'"{tier}-{direction}-')
+    }
+
+
 @rule(
     change("aws_network_acl_rule", "database-ingress", cidr_block="0.0.0.0/0"),
     change("aws_network_acl_rule", "database-egress", to_port=443),
+    change("aws_network_acl_rule", "public-ingress", from_port=0),
+    change("aws_network_acl_rule", "application-ingress", cidr_block="0.0.0.0/0"),
+    change("aws_network_acl_rule", "application-egress", rule_action="deny"),
     remove("aws_network_acl", "database"),
     planned=True,
 )
 def network_acls(stack):
     assert len(stack.all("aws_network_acl")) == 3
-    application = {"10.0.11.0/24", "10.0.12.0/24", "10.0.13.0/24"}
-    database = stack.all("aws_network_acl_rule", '"database-')
-    into = {(rule["cidr_block"], rule["from_port"], rule["to_port"]) for rule in database if not rule["egress"]}
-    out = {(rule["cidr_block"], rule["from_port"], rule["to_port"]) for rule in database if rule["egress"]}
-    assert into == {(cidr, 5432, 5432) for cidr in application}
-    assert out == {(cidr, 1024, 65535) for cidr in application}
+    assert {rule["rule_action"] for rule in stack.all("aws_network_acl_rule")} == {"allow"}
+    vpc, anywhere, answers = "10.0.0.0/16", "0.0.0.0/0", (1024, 65535)
+    application, database = ([f"10.0.{octet + zone}.0/24" for zone in (1, 2, 3)] for octet in (10, 20))
+    between_nodes = {(cidr, "all", "all") for cidr in application}
+
+    assert acl(stack, "public", "ingress") == {(anywhere, 443, 443), (anywhere, 80, 80), (anywhere, *answers)}
+    assert acl(stack, "application", "ingress") == {(vpc, 443, 443), (anywhere, *answers)} | between_nodes
+    assert acl(stack, "application", "egress") == (
+        {(anywhere, 443, 443), (vpc, *answers)} | between_nodes | {(cidr, 5432, 5432) for cidr in database}
+    )
+    assert acl(stack, "database", "ingress") == {(cidr, 5432, 5432) for cidr in application}
+    assert acl(stack, "database", "egress") == {(cidr, *answers) for cidr in application}

@@ -19,6 +19,8 @@ variables {
   secret_arns              = ["arn:aws:secretsmanager:eu-west-1:111111111111:secret:birthday-test/database/application-abcdef"]
   secrets_key_arn          = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555"
   log_group_arns           = ["arn:aws:logs:eu-west-1:111111111111:log-group:/birthday/test"]
+  alarm_topic_arn          = "arn:aws:sns:eu-west-1:111111111111:birthday-test-alarms"
+  alarm_key_arn            = "arn:aws:kms:eu-west-1:111111111111:key/66666666-7777-8888-9999-000000000000"
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
@@ -26,8 +28,8 @@ run "every_workload_has_a_role" {
   command = plan
 
   assert {
-    condition     = toset(keys(module.role)) == toset(["birthday-api", "load-balancer-controller", "external-secrets", "cluster-autoscaler", "cloudwatch-agent"])
-    error_message = "five workloads"
+    condition     = toset(keys(module.role)) == toset(["birthday-api", "load-balancer-controller", "external-secrets", "cluster-autoscaler", "cloudwatch-agent", "alertmanager"])
+    error_message = "six workloads"
   }
 }
 
@@ -37,6 +39,15 @@ run "external_secrets_reads_the_named_secrets_only" {
   assert {
     condition     = data.aws_iam_policy_document.external_secrets.statement[0].resources == toset(var.secret_arns)
     error_message = "the secrets, and no other"
+  }
+}
+
+run "alertmanager_publishes_to_the_named_topic_only" {
+  command = plan
+
+  assert {
+    condition     = data.aws_iam_policy_document.alertmanager.statement[0].resources == toset([var.alarm_topic_arn])
+    error_message = "the topic of the alarms, and no other"
   }
 }
 
@@ -73,5 +84,14 @@ run "something_else_than_a_target_group_is_refused" {
 
   variables {
     target_group_arn = "*"
+  }
+}
+
+run "a_pattern_of_topics_is_refused" {
+  command         = plan
+  expect_failures = [var.alarm_topic_arn]
+
+  variables {
+    alarm_topic_arn = "arn:aws:sns:eu-west-1:111111111111:*"
   }
 }

@@ -1,0 +1,64 @@
+# The repository that holds gitops/: how delivery scripts read and change it. Sourced after lib.sh, not run.
+# shellcheck shell=bash
+
+# Argo CD follows this branch, in every environment.
+branch=main
+# what the values name until there is a release
+none=sha256:$(printf '0%.0s' {1..64})
+
+# Goes to a work tree of that repository, at the newest commit of the branch and with nothing in it that would go out unseen.
+enter_gitops() {
+  local on
+  if [ -n "${GITOPS_REPOSITORY:-}" ]; then
+    gitops_clone=$(mktemp -d)
+    trap 'rm -rf "$gitops_clone"' EXIT
+    git clone -q --branch "$branch" "$GITOPS_REPOSITORY" "$gitops_clone"
+    cd "$gitops_clone" || exit
+  else
+    cd "${service:?}" || exit
+    on=$(git symbolic-ref -q --short HEAD) || die "HEAD is detached: check $branch out"
+    [ "$on" = "$branch" ] || die "this is $on, but Argo CD follows $branch: check $branch out"
+    [ -z "$(git status --porcelain)" ] || die "the work tree is dirty: see git status"
+  fi
+  follow_branch
+}
+
+follow_branch() {
+  git fetch -q origin "$branch"
+  [ -z "$(git rev-list "origin/$branch..HEAD")" ] || die "$branch has commits that are not pushed"
+  git merge -q --ff-only "origin/$branch"
+}
+
+values_of() { echo "gitops/environments/$1/birthday-api.yaml"; }
+
+# digest_in ENVIRONMENT: the one that it holds now
+digest_in() {
+  local found
+  found=$(sed -n 's/^  digest: //p' "$(values_of "$1")")
+  need_digest "$found"
+  echo "$found"
+}
+
+# digests_of ENVIRONMENT: all that it has held, newest first
+digests_of() { git log --format= -p -U0 -- "$(values_of "$1")" | awk -v none="$none" '/^\+  digest: / && $3 != none { print $3 }'; }
+
+# write_digest ENVIRONMENT DIGEST: one line changes, or none
+write_digest() {
+  local file
+  file=$(values_of "$1")
+  sed -i "s/^  digest: .*/  digest: $2/" "$file"
+  [ "$(git diff --numstat)" = "$(printf '1\t1\t%s' "$file")" ] || die "$file: not exactly one line would change"
+}
+
+# propose BRANCH TITLE BODY: HEAD's own commit becomes a pull request
+propose() {
+  git push -q --force origin "HEAD:refs/heads/$1"
+  git reset -q --hard "origin/$branch"
+  if [[ $(git config remote.origin.url) != *github.com* ]]; then
+    say "$1 is pushed: merge it into $branch"
+    return
+  fi
+  gh pr list --head "$1" --state open --json url --jq '.[].url' | grep . || gh pr create --base "$branch" --head "$1" --title "$2" --body "$3"
+  # A pull request that a workflow opens starts no workflow by itself.
+  [ -z "${GITHUB_ACTIONS:-}" ] || gh workflow run ci.yml --ref "$1"
+}

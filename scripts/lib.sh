@@ -1,0 +1,50 @@
+# What the delivery scripts share: words for refusing, and questions to the image registry. Sourced, not run.
+# shellcheck shell=bash
+set -euo pipefail
+shopt -s inherit_errexit # a failure inside $(...) is one
+
+scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# the repository of the service, whose commits images are built from
+service=$(dirname "$scripts")
+
+say() { echo "${0##*/}: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+# The head of the script, from the line that begins with "usage".
+usage() { sed -n '/^# usage/,/^[^#]/{s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+
+need_tools() { PATH=$("$scripts/tools" "$@"):$PATH; }
+
+need_repository() {
+  [ -n "${IMAGE_REPOSITORY:-}" ] || die "IMAGE_REPOSITORY is not set: it says where images are, for example 111111111111.dkr.ecr.eu-west-1.amazonaws.com/birthday-api"
+}
+
+# A tag moves, a digest does not.
+need_digest() { [[ $1 =~ ^sha256:[0-9a-f]{64}$ ]] || die "'$1' is not a digest: sha256: and 64 hexadecimal digits"; }
+
+# look COMMAND...: what the registry answers to crane, or nothing if it has no such image. Whatever else goes wrong ends the script.
+look() {
+  local errors
+  errors=$(crane "$@" 2>&1 >&3) && return
+  grep -qE 'MANIFEST_UNKNOWN|NAME_UNKNOWN|status code 404' <<<"$errors" || die "$IMAGE_REPOSITORY does not answer: $errors"
+} 3>&1
+
+# released COMMIT: the digest of the image that was released from it, or nothing
+released() { look digest "$IMAGE_REPOSITORY:$1"; }
+
+# revision_of DIGEST: the commit that the image was built from, or nothing if there is no such image
+revision_of() {
+  local manifest platform
+  manifest=$(look manifest "$IMAGE_REPOSITORY@$1")
+  [ -n "$manifest" ] || return 0
+  # all platforms of an image are of one commit; attestations are of no platform
+  platform=$(jq -r 'first(.manifests[]? | select(.platform.os == "linux").digest) // empty' <<<"$manifest")
+  crane config "$IMAGE_REPOSITORY@${platform:-$1}" | jq -r '.config.Labels["org.opencontainers.image.revision"] // "an unknown commit"'
+}
+
+# older COMMIT THAN: whether COMMIT comes before THAN in the history of the service
+older() {
+  local commit
+  for commit; do git -C "$service" rev-parse -q --verify "$commit^{commit}" >/dev/null || die "cannot tell whether $1 is older than $2: $commit is not here"; done
+  [ "$1" != "$2" ] && git -C "$service" merge-base --is-ancestor "$1" "$2"
+}

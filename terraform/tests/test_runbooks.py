@@ -1,0 +1,147 @@
+"""The commands of docs/runbooks: the files, settings, outputs and flags they name are there, and the edits do what they say."""
+
+import os
+import re
+import shlex
+import shutil
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from conftest import TERRAFORM
+from roots import copy_tree
+from tools import run, terraform_environment
+
+REPOSITORY = TERRAFORM.parent
+RUNBOOKS = ["first-installation", "eks-upgrade", "tear-down"]
+
+# Commands of the AWS CLI that are no calls of a service's API.
+OWN_OF_CLI = {("s3", "cp"), ("logs", "tail"), ("eks", "update-kubeconfig")}
+GLOBAL_FLAGS = {"--query", "--output", "--region"}
+
+
+def text_of(runbook):
+    return (REPOSITORY / f"docs/runbooks/{runbook}.md").read_text()
+
+
+def blocks(runbook):
+    """The shell blocks, a command in lines joined to one."""
+    return [block.replace("\\\n", " ") for block in re.findall(r"```sh\n(.*?)```", text_of(runbook), re.S)]
+
+
+def code(runbook):
+    """All commands: of the blocks, and between backticks in the text."""
+    prose = re.sub(r"```.*?```", "", text_of(runbook), flags=re.S)
+    return "\n".join([*blocks(runbook), *re.findall(r"`([^`]+)`", prose.replace("\n", " "))])
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_files_of_a_runbook_exist(runbook):
+    named = set(re.findall(r"(?<![\w./-])(?:terraform|gitops|docs)/[\w./*$-]+", code(runbook)))
+    assert named
+    for name in named:
+        pattern = name.replace("$environment", "staging").rstrip("/.")
+        assert list(REPOSITORY.glob(pattern)), f"{name} does not exist"
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_scripts_of_a_runbook_can_be_run(runbook):
+    for block in blocks(runbook):
+        for script in re.findall(r"^((?:terraform|gitops)/\S+)", block, re.M):
+            assert os.access(REPOSITORY / script, os.X_OK), script
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_folders_of_a_runbook_are_left_again(runbook):
+    """Every block begins in the repository's root."""
+    for block in blocks(runbook):
+        depth = 0
+        for folder in re.findall(r"^cd (\S+)", block, re.M):
+            depth += sum(-1 if part == ".." else 1 for part in folder.split("/"))
+        assert depth == 0, block
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_settings_and_outputs_of_a_runbook_exist(runbook):
+    roots = ["bootstrap", "environments/staging"]
+    known = {
+        kind: set(re.findall(rf'^{kind} "(\w+)"', "".join((TERRAFORM / root / f"{kind}s.tf").read_text() for root in roots), re.M))
+        for kind in ("variable", "output")
+    }
+    text = code(runbook)
+    assert set(re.findall(r"-var (\w+)=", text)) <= known["variable"]
+    assert set(re.findall(r"terraform output(?: -\w+)* (\w+)", text)) <= known["output"]
+    settings = {"kubernetes_version", "addon_versions", "master_password_version", "alarm_emails", "deletion_protection"}
+    assert {word for word in settings if word in text} <= known["variable"]
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_flags_of_terraform_exist(runbook):
+    for command, rest in set(re.findall(r"terraform (init|plan|apply|destroy|output|force-unlock)\b([^\n&|`#]*)", code(runbook))):
+        # `destroy` and `apply` take what `plan` takes, and their help says just that.
+        topics = {command, "plan"} if command in ("apply", "destroy") else {command}
+        known = "".join(run(["terraform", topic, "-help"], env=os.environ | terraform_environment()) for topic in topics)
+        for flag in re.findall(r" (-[a-z]+)", rest):
+            assert re.search(rf"^\s+{flag}\b", known, re.M), f"terraform {command} {flag}"
+
+
+def calls(runbook):
+    for line in re.findall(r"\baws ([a-z0-9-]+ [a-z][^\n|`)#]*)", code(runbook)):
+        words = shlex.split(line.split(" >")[0], comments=True)
+        yield words[0], words[1], words[2:]
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_calls_of_aws_exist(runbook):
+    """By the models that boto3 and the AWS CLI are made from."""
+    session = botocore.session.get_session()
+    found = list(calls(runbook))
+    assert found
+    for service, command, arguments in found:
+        if (service, command) in OWN_OF_CLI:
+            continue
+        model = session.get_service_model(service)
+        if command == "wait":
+            waiters = session.get_waiter_model(service).waiter_names
+            name = next(name for name in waiters if xform_name(name, "-") == arguments[0])
+            operation = session.get_waiter_model(service).get_waiter(name).operation
+        else:
+            operation = next((name for name in model.operation_names if xform_name(name, "-") == command), None)
+            assert operation, f"aws {service} {command}"
+        members = model.operation_model(operation).input_shape.members
+        flags = {f"--{xform_name(name, '-')}" for name in members} | GLOBAL_FLAGS
+        for flag in (word for word in arguments if word.startswith("--")):
+            assert flag in flags, f"aws {service} {command} {flag}"
+
+
+def test_first_edits_leave_no_example_value(folder):
+    """The block under "Make it yours", run as it stands with an account and an address of its own."""
+    if "111111111111" not in (TERRAFORM / "bootstrap/terraform.tfvars").read_text():
+        pytest.skip("the edits have been made here")
+    place = folder / "yours"
+    copy_tree(TERRAFORM, place / "terraform")
+    shutil.copytree(REPOSITORY / "gitops", place / "gitops", ignore=shutil.ignore_patterns("tests"))
+    programs = place / "programs"
+    programs.mkdir()
+    for name, answer in {"aws": "222222222222", "curl": "198.51.100.7", "git": ""}.items():
+        (programs / name).write_text(f"#!/bin/sh\necho {answer}\n")
+        (programs / name).chmod(0o755)
+
+    [edits] = [block for block in blocks("first-installation") if "perl" in block]
+    run(["bash", "-euo", "pipefail", "-c", edits], cwd=place, env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"})
+
+    files = [*place.glob("terraform/**/*.tfvars"), *place.glob("terraform/**/backend.tf"), *place.glob("gitops/[bp]*/*.yaml")]
+    text = "".join(file.read_text() for file in files if file.name != "cluster-secret.example.yaml")
+    for example in ("birthday.example.com", "state-111111111111", "birthday-api/birthday-api", "203.0.113.0", "alarm_emails = []"):
+        assert example not in text
+    for times, value in (
+        (3, '"birthday-terraform-state-222222222222"'),
+        (4, '"birthday.your-domain.org"'),
+        (1, '"staging.birthday.your-domain.org"'),
+        (2, '"198.51.100.7/32"'),
+        (2, '["operations@your-domain.org"]'),
+        (5, "https://github.com/your-organization/birthday-api.git"),
+    ):
+        assert text.count(value) == times, value
+    run(["terraform", "fmt", "-check", "-recursive", "-diff", place / "terraform"], env=os.environ | terraform_environment())

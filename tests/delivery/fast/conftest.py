@@ -1,0 +1,82 @@
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import registry as registries
+from support import repository as repositories
+from support.registry import Registry
+from support.repository import ROOT, Repository
+
+REAL = Path(os.environ["DELIVERY_REAL_TOOLS"])
+
+
+class Tools:
+    """What the scripts find in their PATH first: the real pinned crane, and stand-ins that a test writes."""
+
+    def __init__(self, base: Path):
+        self.base = base
+        # where scripts/tools looks for what it has built
+        self.folder = base / hashlib.sha256((ROOT / "scripts/tools").read_bytes()).hexdigest()[:12]
+        self.folder.mkdir(parents=True)
+        self.real("crane")
+
+    def real(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+        (self.folder / name).symlink_to(REAL / name)
+
+    def stand_in(self, name: str, script: str = "") -> None:
+        """`script` in sh instead of the program; `calls` tells what it was asked."""
+        (self.folder / name).write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{self.base}/{name}\n{script}\n')
+        (self.folder / name).chmod(0o755)
+
+    def calls(self, name: str) -> list[str]:
+        log = self.base / name
+        return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory) -> Iterator[str]:
+    with registries.running(REAL / "registry", tmp_path_factory.mktemp("registry")) as running:
+        yield running.address
+
+
+@pytest.fixture
+def registry(address: str, tmp_path: Path) -> Registry:
+    """Where this test's images are."""
+    return Registry(address, tmp_path.name.strip("_").lower())
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Tools:
+    """Everything is signed and nothing is vulnerable, unless a test says otherwise."""
+    tools = Tools(tmp_path / "tools")
+    tools.stand_in("cosign")
+    tools.stand_in("grype")
+    return tools
+
+
+@pytest.fixture
+def environment(registry: Registry, tools: Tools, tmp_path: Path) -> dict[str, str]:
+    return {
+        "IMAGE_REPOSITORY": registry.repository,
+        "DELIVERY_TOOLS": str(tools.base),
+        "PATH": f"{tools.folder}:{os.environ['PATH']}",
+        "DOCKER_CONFIG": str(tmp_path / "docker"),
+    }
+
+
+@pytest.fixture(scope="session")
+def as_it_is(tmp_path_factory) -> Path:
+    return repositories.server(tmp_path_factory.mktemp("server"), ["scripts", "gitops/environments", "Cargo.toml"])
+
+
+@pytest.fixture
+def clone(as_it_is: Path, tmp_path: Path, environment: dict[str, str]) -> Repository:
+    """Somebody's clone of a repository with this one's scripts and values. What the scripts write is seen on its server."""
+    subprocess.run(["git", "clone", "-q", "--bare", as_it_is, tmp_path / "server.git"], check=True)
+    subprocess.run(["git", "clone", "-q", tmp_path / "server.git", tmp_path / "clone"], check=True)
+    return Repository(tmp_path / "clone", environment)

@@ -1,0 +1,91 @@
+"""The commands of the workflows, taken from their files and run in their order, as a runner would run them."""
+
+import pytest
+from test_infrastructure import MAIN
+from test_release import DOCKER
+
+from support import workflows
+from support.repository import Repository
+
+
+class Runner:
+    def __init__(self, clone: Repository, folder, values: dict[str, str]):
+        self.clone, self.folder, self.values = clone, folder, values
+
+    def play(self, name: str, job: str, **values: str) -> dict[str, str]:
+        """Runs the job; what its steps gave as outputs."""
+        output = self.folder / "output"
+        output.write_text("")
+        files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(self.folder / "summary"), "GITHUB_ACTIONS": "true"}
+        for command, environment in workflows.commands(name, job, self.values | values):
+            done = self.clone.run("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command, **environment, **files)
+            assert done.code == 0, (command, done)
+        return workflows.outputs(output.read_text())
+
+
+@pytest.fixture
+def runner(clone, registry, tools, tmp_path) -> Runner:
+    for name in ("gh", "aws"):
+        tools.stand_in(name, "echo word")
+    tools.stand_in("docker", DOCKER)
+    values = {
+        "vars.IMAGE_REPOSITORY": registry.repository, "vars.GITOPS_REPOSITORY": "", "github.token": "token", "env.AWS_REGION": "eu-west-1",
+    }  # fmt: skip
+    return Runner(clone, tmp_path, values)
+
+
+def what(value: str) -> dict[str, str]:
+    conditions = {f"inputs.what == '{one}'": str(one == value).lower() for one in ("staging", "promote")}
+    return {"inputs.what": value, "startsWith(inputs.what, 'rollback ')": str(value.startswith("rollback ")).lower(), **conditions}
+
+
+def test_from_a_merge_to_production_and_back(runner, clone, registry, tools):
+    released = []
+    for change in ("first", "second"):
+        commit = clone.commit(change)
+        clone.git("push", "-q", "origin", "main")
+        built = {}
+        for platform in ("amd64", "arm64"):
+            clone.environment["BUILT"] = registry.push(commit, platform)
+            built |= runner.play("image.yml", "build", **{"matrix.platform": platform})
+        outputs = runner.play("image.yml", "publish", **{f"needs.build.outputs.{name}": digest for name, digest in built.items()})
+        assert len(built) == 2 and registry.tags() >= {commit}
+        runner.play("deploy.yml", "deploy", **what("staging"), **{"inputs.digest": outputs["digest"]})
+        assert clone.digest("staging") == outputs["digest"]
+        released.append(outputs["digest"])
+    assert clone.git("log", "-1", "--format=%an", "origin/main") == "github-actions[bot]"
+
+    runner.play("deploy.yml", "deploy", **what("promote"), **{"inputs.digest": ""})
+    assert clone.digest("production", f"origin/deliver/{released[1][7:19]}") == released[1]
+    runner.play("deploy.yml", "deploy", **what("rollback staging"), **{"inputs.digest": ""})
+    assert clone.digest("staging") == released[0]
+    assert tools.calls("aws").count("ecr get-login-password") == 2 * 4 + 2
+
+
+def test_what_by_hand_can_be_chosen_is_what_the_job_knows():
+    options = workflows.workflow("deploy.yml")["on"]["workflow_dispatch"]["inputs"]["what"]["options"]
+    for option in options:
+        assert option == "promote" or option in ("rollback staging", "rollback production")
+        conditions = what(option)
+        steps = [step for step in workflows.workflow("deploy.yml")["jobs"]["deploy"]["steps"] if "scripts/" in step.get("run", "") and "if" in step]
+        assert [conditions[step["if"]] for step in steps].count("true") == 1, option
+
+
+def test_the_images_that_run_are_scanned_at_night(runner, tools):
+    for environment in ("staging", "production"):
+        runner.play("nightly.yml", "images", **{"matrix.environment": environment})
+
+
+def test_a_plan_is_agreed_to_and_applied(runner, clone):
+    root = clone.folder / "terraform/environments/staging"
+    root.mkdir(parents=True)
+    (root / "main.tf").write_text(MAIN % "first")
+    (clone.folder / "terraform/package").write_text("#!/bin/sh\n")
+    (clone.folder / "terraform/package").chmod(0o755)
+    clone.environment["CHECKPOINT_DISABLE"] = "1"
+    outputs = runner.play("terraform.yml", "plan", **{"matrix.environment": "staging"})
+    assert outputs["staging"].startswith("### staging") and outputs["staging"] == (runner.folder / "summary").read_text().strip()
+    runner.play("terraform-apply.yml", "apply", **{"inputs.environment": "staging", "inputs.changes": outputs["staging-changes"]})
+    assert '"first"' in (root / "terraform.tfstate").read_text()
+    assert runner.play("terraform.yml", "plan", **{"matrix.environment": "staging"})["staging-changes"] == "none"
+    runner.play("nightly.yml", "drift", **{"matrix.environment": "staging"})

@@ -1,0 +1,144 @@
+"""From a commit to an image in the registry: what is asked of the builder, and that nothing gets a tag that may not."""
+
+import pytest
+from conftest import REAL
+
+from support import registry as registries
+from support import workflows
+from support.repository import ROOT
+
+# docker buildx, as far as it is used: `build` pushes nothing and reports $BUILT, `imagetools create` is crane's index
+DOCKER = r"""
+case "$1 $2 $3" in
+  "buildx build "*)
+    while [ $# -gt 0 ]; do [ "$1" != --metadata-file ] || printf '{"containerimage.digest": "%s"}' "$BUILT" >"$2"; shift; done ;;
+  "buildx imagetools create") tag=$5; shift 5; for image; do set -- "$@" --manifest "$image"; shift; done; crane index append --tag "$tag" "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def commit(clone, tools) -> str:
+    tools.stand_in("docker", DOCKER)
+    return clone.git("rev-parse", "HEAD")
+
+
+def publish(clone, *digests: str):
+    return clone.run("scripts/release-image", "publish", *digests)
+
+
+def test_a_build_names_its_bases_by_digest_and_attests(clone, commit, registry, tools):
+    digest = registry.push(commit)
+    done = clone.run("scripts/release-image", "build", "linux/amd64", BUILT=digest)
+    assert (done.code, done.out) == (0, digest), done
+    [call] = tools.calls("docker")
+    bases = [line.split() for line in (ROOT / "scripts/bases.Dockerfile").read_text().splitlines() if line.startswith("FROM")]
+    for _, image, _, name in bases[:2]:
+        assert f"--build-arg {name}={image}" in call
+    assert f"--sbom generator={bases[2][1]}" in call and "--provenance mode=max" in call
+    assert f"REVISION={commit}" in call and "push-by-digest=true" in call and "--tag" not in call
+    assert all("@sha256:" in image for _, image, _, _ in bases)
+
+
+def test_the_bases_are_those_of_the_dockerfile():
+    defaults = [line.removeprefix("ARG ") for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("ARG ") and "_IMAGE=" in line]
+    pinned = [line.split() for line in (ROOT / "scripts/bases.Dockerfile").read_text().splitlines() if line.startswith("FROM")]
+    assert defaults == [f"{name}={image.split('@')[0]}" for _, image, _, name in pinned[:2]]
+
+
+def test_a_release_is_all_platforms_under_the_commit(clone, commit, registry):
+    digests = [registry.push(commit, platform) for platform in ("amd64", "arm64")]
+    done = publish(clone, *digests)
+    assert done.code == 0, done
+    assert registry.tags() == {commit}
+    assert done.out == clone.run("crane", "digest", f"{registry.repository}:{commit}").out
+    for platform, digest in zip(("amd64", "arm64"), digests):
+        assert clone.run("crane", "digest", "--platform", f"linux/{platform}", f"{registry.repository}:{commit}").out == digest
+
+
+def test_every_platform_is_scanned_before_there_is_a_tag(clone, commit, registry, tools):
+    digests = [registry.push(commit, platform) for platform in ("amd64", "arm64")]
+    tools.stand_in("grype", f'case "$1" in *{digests[1]}) exit 2 ;; esac')
+    done = publish(clone, *digests)
+    assert done.code == 1 and digests[1] in done.err and "vulnerabilities" in done.err
+    assert registry.tags() == set()
+    assert [call.split()[0].split("@")[1] for call in tools.calls("grype")] == digests
+    assert all("--only-fixed --fail-on high" in call for call in tools.calls("grype"))
+    assert not tools.calls("cosign")
+
+
+def test_what_is_signed_is_the_whole(clone, commit, registry, tools):
+    done = publish(clone, registry.push(commit, "amd64"), registry.push(commit, "arm64"))
+    assert tools.calls("cosign") == [f"sign --yes {registry.repository}@{done.out}"]
+
+
+def test_a_commit_is_released_once(clone, commit, registry, tools):
+    first = publish(clone, registry.push(commit)).out
+    again = registry.push(commit, content="built again")
+    assert publish(clone, again).out == first
+    assert registry.tags() == {commit}
+    done = clone.run("scripts/release-image", "build", "linux/amd64", BUILT=again)
+    assert done.code == 0 and done.out != again, "built although it is released"
+    assert not [call for call in tools.calls("docker") if call.startswith("buildx build")]
+
+
+def test_an_image_of_another_commit_is_not_released(clone, commit, registry, tools):
+    done = publish(clone, registry.push("a" * 40))
+    assert done.code == 1 and "not from" in done.err, done
+    assert not tools.calls("cosign") and registry.tags() == set()
+
+
+def test_a_dirty_tree_is_not_released(clone, commit):
+    (clone.folder / "Cargo.toml").write_text("changed")
+    for command in (["build"], ["publish", "sha256:" + "1" * 64]):
+        done = clone.run("scripts/release-image", *command)
+        assert done.code == 1 and "dirty" in done.err, done
+
+
+@pytest.mark.parametrize("command", ["sign", "verify"])
+def test_with_a_key_nothing_is_asked_of_the_world(clone, registry, tools, command):
+    clone.run("scripts/signature", command, "sha256:" + "1" * 64, SIGNING_KEY="awskms:///alias/images")
+    assert "--key awskms:///alias/images" in tools.calls("cosign")[-1] and "identity" not in tools.calls("cosign")[-1]
+
+
+def test_without_a_key_the_workflow_on_main_is_who_must_have_signed(clone, tools):
+    digest = "sha256:" + "1" * 64
+    clone.run("scripts/signature", "verify", digest, GITHUB_REPOSITORY="owner/name")
+    [call] = tools.calls("cosign")
+    assert "--certificate-identity https://github.com/owner/name/.github/workflows/image.yml@refs/heads/main" in call
+    assert "--certificate-oidc-issuer https://token.actions.githubusercontent.com" in call
+    assert (ROOT / ".github/workflows/image.yml").exists()
+
+
+def test_logs_in_with_the_password_of_the_moment(clone, tools, tmp_path):
+    users = "AWS:$2b$05$mS2.nCfe.ZpfFtvO538MiOvAsDglWTC/pLdnUNp7LjN9wqEH.tglm\n"
+    with registries.running(REAL / "registry", tmp_path / "closed", users) as closed:
+        clone.environment["IMAGE_REPOSITORY"] = closed.repository
+        look = ["crane", "ls", closed.repository]
+        assert "UNAUTHORIZED" in clone.run(*look).err
+        tools.stand_in("aws", "echo of-the-moment")
+        assert clone.run("scripts/registry-login").code == 0
+        assert tools.calls("aws") == ["ecr get-login-password"]
+        assert "UNAUTHORIZED" not in clone.run(*look).err
+
+
+@pytest.mark.parametrize("of", ["staging", "production"])
+def test_the_image_that_an_environment_holds_is_scanned(clone, commit, registry, tools, of):
+    done = clone.run("scripts/scan", of)
+    assert done.code == 0 and "holds no image yet" in done.err and not tools.calls("grype")
+    digest = registry.push(commit)
+    values = clone.folder / f"gitops/environments/{of}/birthday-api.yaml"
+    clone.commit("Deploy", **{str(values.relative_to(clone.folder)): values.read_text().replace("sha256:" + "0" * 64, digest)})
+    clone.git("push", "-q", "origin", "main")
+    assert clone.run("scripts/scan", of).code == 0
+    assert tools.calls("grype") == [f"registry:{registry.repository}@{digest} --only-fixed --fail-on high"]
+
+
+def test_an_output_of_a_step_is_kept_whole(clone, tmp_path):
+    text = "first\nEOF\nname=other\n"
+    (tmp_path / "text").write_text(text)
+    file = tmp_path / "output"
+    done = clone.run("sh", "-c", f"scripts/github-output plan <{tmp_path}/text", GITHUB_OUTPUT=str(file))
+    assert done.code == 0 and done.out == text.strip()
+    assert workflows.outputs(file.read_text()) == {"plan": text.strip()}
+    assert clone.run("sh", "-c", "printf '' | scripts/github-output plan").code == 1

@@ -1,0 +1,183 @@
+"""Workflows call scripts that exist, with rights that AWS grants, and none of them starts itself."""
+
+import fnmatch
+import os
+import re
+import subprocess
+
+import pytest
+
+from support import workflows
+from support.repository import ROOT, VALUES
+
+# Programs that a runner has, and what is called of them.
+RUNNER = {"gh auth setup-git", "gh pr comment", "cargo build", "test", "echo", "sed"}
+
+
+def test_actionlint_reports_nothing():
+    assert lint("actionlint") == ""
+
+
+def test_zizmor_reports_nothing():
+    assert "No findings to report" in lint(os.environ["ZIZMOR"], "--offline", "--persona", "pedantic", "--no-progress", ".github")
+
+
+def test_shellcheck_reports_nothing():
+    files = [path for folder in ("scripts", "tests/delivery") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    shell = [path for path in files if path.suffix == ".sh" or path.read_bytes().startswith(b"#!/usr/bin/env bash")]
+    assert len(shell) > 10
+    assert lint("shellcheck", "--external-sources", "--source-path=scripts", *map(str, shell)) == ""
+
+
+def lint(program: str, *arguments: str) -> str:
+    path = f"{os.environ['DELIVERY_REAL_TOOLS']}:{os.environ['PATH']}"
+    done = subprocess.run([program, *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, env=os.environ | {"PATH": path})
+    assert done.returncode == 0, done.stdout
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", workflows.names())
+def test_every_command_is_one_line_and_its_scripts_exist(name):
+    for _, job, step in (s for s in workflows.steps() if s[0] == name and "run" in s[2]):
+        command = step["run"]
+        assert "\n" not in command.strip(), f"{job}: more than a line belongs into scripts/: {command}"
+        assert "${{" not in command, f"{job}: what comes from outside goes through the environment: {command}"
+        for part in re.split(r" \| ", command):
+            inner = re.search(r"\$\((\S+)", part)
+            program = inner[1] if inner else part.split()[0]
+            if "/" in program:
+                assert os.access(ROOT / program, os.X_OK), f"{job}: {program} cannot be run"
+            else:
+                assert program == "tee" or any(part.startswith(known) for known in RUNNER), f"{job}: {part}"
+
+
+def test_every_script_is_used_by_a_workflow_or_named_for_people():
+    used = " ".join(step.get("run", "") for _, _, step in workflows.steps()) + (ROOT / "CONTRIBUTING.md").read_text()
+    scripts = [path for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK) and path.is_file()]
+    internal = {"tools", "signature"}  # called by the other scripts
+    assert scripts and not [path.name for path in scripts if f"scripts/{path.name}" not in used and path.name not in internal]
+
+
+def test_every_job_has_its_time_limit_and_its_own_rights():
+    for name, job, found in workflows.jobs():
+        where = f"{name}: {job}"
+        assert workflows.workflow(name)["permissions"] == {}, where
+        assert "permissions" in found, where
+        if "uses" not in found:
+            assert 0 < found["timeout-minutes"] <= 90, where
+            assert re.fullmatch(r"ubuntu-\d\d\.\d\d(-arm)?|\$\{\{ matrix\.runner \}\}", found["runs-on"]), where
+
+
+def test_actions_are_pinned_and_recorded():
+    recorded = (ROOT / "docs/decisions/0301-actions.md").read_text()
+    for file in (workflows.FOLDER / name for name in workflows.names()):
+        for line in file.read_text().splitlines():
+            if "uses:" in line and "./" not in line:
+                match = re.search(r"uses: ([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$", line)
+                assert match, f"{file.name}: {line.strip()}"
+                assert f"| `{match[1]}` | {match[3]} | `{match[2]}` |" in recorded, f"{match[0]} is not in the decision"
+
+
+def test_no_secret_is_kept_in_github():
+    text = "".join((workflows.FOLDER / name).read_text() for name in workflows.names())
+    assert "secrets." not in text and "secrets:" not in text and "pull_request_target" not in text and "workflow_run" not in text
+    assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@")
+
+
+def subjects() -> dict[str, set[str]]:
+    """Role => the subjects that it trusts (terraform/bootstrap/github.tf)."""
+    text = (ROOT / "terraform/bootstrap/github.tf").read_text()
+    block = re.search(r"ci_subjects = \{(.*?)\n  \}", text, re.S)[1]
+    return {role: set(re.findall(r'"(.*?)"', values)) for role, values in re.findall(r"(\w+) += \[(.*?)\]", block)}
+
+
+def events(name: str, condition: str = "") -> set[str]:
+    """The subjects that GitHub signs for a job of the workflow which names no environment."""
+    signed = {"pull_request": "pull_request", "merge_group": "ref of a queue"}
+    callers = [(caller, found.get("if", "")) for caller, _, found in workflows.jobs() if found.get("uses", "").endswith(f"/{name}")]
+    own = set()
+    for event in workflows.workflow(name)["on"]:
+        if event == "workflow_call":
+            for caller, when in callers:
+                own |= events(caller, when)
+        elif event == "push":
+            assert workflows.workflow(name)["on"]["push"]["branches"] == ["main"]
+            own.add("ref:refs/heads/main")
+        elif event in ("schedule", "workflow_dispatch"):
+            # by hand from any branch, unless the job says otherwise; scheduled on the default branch
+            own.add("ref:refs/heads/main")
+        else:
+            own.add(signed[event])
+    if condition.split(" && ")[0] in ("github.event_name == 'push'", "github.ref == 'refs/heads/main'"):
+        own &= {"ref:refs/heads/main"}
+    return own
+
+
+def test_aws_trusts_every_job_that_takes_a_role():
+    roles = set()
+    for name, job, found in workflows.jobs():
+        for step in found.get("steps", []):
+            if not step.get("uses", "").startswith("aws-actions/configure-aws-credentials"):
+                continue
+            role = re.fullmatch(r"\$\{\{ vars\.AWS_(\w+)_ROLE \}\}", step["with"]["role-to-assume"])[1].lower()
+            roles.add(role)
+            assert events(name, found.get("if", "")) <= subjects()[role], f"{name}: {job} as {role}"
+            assert "environment" not in found, f"{name}: {job}: an environment changes the subject that GitHub signs"
+            assert found["permissions"]["id-token"] == "write"
+            if role == "apply" and "drift" not in job:
+                approval = workflows.workflow(name)["jobs"][found["needs"]]
+                assert approval["environment"] == "${{ inputs.environment }}" and approval["permissions"] == {}
+    assert roles == set(subjects())
+
+
+def test_only_those_who_need_it_can_ask_for_a_token():
+    for name, job, found in workflows.jobs():
+        if "uses" not in found and found["permissions"].get("id-token"):
+            assert any("configure-aws-credentials" in step.get("uses", "") for step in found["steps"]), f"{name}: {job}"
+
+
+def starts(name: str, path: str) -> bool:
+    """Whether a push to main that changes this path alone starts the workflow."""
+    push = workflows.workflow(name)["on"].get("push")
+    if push is None:
+        return False
+    matches = lambda patterns: any(fnmatch.fnmatch(path, pattern.replace("**", "*")) for pattern in patterns)  # noqa: E731
+    return matches(push["paths"]) if "paths" in push else not matches(push.get("paths-ignore", []))
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_what_the_delivery_commits_starts_no_image_and_no_apply(environment):
+    assert not starts("image.yml", VALUES.format(environment))
+    assert not starts("terraform.yml", VALUES.format(environment))
+
+
+def test_every_commit_on_main_is_tested_once():
+    image, ci = workflows.workflow("image.yml")["on"]["push"], workflows.workflow("ci.yml")["on"]["push"]
+    assert image["paths"] == ci["paths-ignore"]
+    assert workflows.workflow("image.yml")["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
+    assert "test" in workflows.workflow("image.yml")["jobs"]["publish"]["needs"]
+
+
+def test_everything_that_the_image_is_made_of_makes_a_new_image():
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    for path in (line.removeprefix("!") for line in ignore if line.startswith("!")):
+        assert starts("image.yml", path if (ROOT / path).is_file() else f"{path}/any/file"), path
+    assert starts("image.yml", "Dockerfile") and starts("image.yml", "scripts/bases.Dockerfile")
+
+
+def test_the_groups_of_ci_are_those_of_the_script():
+    script = (ROOT / ".ci/run").read_text()
+    for group in workflows.workflow("ci.yml")["jobs"]["run"]["strategy"]["matrix"]["group"]:
+        assert re.search(rf"^(run_)?{group}\(\)", script, re.M), group
+
+
+def owners(path: str) -> str:
+    """The last pattern of CODEOWNERS that matches counts."""
+    lines = [line.split() for line in (ROOT / ".github/CODEOWNERS").read_text().splitlines() if line and not line.startswith("#")]
+    return [them for pattern, *them in lines if pattern == "*" or f"/{path}".startswith(pattern)][-1]
+
+
+def test_production_and_the_way_to_it_belong_to_operations():
+    for path in (VALUES.format("production"), ".github/workflows/deploy.yml", "scripts/set-image", "terraform/bootstrap/github.tf"):
+        assert owners(path) == ["@birthday-api/operations"], path
+    assert owners("src/main.rs") and owners(VALUES.format("staging")) == []

@@ -1,0 +1,92 @@
+"""Throwaway git repositories that look like this one where the delivery scripts look."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+NONE = "sha256:" + "0" * 64
+VALUES = "gitops/environments/{}/birthday-api.yaml"
+
+# Nobody's own settings of git, docker or the delivery.
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "GITHUB_", "DOCKER_", "COSIGN_")) and k not in (
+    "IMAGE_REPOSITORY", "GITOPS_REPOSITORY", "SIGNING_KEY", "BASES")}  # fmt: skip
+PERSON = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.test", "GIT_COMMITTER_NAME": "test",
+          "GIT_COMMITTER_EMAIL": "test@example.test", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}  # fmt: skip
+
+
+class Result:
+    def __init__(self, done: subprocess.CompletedProcess):
+        self.code, self.out, self.err = done.returncode, done.stdout.strip(), done.stderr.strip()
+
+    def __repr__(self):
+        return f"exit {self.code}\n{self.out}\n{self.err}"
+
+
+class Repository:
+    """A clone that somebody works in. `environment` is what its scripts find in theirs."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]):
+        self.folder = folder
+        self.environment = CLEAN | PERSON | environment
+
+    def start(self, *command: str | Path, **more: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment | more, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, *command: str | Path, limit: float = 60, **more: str) -> Result:
+        process = self.start(*command, **more)
+        out, err = process.communicate(timeout=limit)
+        return Result(subprocess.CompletedProcess(command, process.returncode, out, err))
+
+    def git(self, *arguments: str) -> str:
+        done = self.run("git", *arguments)
+        assert done.code == 0, done
+        return done.out
+
+    def commit(self, message: str, **files: str) -> str:
+        for path, text in files.items():
+            (self.folder / path).write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def clone(self, folder: Path) -> "Repository":
+        subprocess.run(["git", "clone", "-q", self.git("config", "remote.origin.url"), folder], check=True)
+        return Repository(folder, self.environment)
+
+    def digest(self, environment: str, at: str = "origin/main") -> str:
+        """What the environment holds on the server, where Argo CD looks."""
+        self.git("fetch", "-q", "origin")
+        lines = self.git("show", f"{at}:{VALUES.format(environment)}").splitlines()
+        [line] = [line for line in lines if line.strip().startswith("digest:")]
+        return line.removeprefix("  digest: ")
+
+    def changed(self, commit: str) -> str:
+        return self.git("show", "--numstat", "--format=", commit)
+
+
+def server(folder: Path, paths: list[str]) -> Path:
+    """A bare repository on whose main are these paths of this repository as they are now, with no image deployed."""
+    work, bare = folder / "work", folder / "origin.git"
+    for path in paths:
+        source, target = ROOT / path, work / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".terraform", "build"))
+        else:
+            shutil.copy2(source, target)
+    for environment in ("staging", "production"):
+        values = work / VALUES.format(environment)
+        if values.exists():
+            values.write_text("".join(
+                f"  digest: {NONE}\n" if line.startswith("  digest: ") else line for line in values.read_text().splitlines(True)))  # fmt: skip
+    repository = Repository(work, {})
+    subprocess.run(["git", "init", "-q", "-b", "main", work], check=True)
+    repository.commit("As it is")
+    subprocess.run(["git", "clone", "-q", "--bare", work, bare], check=True)
+    shutil.rmtree(work)
+    return bare

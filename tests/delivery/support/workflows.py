@@ -1,0 +1,58 @@
+"""The workflows as data, and their commands as they run on a runner."""
+
+import re
+from functools import cache
+
+import yaml
+
+from support.repository import ROOT
+
+FOLDER = ROOT / ".github/workflows"
+
+
+@cache
+def workflow(name: str) -> dict:
+    loaded = yaml.safe_load((FOLDER / name).read_text())
+    loaded["on"] = loaded.pop(True)  # YAML 1.1 takes the key for a yes
+    return loaded
+
+
+def names() -> list[str]:
+    return sorted(path.name for path in FOLDER.glob("*.yml"))
+
+
+def jobs():
+    """(workflow, job, what it is)"""
+    return [(name, job, found) for name in names() for job, found in workflow(name)["jobs"].items()]
+
+
+def steps():
+    """(workflow, job, what the step is)"""
+    return [(name, job, step) for name, job, found in jobs() for step in found.get("steps", [])]
+
+
+def commands(name: str, job: str, values: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """Command and environment of each `run` of a job, with `values` for the expressions; one that is not among them is an error.
+    Steps whose `if` is not among the values run."""
+    found = workflow(name)["jobs"][job]
+
+    def fill(text) -> str:
+        return re.sub(r"\$\{\{ *(.*?) *\}\}", lambda match: values[match[1]], str(text))
+
+    def environment(*levels: dict) -> dict[str, str]:
+        return {key: fill(value) for level in levels for key, value in level.items()}
+
+    return [
+        (step["run"], environment(workflow(name).get("env", {}), found.get("env", {}), step.get("env", {})))
+        for step in found["steps"]
+        if "run" in step and values.get(step.get("if", ""), "true") == "true"
+    ]
+
+
+def outputs(text: str) -> dict[str, str]:
+    """Outputs as GitHub reads them: name<<end, lines, end."""
+    found, lines = {}, iter(text.splitlines())
+    for line in lines:
+        name, end = line.split("<<")
+        found[name] = "\n".join(iter(lambda: next(lines), end))
+    return found

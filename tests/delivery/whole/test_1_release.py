@@ -1,0 +1,124 @@
+"""A commit is tested, becomes an image on a real engine, and staging's values name it."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from conftest import REGISTRY, WORK
+
+from support import repository as repositories
+from support.repository import ROOT, VALUES, Repository
+
+
+def docker(*arguments: str, limit: float = 300, **options) -> str:
+    done = subprocess.run(["docker", *arguments], text=True, timeout=limit, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout.strip()
+
+
+def ok(result) -> str:
+    assert result.code == 0, result
+    return result.out
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ground(clone):
+    """The repository on its server, keys, tools, and the base images by digest in the registry."""
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
+    repositories.server(WORK, [path for path in tracked if (ROOT / path).exists()])
+    subprocess.run(["git", "clone", "-q", WORK / "origin.git", WORK / "clone"], check=True)
+    for environment in ("staging", "production"):
+        # the controller's shortest interval, so that a canary takes one minute and not ten
+        values = clone.folder / VALUES.format(environment)
+        kept = "".join(line for line in values.read_text().splitlines(True) if not line.startswith("  interval:"))
+        values.write_text(kept.replace("\ncanary:\n", "\ncanary:\n  interval: 10s\n"))
+    clone.commit("Shorten the canaries")
+    clone.git("push", "-q", "origin", "main")
+    subprocess.run(["cosign", "generate-key-pair"], cwd=WORK, env=clone.environment, check=True, capture_output=True)
+    # vulnerabilities are looked up on the internet: scanning is not part of this path
+    pinned = WORK / "tools" / subprocess.run(["sha256sum", clone.folder / "scripts/tools"], text=True, capture_output=True, check=True).stdout[:12]
+    pinned.mkdir(parents=True)
+    for name in ("crane", "cosign"):
+        (pinned / name).symlink_to(shutil.which(name))
+    (pinned / "grype").write_text("#!/bin/sh\n")
+    (pinned / "grype").chmod(0o755)
+    # no registry here has the public bases by digest: the engine's own images of those tags
+    bases = (ROOT / "scripts/bases.Dockerfile").read_text()
+    (WORK / "bases.Dockerfile").write_text(re.sub(r"@sha256:[0-9a-f]{64}", "", bases))
+
+
+def release(clone: Repository, chain, name: str, change: str) -> str:
+    settings = clone.folder / "Rocket.toml"
+    commit = clone.commit(change, **{"Rocket.toml": f"{settings.read_text()}# {change}\n"})
+    clone.git("push", "-q", "origin", "main")
+    chain.saw(f"commit      {commit[:12]} on main: {change}")
+    ok(clone.run("cargo", "test", "--locked", "--quiet", "--lib", limit=1800, CARGO_TARGET_DIR=str(ROOT / "target")))
+    chain.saw("tests       of the library pass")
+    platform = ok(clone.run("scripts/release-image", "build", "linux/amd64", limit=2400))
+    digest = ok(clone.run("scripts/release-image", "publish", platform, limit=300))
+    assert ok(clone.run("crane", "digest", f"{REGISTRY}/birthday-api:{commit}")) == digest
+    chain.saw(f"image       {digest} in the registry, signed, tagged {commit[:12]}")
+    chain[name] = digest
+    return digest
+
+
+def test_a_commit_becomes_an_image(clone, chain):
+    release(clone, chain, "first", "The first change")
+
+
+def test_the_image_serves_on_the_engine(clone, chain):
+    image = f"{REGISTRY}/birthday-api@{chain['first']}"
+    options = ["--read-only", "--tmpfs=/data:uid=65532", "--workdir=/data", "--cap-drop=ALL", "--publish=127.0.0.1::8000"]
+    running = docker("run", "--detach", "--quiet", *options, image)[-64:]
+    try:
+        base = f"http://127.0.0.1:{docker('port', running, '8000').rsplit(':', 1)[-1]}"
+        for _ in range(60):
+            try:
+                with urllib.request.urlopen(f"{base}/readyz", timeout=2):
+                    break
+            except OSError:
+                time.sleep(0.5)
+        body = json.dumps({"dateOfBirth": "1990-05-17"}).encode()
+        put = urllib.request.Request(f"{base}/hello/Ada", body, {"Content-Type": "application/json"}, method="PUT")
+        assert urllib.request.urlopen(put, timeout=10).status == 204
+        message = json.loads(urllib.request.urlopen(f"{base}/hello/Ada", timeout=10).read())["message"]
+        assert message.startswith("Hello, Ada!")
+    finally:
+        docker("rm", "--force", "--volumes", running)
+    chain.saw(f"engine      pulled it by digest and it says: {message}")
+
+
+def test_an_image_that_nobody_signed_gets_nowhere(clone, chain):
+    """The same image once more, pushed past the release."""
+    copy = f"{REGISTRY}/unsigned"
+    ok(clone.run("crane", "copy", f"{REGISTRY}/birthday-api@{chain['first']}", f"{copy}:copy"))
+    done = clone.run("scripts/set-image", "staging", chain["first"], IMAGE_REPOSITORY=copy)
+    assert done.code == 1 and "is not signed as it must be" in done.err, done
+
+
+def test_the_digest_is_written_into_the_values_of_staging(clone, chain):
+    ok(clone.run("scripts/set-image", "staging", chain["first"]))
+    assert clone.digest("staging") == chain["first"]
+    chain.saw(f"staging     values name it, commit {clone.git('rev-parse', '--short=12', 'origin/main')}")
+
+
+def test_it_is_promoted_before_the_next_one_comes(clone, chain):
+    ok(clone.run("scripts/promote"))
+    merge(clone, chain["first"])
+    assert clone.digest("production") == chain["first"]
+    chain.saw("production  the pull request of the first release is merged: there is something to go back to")
+
+
+def test_a_second_commit_becomes_a_second_image(clone, chain):
+    assert release(clone, chain, "second", "The second change") != chain["first"]
+
+
+def merge(clone: Repository, digest: str) -> None:
+    """What an owner does with the pull request."""
+    clone.git("fetch", "-q", "origin")
+    clone.git("merge", "-q", "--no-ff", "-m", "Merge the pull request", f"origin/deliver/{digest[7:19]}")
+    clone.git("push", "-q", "origin", "main")
