@@ -59,6 +59,6 @@ propose() {
     return
   fi
   gh pr list --head "$1" --state open --json url --jq '.[].url' | grep . || gh pr create --base "$branch" --head "$1" --title "$2" --body "$3"
-  # A pull request that a workflow opens starts no workflow by itself.
-  [ -z "${GITHUB_ACTIONS:-}" ] || gh workflow run ci.yml --ref "$1"
+  # A pull request that a workflow opens starts no workflow by itself. (A repository of its own has other checks.)
+  [ -z "${GITHUB_ACTIONS:-}" ] || [ -n "${GITOPS_REPOSITORY:-}" ] || gh workflow run ci.yml --ref "$1"
 }

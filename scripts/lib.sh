@@ -32,14 +32,21 @@ look() {
 # released COMMIT: the digest of the image that was released from it, or nothing
 released() { look digest "$IMAGE_REPOSITORY:$1"; }
 
+# platforms_of DIGEST: the digests of the images behind it, one for each platform; nothing if there is no such image
+platforms_of() {
+  local manifest
+  manifest=$(look manifest "$IMAGE_REPOSITORY@$1")
+  # attestations are of no platform
+  [ -z "$manifest" ] || jq -r --arg itself "$1" 'if .manifests then .manifests[] | select(.platform.os == "linux").digest else $itself end' <<<"$manifest"
+}
+
 # revision_of DIGEST: the commit that the image was built from, or nothing if there is no such image
 revision_of() {
-  local manifest platform
-  manifest=$(look manifest "$IMAGE_REPOSITORY@$1")
-  [ -n "$manifest" ] || return 0
-  # all platforms of an image are of one commit; attestations are of no platform
-  platform=$(jq -r 'first(.manifests[]? | select(.platform.os == "linux").digest) // empty' <<<"$manifest")
-  crane config "$IMAGE_REPOSITORY@${platform:-$1}" | jq -r '.config.Labels["org.opencontainers.image.revision"] // "an unknown commit"'
+  local platforms
+  platforms=$(platforms_of "$1")
+  [ -n "$platforms" ] || return 0
+  # all platforms of an image are of one commit
+  crane config "$IMAGE_REPOSITORY@${platforms%%$'\n'*}" | jq -r '.config.Labels["org.opencontainers.image.revision"] // "an unknown commit"'
 }
 
 # older COMMIT THAN: whether COMMIT comes before THAN in the history of the service

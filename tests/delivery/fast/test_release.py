@@ -126,12 +126,14 @@ def test_logs_in_with_the_password_of_the_moment(clone, tools, tmp_path):
 def test_the_image_that_an_environment_holds_is_scanned(clone, commit, registry, tools, of):
     done = clone.run("scripts/scan", of)
     assert done.code == 0 and "holds no image yet" in done.err and not tools.calls("grype")
-    digest = registry.push(commit)
+    platforms = [registry.push(commit, platform) for platform in ("amd64", "arm64")]
+    digest = publish(clone, *platforms).out
+    before = len(tools.calls("grype"))
     values = clone.folder / f"gitops/environments/{of}/birthday-api.yaml"
     clone.commit("Deploy", **{str(values.relative_to(clone.folder)): values.read_text().replace("sha256:" + "0" * 64, digest)})
     clone.git("push", "-q", "origin", "main")
     assert clone.run("scripts/scan", of).code == 0
-    assert tools.calls("grype") == [f"registry:{registry.repository}@{digest} --only-fixed --fail-on high"]
+    assert tools.calls("grype")[before:] == [f"registry:{registry.repository}@{each} --only-fixed --fail-on high" for each in platforms]
 
 
 def test_an_output_of_a_step_is_kept_whole(clone, tmp_path):
