@@ -53,9 +53,18 @@ impl Metrics {
         store.register("turned_away", "Requests refused because too many were waiting", self.turned_away.clone());
         store.register("replica_answers", "Lookups answered by the replica", self.replica_answers.clone());
         store.register("credential_reloads", "Changed credentials taken over", self.credential_reloads.clone());
-        store.register("faults", "Batches that failed, by server and kind of fault", self.faults.clone());
+        store.register("faults", "Batches and connections that failed, by server and kind of fault", self.faults.clone());
         store.register("connections", "Open database connections", self.connections.clone());
         store.register("away", "1 while no connection to the server can be made", self.away.clone());
+    }
+
+    /// Has every figure of `server` begin at 0: of a counter that appears with its first event, `rate` never sees that event.
+    pub fn expect(&self, server: &'static str) {
+        for kind in Fault::KINDS {
+            self.faults.get_or_create(&FaultLabels { server, kind }).inc_by(0);
+        }
+        self.connections.get_or_create(&ServerLabel { server }).set(0);
+        self.away(server, false);
     }
 
     pub fn failed(&self, server: &'static str, fault: &Fault) {

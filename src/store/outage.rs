@@ -30,6 +30,9 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// All that [`kind`](Self::kind) says.
+    pub const KINDS: [&str; 7] = ["connection", "login", "away", "slow", "row", "busy", "other"];
+
     /// The name under which this fault is counted.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -62,6 +62,7 @@ impl<S: Server> Endpoint<S> {
         (connect_timeout, query_timeout): (Duration, Duration),
         metrics: Metrics,
     ) -> Arc<Self> {
+        metrics.expect(role);
         let (presence, renewal) = (Presence::default(), watch::Sender::new(()));
         Arc::new(Self { server, role, credentials, connect_timeout, query_timeout, metrics, presence, renewal })
     }
@@ -217,8 +218,12 @@ impl<S: Server> Session<S> {
         let until = Instant::now() + self.endpoint.connect_timeout;
         match self.connect(until).await {
             Ok(connection) => self.connection = Some(connection),
-            Err(fault @ Fault::Login(_)) => self.endpoint.went_away(&fault),
-            Err(_) => {}
+            Err(fault) => {
+                self.endpoint.metrics.failed(self.endpoint.role, &fault);
+                if let Fault::Login(_) = fault {
+                    self.endpoint.went_away(&fault);
+                }
+            }
         }
     }
 

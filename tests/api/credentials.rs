@@ -117,6 +117,8 @@ async fn with_a_wrong_password_requests_are_503_until_the_files_are_right() {
     let app = TestApp::at(database, &url, &secret.settings());
     app.get("/hello/John").await.expect_problem(503, "unavailable");
     app.put("/hello/John", birthday("1990-11-28")).await.expect_problem(503, "unavailable");
+    let metrics = app.get("/metrics").await.body;
+    assert!(!metrics.contains("birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0\n"), "{metrics}");
     secret.swap("blue", "blue 1");
     eventually(Duration::from_secs(30), "it heals", async || app.get("/hello/John").await.status == 404).await;
     app.save("John", "1990-11-28").await;

@@ -40,6 +40,8 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
         "birthday_build_info{version=",
         "birthday_draining 0",
         "birthday_store_connections{server=\"primary\"} ",
+        "birthday_store_away{server=\"primary\"} 0",
+        "birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0",
         "birthday_store_lookup_batch_size_count 3",
         "birthday_store_write_batch_size_count 1",
     ] {

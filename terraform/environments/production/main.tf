@@ -161,6 +161,7 @@ module "observability" {
     arn_suffix              = module.edge.load_balancer_arn_suffix
     target_group_arn_suffix = module.edge.target_group_arn_suffix
     web_acl_name            = module.edge.web_acl_name
+    certificate_arn         = module.edge.certificate_arn
   }
   health_check_id = module.edge.health_check_id
   database = {

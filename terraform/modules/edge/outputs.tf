@@ -18,6 +18,11 @@ output "web_acl_name" {
   value       = aws_wafv2_web_acl.this.name
 }
 
+output "certificate_arn" {
+  description = "The public certificate."
+  value       = aws_acm_certificate.this.arn
+}
+
 output "health_check_id" {
   description = "Route 53 health check of the service."
   value       = aws_route53_health_check.service.id

@@ -23,6 +23,12 @@ locals {
       namespace = "AWS/ApplicationELB", metric = "TargetResponseTime", dimensions = local.target_group
       statistic = "p99", threshold = 0.5, compare = ">", minutes = 5, missing = "notBreaching"
     }
+    # ACM renews 60 days before the end, and publishes the days twice a day.
+    certificate = {
+      why       = "The public certificate ends in less than 45 days and was not renewed"
+      namespace = "AWS/CertificateManager", metric = "DaysToExpiry", dimensions = { CertificateArn = var.load_balancer.certificate_arn }
+      statistic = "Minimum", threshold = 45, compare = "<", minutes = 1440, missing = "missing"
+    }
     unhealthy-targets = {
       why       = "A gateway pod does not pass the load balancer's health check"
       namespace = "AWS/ApplicationELB", metric = "UnHealthyHostCount", dimensions = local.target_group

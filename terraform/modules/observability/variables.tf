@@ -31,11 +31,12 @@ variable "log_retention_days" {
 }
 
 variable "load_balancer" {
-  description = "How CloudWatch names the load balancer, its target group and its web ACL."
+  description = "How CloudWatch names the load balancer, its target group, its web ACL and its certificate."
   type = object({
     arn_suffix              = string
     target_group_arn_suffix = string
     web_acl_name            = string
+    certificate_arn         = string
   })
 }
 

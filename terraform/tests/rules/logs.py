@@ -85,6 +85,7 @@ ALARMS = {
     ("AWS/RDS", "FreeableMemory"),
     ("AWS/Route53", "HealthCheckStatus"),
     ("AWS/Lambda", "Errors"),
+    ("AWS/CertificateManager", "DaysToExpiry"),
     ("AWS/WAFV2", "BlockedRequests"),
     ("ContainerInsights", "cluster_failed_node_count"),
     ("ContainerInsights", "cluster_node_count"),

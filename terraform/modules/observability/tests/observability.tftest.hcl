@@ -22,6 +22,7 @@ variables {
     arn_suffix              = "app/birthday-test/1"
     target_group_arn_suffix = "targetgroup/birthday-test/1"
     web_acl_name            = "birthday-test"
+    certificate_arn         = "arn:aws:acm:eu-west-1:111111111111:certificate/1"
   }
   health_check_id = "1"
   database        = { instances = ["birthday-test", "birthday-test-replica"], max_connections = 200, allocated_storage_gib = 50 }

@@ -1,0 +1,97 @@
+"""Rules and dashboard name only what somebody exports."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+
+from lib.exposition import Sample, exporters, samples
+from lib.queries import dashboard, expressions, panels, recorded, selectors
+from lib.service import fetch, service
+
+# what Prometheus itself adds: to every target, and about alerts
+OWN = {"up": {"job", "instance", "namespace", "pod"}, "ALERTS": {"alertname", "alertstate", "severity"}}
+ADDED = {"job", "instance", "namespace", "pod", "container"}
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> list[Sample]:
+    """What a new service says after one of each."""
+    with service(tmp_path_factory.mktemp("service")) as address:
+        body = json.dumps({"dateOfBirth": "1990-06-15"}).encode()
+        request = urllib.request.Request(f"{address}/hello/Zebedee", body, {"Content-Type": "application/json"}, method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
+        fetch(f"{address}/hello/Zebedee")
+        return samples(fetch(f"{address}/metrics"))
+
+
+@pytest.fixture(scope="session")
+def known(exported) -> dict[str, list[dict]]:
+    """Every metric, with the labels of its samples."""
+    played = samples("\n".join(f"{entry['series']} 0" for entries in exporters().values() for entry in entries))
+    found: dict[str, list[dict]] = {}
+    for name, labels in exported + played:
+        found.setdefault(name, []).append(labels)
+    return found
+
+
+ALL = [(where, selector) for where, expression in expressions() for selector in selectors(expression)]
+
+
+@pytest.mark.parametrize(("where", "selector"), ALL, ids=lambda value: getattr(value, "metric", value))
+def test_every_metric_and_label_is_exported(where, selector, known):
+    if selector.metric in OWN:
+        assert {label for label, *_ in selector.labels} <= OWN[selector.metric]
+        return
+    if selector.metric in recorded():
+        assert not selector.labels
+        return
+    assert selector.metric in known, f"{where}: nobody exports {selector.metric}"
+    labels = known[selector.metric]
+    for label, operator, value in selector.labels:
+        assert label in ADDED or any(label in sample for sample in labels), f"{where}: {selector.metric} has no label {label}"
+        # values that the service or an exporter has from the start
+        if operator == "=" and label in {"le", "server", "kind", "reporter", "condition", "namespace"}:
+            assert any(sample.get(label) == value for sample in labels), f"{where}: {label} is never {value}"
+
+
+def test_labels_that_are_grouped_by_are_exported(known):
+    for where, expression in expressions():
+        names = {selector.metric for selector in selectors(expression)} - OWN.keys()
+        for listed in re.findall(r"\bby\s*\(([^)]*)\)", expression):
+            for label in filter(None, re.split(r"[,\s]+", listed)):
+                labels = [sample for name in names for sample in known.get(name, [])]
+                assert label in ADDED | {"alertname", "severity"} or any(label in sample for sample in labels), (where, label)
+
+
+def test_nothing_is_played_that_nobody_asks_for():
+    asked = {selector.metric for _, selector in ALL}
+    assert {name for name, _ in samples("\n".join(f"{e['series']} 0" for es in exporters().values() for e in es))} <= asked
+
+
+def test_everything_that_the_service_counts_is_looked_at(exported):
+    counted = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in exported}
+    assert counted == {re.sub(r"_(bucket|sum|count)$", "", s.metric) for _, s in ALL if s.metric.startswith("birthday_") and ":" not in s.metric}
+
+
+def test_the_dashboard_is_one_screen_without_gaps_or_overlaps():
+    board = dashboard()
+    assert board["uid"] == "birthday-api" and len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    cells = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        assert not own & cells, panel["title"]
+        cells |= own
+    height = max(y for _, y in cells) + 1
+    # Grafana shows about 30 rows of its grid on a screen of 1080 lines in kiosk mode
+    assert cells == {(x, y) for x in range(24) for y in range(height)} and height <= 30
+
+
+def test_every_panel_says_what_it_shows():
+    for panel in panels():
+        assert panel["description"] and panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}
+        for target in panel["targets"]:
+            assert target["legendFormat"] and target["refId"], panel["title"]

@@ -1,0 +1,57 @@
+"""A Prometheus with the project's own rules, as they are; only its clock is faster: a second between scrapes instead of fifteen."""
+
+import contextlib
+import json
+import urllib.parse
+from pathlib import Path
+
+import yaml
+
+from lib.queries import write_rules
+from lib.service import eventually, fetch, free_port, process
+
+
+class Api:
+    def __init__(self, address: str):
+        self.address = address
+
+    def get(self, path: str, **parameters):
+        answer = json.loads(fetch(f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"))
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def firing(self) -> dict[str, dict]:
+        """Alerts by name."""
+        return {alert["labels"]["alertname"]: alert for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"}
+
+    def values(self, expression: str, start: float, end: float) -> list[float]:
+        """Every value of every series between two moments."""
+        matrix = self.get("query_range", query=expression, start=start, end=end, step=2)["result"]
+        return [float(value) for series in matrix for _, value in series["values"]]
+
+    def rules(self) -> list[dict]:
+        return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
+
+    def targets(self) -> dict[str, str]:
+        return {target["labels"]["job"]: target["health"] for target in self.get("targets")["activeTargets"]}
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path, service: str, exporters: int):
+    pod = {"namespace": "birthday-api", "pod": "birthday-api-primary-0"}
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "2s"},
+        "rule_files": [write_rules(folder).name],
+        "scrape_configs": [
+            {"job_name": "birthday-api/birthday-api", "static_configs": [{"targets": [service.removeprefix("http://")], "labels": pod}]},
+            {"job_name": "exporters", "honor_labels": True, "static_configs": [{"targets": [f"127.0.0.1:{exporters}"]}]},
+        ],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{free_port()}"
+    command = ["prometheus", "--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={address}"]
+    command += ["--enable-feature=exemplar-storage", "--log.level=warn"]
+    with open(folder / "prometheus.log", "wb") as log, process(command, cwd=folder, stdout=log, stderr=log) as running:
+        ready = lambda: running.poll() is None and fetch(f"http://{address}/-/ready")  # noqa: E731
+        eventually("Prometheus is ready", ready)
+        yield Api(f"http://{address}")

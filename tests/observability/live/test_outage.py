@@ -1,0 +1,158 @@
+"""A day in four minutes: Prometheus watches the service and its database; the primary goes away and returns.
+
+The rules are the project's own. Their windows look at what data there are, so a fresh Prometheus needs no shortened ones; the waiting
+times of two minutes are waited for.
+"""
+
+import math
+import re
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lib.exposition import Exporters
+from lib.load import Load, People
+from lib.prometheus import Api, prometheus
+from lib.queries import panels
+from lib.service import PostgreSql, access_log, databases, eventually, fetch, service
+
+HEALTHY = 25
+OUTAGE = 170
+EXPECTED = {"DatabasePrimaryAway", "DatabaseReplicaAnswers", "BirthdayApiErrors"}
+
+
+@dataclass
+class Day:
+    """What was seen."""
+
+    before: dict[str, dict]
+    during: dict[str, tuple[float, dict]]
+    """Alerts, and after how many seconds of the outage each fired"""
+    after: dict[str, dict]
+    values: dict[tuple[str, str], list[float]]
+    unhealthy: list[dict]
+    targets: dict[str, str]
+    exemplars: set[str]
+    load: Load
+    log: list[dict]
+    raw_log: str
+    metrics: str
+
+
+@pytest.fixture(scope="session")
+def day():
+    with tempfile.TemporaryDirectory(prefix="birthday-observability-") as name:
+        folder = Path(name)
+        # PostgreSQL runs as another user
+        folder.chmod(0o711)
+        yield live(folder)
+
+
+def live(folder: Path) -> Day:
+    primary = PostgreSql.new(folder / "primary")
+    people = People(40)
+    with primary, service(folder, databases(primary)) as address:
+        Load(address, people).save_all()
+    replica = primary.standby(folder / "replica")
+    with primary, replica, Exporters() as exporters, service(folder, databases(primary, replica)) as address:
+        with prometheus(folder, address, exporters.port) as api, Load(address, people) as load:
+            return watch(api, primary, load, folder, address)
+
+
+def watch(api: Api, primary: PostgreSql, load: Load, folder: Path, address: str) -> Day:
+    began = time.time()
+    time.sleep(HEALTHY)
+    before = api.firing()
+
+    primary.stop()
+    stopped, during = time.monotonic(), {}
+    while time.monotonic() - stopped < OUTAGE and not EXPECTED <= during.keys():
+        for name, alert in api.firing().items():
+            during.setdefault(name, (time.monotonic() - stopped, alert))
+        time.sleep(1)
+    primary.__enter__()
+    eventually("the alert on the primary ends", lambda: "DatabasePrimaryAway" not in api.firing())
+    eventually("saves are answered again", lambda: 204 in load.statuses[-10:])
+    time.sleep(3)
+
+    ended = time.time()
+    expressions = {(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]}
+    found = api.get("query_exemplars", query="birthday_http_request_duration_seconds_bucket", start=began, end=ended)
+    return Day(
+        before=before,
+        during=during,
+        after=api.firing(),
+        values={(title, expression): api.values(expression, began, ended) for title, expression in expressions},
+        unhealthy=[rule for rule in api.rules() if rule["health"] != "ok"],
+        targets=api.targets(),
+        exemplars={exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]},
+        load=load,
+        log=access_log(folder),
+        raw_log=(folder / "log").read_text(),
+        metrics=fetch(f"{address}/metrics"),
+    )
+
+
+def test_everything_is_scraped_and_no_rule_fails(day):
+    assert day.targets == {"birthday-api/birthday-api": "up", "exporters": "up"}
+    assert day.unhealthy == []
+
+
+def test_nothing_of_it_rings_before_the_outage(day):
+    assert not EXPECTED & day.before.keys(), day.before
+
+
+def test_the_outage_rings(day):
+    assert EXPECTED <= day.during.keys(), {name: seconds for name, (seconds, _) in day.during.items()}
+    print({name: f"{seconds:.0f} s" for name, (seconds, _) in day.during.items()})
+    # not sooner than a failover takes
+    assert day.during["DatabasePrimaryAway"][0] > 110
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_what_is_sent_says_what_happens_and_what_to_do(day, name):
+    annotations = day.during[name][1]["annotations"]
+    assert re.search(r"\d", annotations["summary"]) and "<error" not in annotations["summary"], annotations
+    assert annotations["runbook_url"].startswith("https://")
+
+
+def test_the_alert_on_the_primary_ends_with_its_return(day):
+    assert "DatabasePrimaryAway" not in day.after
+
+
+PANELS = [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
+
+
+@pytest.mark.parametrize(("title", "expression"), PANELS, ids=[f"{title}-{number}" for number, (title, _) in enumerate(PANELS)])
+def test_every_panel_has_data(day, title, expression):
+    values = day.values[title, expression]
+    assert any(not math.isnan(value) for value in values), expression
+
+
+def test_the_dashboard_shows_the_outage(day):
+    shown = {title: max(values, default=0) for (title, _), values in day.values.items() if all(map(math.isfinite, values))}
+    assert shown["Pods that cannot reach it"] == 1
+    assert shown["Faults"] > 0 and shown["How requests fared then"] > 0 and shown["Alerts"] > 0
+    answered = next(values for (title, _), values in day.values.items() if title == "Without an error, 1 h")
+    assert max(answered) > 0.99 > min(answered)
+
+
+def test_traces_of_the_load_are_found_beside_the_latency(day):
+    assert day.exemplars and day.exemplars <= day.load.traces
+
+
+def test_every_request_is_in_the_log_and_no_name_or_date_is(day):
+    requests = [line for line in day.log if line.get("message") == "request"]
+    assert sum(line["route"].startswith("/hello/") for line in requests) >= len(day.load.statuses) > 500
+    assert {200, 204, 404, 503} <= {line["status"] for line in requests}
+    assert all(line["duration_ms"] >= 0 for line in requests) and day.load.traces & {line.get("trace_id") for line in requests}
+    people = day.load.people
+    for text in (day.raw_log, day.metrics):
+        for private in [*people.born, *people.born.values(), people.unknown]:
+            assert private not in text
+    # dates in any order, except for the time of the line itself
+    bare = re.sub(r'"timestamp":"[^"]*"', "", day.raw_log)
+    assert not re.findall(r"\b\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b", re.sub(r"\b127\.0\.0\.1\b", "", bare))
