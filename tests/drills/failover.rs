@@ -6,13 +6,13 @@ use tempfile::TempDir;
 
 use crate::load::{Acknowledged, Kind, Load, Record, expect_all_kept, kept};
 use crate::pair::{Pair, address};
-use crate::proxy::Proxy;
+use crate::proxy::{Fault, Proxy};
 use crate::report::{measured, ms, repetitions};
 use crate::support::{Service, birthday, block_on};
 use crate::{DEADLINE, service_on, through};
 
 const HEALS: Duration = Duration::from_secs(30);
-const SAVERS: usize = 8;
+const SAVERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 
 struct Failover {
@@ -113,8 +113,8 @@ fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_pr
     let service = service_on(&directory, &through(&proxy, &pair.url()), "migrate=true,");
     block_on(service.save("John", "1990-05-17"));
     proxy.retarget(&[address(pair.standby.as_ref().unwrap())]);
-    proxy.set(crate::proxy::Fault::Reset);
-    proxy.set(crate::proxy::Fault::None);
+    // The open connections end, and new ones lead to the standby.
+    proxy.set(Fault::Cut(0));
     let refused = Instant::now();
     while refused.elapsed() < Duration::from_secs(2) {
         block_on(service.put("/hello/John", birthday("1990-05-18"))).expect_problem(503, "unavailable");

@@ -196,10 +196,6 @@ impl Sender {
 }
 
 impl Record {
-    pub fn count(&self, kind: Kind) -> usize {
-        self.events.iter().filter(|event| event.kind == kind).count()
-    }
-
     /// What was not a success, and how often.
     pub fn failures(&self) -> BTreeMap<String, usize> {
         let mut failures = BTreeMap::new();

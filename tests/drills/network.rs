@@ -12,8 +12,8 @@ use crate::report::{measured, ms};
 use crate::support::{Database, Service, Store};
 use crate::{DEADLINE, database_address, service_on, through};
 
-const SAVERS: usize = 8;
-const PAUSE: Duration = Duration::from_millis(20);
+const SAVERS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(40);
 const HEALS: Duration = Duration::from_secs(30);
 /// The service's own connections (`max_connections` is 4), and one that asks whether the database is back.
 const CONNECTIONS: i64 = 5;
@@ -38,7 +38,13 @@ impl Drill {
         let database = Database::new(Store::PostgreSql).migrated();
         let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(database_address(&database.url())));
         let service = service_on(&directory, &through(&proxy, &database.url()), "");
-        Self { proxy, service, database, _directory: directory }
+        let drill = Self { proxy, service, database, _directory: directory };
+        let started = Instant::now();
+        while drill.sessions() < CONNECTIONS - 1 {
+            assert!(started.elapsed() < HEALS, "it does not connect");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        drill
     }
 
     /// Under load, `fault` for `time`, then none. What holds after every fault is checked here.

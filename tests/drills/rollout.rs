@@ -11,8 +11,8 @@ use crate::report::{measured, ms};
 use crate::service_with;
 use crate::support::{Database, Store, command};
 
-const SAVERS: usize = 8;
-const PAUSE: Duration = Duration::from_millis(20);
+const SAVERS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(40);
 const SOON: Duration = Duration::from_secs(30);
 
 #[test]
