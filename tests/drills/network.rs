@@ -73,13 +73,17 @@ impl Drill {
         fs::read_dir(format!("/proc/{}/fd", self.service.id())).unwrap().count()
     }
 
+    fn sessions(&self) -> i64 {
+        let ours =
+            "select count(*) from pg_stat_activity where application_name = 'birthday-api' and datname = current_database()";
+        number(&self.database.url(), ours)
+    }
+
     /// Connections that the service has given up are gone on both sides soon.
     fn expect_no_leak(&self, before: usize) {
-        let sessions =
-            "select count(*) from pg_stat_activity where application_name = 'birthday-api' and datname = current_database()";
         let started = Instant::now();
         loop {
-            let (descriptors, sessions) = (self.descriptors(), number(&self.database.url(), sessions));
+            let (descriptors, sessions) = (self.descriptors(), self.sessions());
             if sessions <= CONNECTIONS && descriptors <= before + 2 {
                 return;
             }
