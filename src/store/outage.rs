@@ -82,6 +82,7 @@ fn postgres(code: &str, told: String) -> Fault {
 fn sqlite(code: &str, told: String) -> Fault {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
+    const READONLY: u32 = 8;
     const IOERR: u32 = 10;
     const CORRUPT: u32 = 11;
     const CONSTRAINT: u32 = 19;
@@ -89,8 +90,8 @@ fn sqlite(code: &str, told: String) -> Fault {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(CONSTRAINT | MISMATCH) => Fault::Row(code.to_owned()),
         Ok(BUSY | LOCKED) => Fault::Busy(told),
-        // The file may have been replaced: a fresh handle looks again.
-        Ok(IOERR | CORRUPT) => Fault::Connection(told),
+        // The file may have been replaced, or may be written by now: a fresh handle looks again.
+        Ok(READONLY | IOERR | CORRUPT) => Fault::Connection(told),
         _ => Fault::Other(told),
     }
 }

@@ -1,59 +1,10 @@
 //! User name and password from a directory that changes as the kubelet changes it: a symlink is swapped.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
-use crate::support::{Database, TestApp, birthday, eventually, postgresql, run_on_postgresql};
-
-/// A mounted Secret: the files are links through `..data`, which is a link to the directory of one version.
-struct Secret {
-    directory: TempDir,
-    version: u32,
-}
-
-impl Secret {
-    fn new(username: &str, password: &str) -> Self {
-        let mut secret = Self { directory: TempDir::new().unwrap(), version: 0 };
-        for name in ["username", "password"] {
-            symlink(Path::new("..data").join(name), secret.directory.path().join(name)).unwrap();
-        }
-        secret.swap(username, password);
-        secret
-    }
-
-    fn swap(&mut self, username: &str, password: &str) {
-        self.version += 1;
-        let version = format!("..version_{}", self.version);
-        let of_version = self.directory.path().join(&version);
-        fs::create_dir(&of_version).unwrap();
-        fs::write(of_version.join("username"), username).unwrap();
-        fs::write(of_version.join("password"), password).unwrap();
-        let (next, data) = (self.directory.path().join("..data_tmp"), self.directory.path().join("..data"));
-        symlink(version, &next).unwrap();
-        fs::rename(next, data).unwrap();
-    }
-
-    fn settings(&self) -> String {
-        format!("[default.databases.birthdays]\nmigrate = false\ncredentials = {:?}", self.directory.path())
-    }
-}
-
-/// A server with the two users between whom a rotation alternates, and a migrated database.
-fn server_with_two_users() -> (postgresql::Server, Database) {
-    let server = postgresql::Server::start(&[]);
-    let database = Database::on(server.url("postgres").parse().unwrap()).migrated();
-    for user in ["blue", "green"] {
-        database.run(&format!(
-            "create role {user} login password '{user} 1'; grant select, insert, update, delete on birthdays to {user}"
-        ));
-    }
-    (server, database)
-}
+use crate::support::{Database, Secret, TestApp, birthday, eventually, run_on_postgresql, server_with_two_users};
 
 async fn sessions_of(database: &Database, user: &str) -> i64 {
     let sessions = "select count(*) from pg_stat_activity where datname = current_database() and usename";

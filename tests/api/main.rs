@@ -17,6 +17,7 @@ mod methods;
 mod openapi;
 mod operation;
 mod page;
+mod parsers;
 mod slow_clients;
 mod time_zones;
 mod usernames;

@@ -8,16 +8,19 @@ mod database;
 pub mod postgresql;
 pub mod raw;
 mod routes;
+mod secret;
 mod service;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 pub use app::{TestApp, figment};
+pub use archive::own_uid;
 pub use client::{Answer, Client, birthday, operations};
 pub use database::{Database, Store, run_on_postgresql};
 pub use routes::routes;
-pub use service::{Ended, Service, command, finish};
+pub use secret::{Secret, server_with_two_users};
+pub use service::{BINARY, Ended, Service, command, command_by, finish};
 
 /// Runs a future to its end on a thread of its own: also where a runtime runs already.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {

@@ -61,13 +61,14 @@ impl Server {
 
     /// The same, after `arrange` had its way with the new server's directory.
     pub fn prepare(arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
+        Self::with_password(random(), arrange, settings)
+    }
+
+    /// The same for data that `arrange` brings, of a server with this `password`.
+    pub fn with_password(password: String, arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("birthday-api-").tempdir().unwrap().keep();
-        let password = random();
         fs::write(directory.join("password"), &password).unwrap();
         arrange(&directory);
-        for entry in fs::read_dir(&directory).unwrap() {
-            give_away(&entry.unwrap().path());
-        }
         give_away(&directory);
         // What a crash of the machine would lose is of no interest here; a crash of the server loses nothing.
         let quick = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "fsync=off"];
@@ -113,7 +114,7 @@ impl Server {
         true
     }
 
-    /// `INT` ends sessions and stops, `QUIT` is a crash. The data stays.
+    /// `INT` ends sessions and stops, `QUIT` is a crash, `KILL` the death of the server process. The data stays.
     pub fn stop(&mut self, signal: &str) {
         let mut keeper = self.keeper.take().expect("it runs");
         writeln!(keeper.stdin.take().unwrap(), "{signal}").unwrap();
@@ -136,8 +137,11 @@ impl Drop for Server {
             drop(keeper.stdin.take());
             keeper.wait().unwrap();
         }
-        if self.directory.exists() {
-            fs::remove_dir_all(&self.directory).unwrap();
+        let started = Instant::now();
+        // Processes of a server that was killed may go on for a moment, and write.
+        while self.directory.exists() && fs::remove_dir_all(&self.directory).is_err() {
+            assert!(started.elapsed() < PATIENCE || std::thread::panicking(), "{} cannot be removed", self.directory.display());
+            sleep(Duration::from_millis(50));
         }
     }
 }
@@ -150,8 +154,11 @@ fn as_server(program: &Path) -> Command {
     command
 }
 
-/// To the user that PostgreSQL runs as, and to nobody else.
+/// To the user that PostgreSQL runs as, and to nobody else; a directory with all that is in it.
 fn give_away(path: &Path) {
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| give_away(&entry.unwrap().path()));
+    }
     fs::set_permissions(path, Permissions::from_mode(if path.is_dir() { 0o700 } else { 0o600 })).unwrap();
     if own_uid() == 0 {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();

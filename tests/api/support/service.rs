@@ -17,9 +17,16 @@ use super::Client;
 /// How long a start may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+pub const BINARY: &str = env!("CARGO_BIN_EXE_birthday-api");
+
 /// `birthday-api` in `directory`, with a free port and none of the settings of whoever runs the tests.
 pub fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_birthday-api"));
+    command_by(Path::new(BINARY), directory)
+}
+
+/// The same by another `program`, which runs it.
+pub fn command_by(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROCKET_")) {
         command.env_remove(name);
     }
@@ -92,6 +99,11 @@ impl Service {
         });
         let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
         Self { address, client: Client::new(address), child, log }
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn log(&self) -> String {

@@ -1,0 +1,55 @@
+//! A login that changes while the service runs, as the kubelet changes a mounted Secret: a symlink is swapped.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::Database;
+use super::postgresql::Server;
+
+/// A mounted Secret: the files are links through `..data`, which is a link to the directory of one version.
+pub struct Secret {
+    pub directory: TempDir,
+    version: u32,
+}
+
+impl Secret {
+    pub fn new(username: &str, password: &str) -> Self {
+        let mut secret = Self { directory: TempDir::new().unwrap(), version: 0 };
+        for name in ["username", "password"] {
+            symlink(Path::new("..data").join(name), secret.directory.path().join(name)).unwrap();
+        }
+        secret.swap(username, password);
+        secret
+    }
+
+    pub fn swap(&mut self, username: &str, password: &str) {
+        self.version += 1;
+        let version = format!("..version_{}", self.version);
+        let of_version = self.directory.path().join(&version);
+        fs::create_dir(&of_version).unwrap();
+        fs::write(of_version.join("username"), username).unwrap();
+        fs::write(of_version.join("password"), password).unwrap();
+        let (next, data) = (self.directory.path().join("..data_tmp"), self.directory.path().join("..data"));
+        symlink(version, &next).unwrap();
+        fs::rename(next, data).unwrap();
+    }
+
+    pub fn settings(&self) -> String {
+        format!("[default.databases.birthdays]\nmigrate = false\ncredentials = {:?}", self.directory.path())
+    }
+}
+
+/// A server with the two users between whom a rotation alternates, and a migrated database.
+pub fn server_with_two_users() -> (Server, Database) {
+    let server = Server::start(&[]);
+    let database = Database::on(server.url("postgres").parse().unwrap()).migrated();
+    for user in ["blue", "green"] {
+        database.run(&format!(
+            "create role {user} login password '{user} 1'; grant select, insert, update, delete on birthdays to {user}"
+        ));
+    }
+    (server, database)
+}

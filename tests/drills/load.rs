@@ -1,0 +1,255 @@
+//! A steady load of saves and lookups, and a record of every request: when, how it ended, how long it took.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
+use reqwest::{Client, Method};
+use sqlx::{Connection, PgConnection, SqliteConnection};
+
+use crate::support::{birthday, block_on};
+
+/// Names that are known before the load begins; lookups ask for these.
+const KNOWN: usize = 20;
+/// Names that each of the savers saves in turn.
+const NAMES_OF_A_SAVER: usize = 25;
+/// No answer after this long is no answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Save,
+    Lookup,
+}
+
+pub struct Event {
+    pub kind: Kind,
+    pub sent: Instant,
+    pub took: Duration,
+    /// The status, or the kind of the connection's failure.
+    pub outcome: Result<u16, String>,
+    pub from_replica: bool,
+}
+
+impl Event {
+    pub fn succeeded(&self) -> bool {
+        matches!(self.outcome, Ok(200 | 204))
+    }
+}
+
+/// What was promised: for each name the newest date whose save was acknowledged.
+pub type Acknowledged = BTreeMap<String, NaiveDate>;
+
+#[derive(Default)]
+pub struct Record {
+    pub events: Vec<Event>,
+    pub acknowledged: Acknowledged,
+}
+
+pub struct Load {
+    record: Arc<Mutex<Record>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A name of letters only for each number.
+pub fn name(prefix: &str, number: usize) -> String {
+    prefix.to_owned() + &number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect::<String>()
+}
+
+impl Load {
+    /// `savers` and as many who look up, each with `pause` between an answer and the next request.
+    pub fn start(service: SocketAddr, savers: usize, pause: Duration) -> Self {
+        let (record, stop) = (Arc::new(Mutex::new(Record::default())), Arc::new(AtomicBool::new(false)));
+        let (into, until) = (record.clone(), stop.clone());
+        let (ready, begun) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let client = Sender { client: client(), base: format!("http://{service}"), record: into };
+                for number in 0..KNOWN {
+                    assert!(client.save(&name("Known", number), next_day()).await, "the service has to work at first");
+                }
+                ready.send(()).unwrap();
+                let savers = (0..savers).map(async |saver| {
+                    for number in (0..NAMES_OF_A_SAVER).cycle() {
+                        if until.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        client.save(&name("Saver", saver * NAMES_OF_A_SAVER + number), next_day()).await;
+                        tokio::time::sleep(pause).await;
+                    }
+                });
+                let lookups = (0..savers.len()).map(async |_| {
+                    for number in (0..KNOWN).cycle() {
+                        if until.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        client.look_up(&name("Known", number)).await;
+                        tokio::time::sleep(pause).await;
+                    }
+                });
+                tokio::join!(rocket::futures::future::join_all(savers), rocket::futures::future::join_all(lookups));
+            });
+        });
+        begun.recv().expect("the load begins");
+        Self { record, stop, thread: Some(thread) }
+    }
+
+    /// How many requests of a kind succeeded that were sent after `since`.
+    pub fn succeeded(&self, kind: Kind, since: Instant) -> usize {
+        let record = self.record.lock().unwrap();
+        record.events.iter().filter(|event| event.kind == kind && event.sent >= since && event.succeeded()).count()
+    }
+
+    /// Waits until requests of this kind succeed again; the time it took.
+    pub fn wait_for(&self, kind: Kind, since: Instant, limit: Duration) -> Duration {
+        while self.succeeded(kind, since) < 3 {
+            assert!(since.elapsed() < limit, "no {kind:?} succeeded within {limit:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        since.elapsed()
+    }
+
+    /// What is acknowledged by now.
+    pub fn acknowledged(&self) -> Acknowledged {
+        self.record.lock().unwrap().acknowledged.clone()
+    }
+
+    /// Ends the load when all that was sent is answered.
+    pub fn stop(mut self) -> Record {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().expect("the load ran to its end");
+        std::mem::take(&mut self.record.lock().unwrap())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Every save has a date of its own, later than all before it, so that what is read back tells which save it was.
+fn next_day() -> NaiveDate {
+    static DAYS: AtomicI32 = AtomicI32::new(1);
+    NaiveDate::from_num_days_from_ce_opt(DAYS.fetch_add(1, Ordering::Relaxed)).unwrap()
+}
+
+pub fn client() -> Client {
+    // Another drill may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
+}
+
+struct Sender {
+    client: Client,
+    base: String,
+    record: Arc<Mutex<Record>>,
+}
+
+impl Sender {
+    async fn save(&self, name: &str, born: NaiveDate) -> bool {
+        let request = self.client.request(Method::PUT, format!("{}/hello/{name}", self.base));
+        let request = request.header("Content-Type", "application/json").body(birthday(&born.to_string()));
+        let saved = self.send(Kind::Save, request).await == Ok(204);
+        if saved {
+            self.record.lock().unwrap().acknowledged.insert(name.to_owned(), born);
+        }
+        saved
+    }
+
+    async fn look_up(&self, name: &str) {
+        // What is known stays known.
+        assert_ne!(
+            self.send(Kind::Lookup, self.client.get(format!("{}/hello/{name}", self.base))).await,
+            Ok(404),
+            "{name} is lost"
+        );
+    }
+
+    async fn send(&self, kind: Kind, request: reqwest::RequestBuilder) -> Result<u16, String> {
+        let sent = Instant::now();
+        let answer = async {
+            let response = request.send().await?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            response.bytes().await?;
+            Ok((status, headers))
+        };
+        let answer: reqwest::Result<_> = answer.await;
+        let took = sent.elapsed();
+        let from_replica = answer.as_ref().is_ok_and(|(_, headers)| headers.contains_key("birthday-source"));
+        let outcome = match answer {
+            Ok((503, headers)) if !headers.contains_key("retry-after") => Err("503 without Retry-After".to_owned()),
+            Ok((status, _)) => Ok(status),
+            Err(error) if error.is_timeout() => Err("no answer".to_owned()),
+            Err(error) if error.is_connect() => Err("not connected".to_owned()),
+            Err(_) => Err("connection broken".to_owned()),
+        };
+        self.record.lock().unwrap().events.push(Event { kind, sent, took, outcome: outcome.clone(), from_replica });
+        outcome
+    }
+}
+
+impl Record {
+    /// What was not a success, and how often.
+    pub fn failures(&self) -> BTreeMap<String, usize> {
+        let mut failures = BTreeMap::new();
+        for event in self.events.iter().filter(|event| !event.succeeded()) {
+            let how = match &event.outcome {
+                Ok(status) => format!("{:?} {status}", event.kind),
+                Err(reason) => format!("{:?} {reason}", event.kind),
+            };
+            *failures.entry(how).or_default() += 1;
+        }
+        failures
+    }
+
+    pub fn slowest(&self) -> Duration {
+        self.events.iter().map(|event| event.took).max().unwrap_or_default()
+    }
+
+    /// The longest time between two successes.
+    pub fn gap(&self, kind: Kind) -> Duration {
+        let mut ends: Vec<Instant> = self
+            .events
+            .iter()
+            .filter(|event| event.kind == kind && event.succeeded())
+            .map(|event| event.sent + event.took)
+            .collect();
+        ends.sort_unstable();
+        ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    pub fn expect_no_failure(&self) {
+        assert!(self.failures().is_empty(), "{:?}", self.failures());
+    }
+
+    /// Fails for a save that was acknowledged and is neither there nor replaced by a later one.
+    pub fn expect_all_kept(&self, database_url: &str) {
+        expect_all_kept(&self.acknowledged, &kept(database_url));
+    }
+}
+
+pub fn expect_all_kept(acknowledged: &Acknowledged, kept: &Acknowledged) {
+    assert!(!acknowledged.is_empty(), "nothing was acknowledged, so nothing is proved");
+    let lost: Vec<_> = acknowledged.iter().filter(|(name, born)| kept.get(*name).is_none_or(|found| found < born)).collect();
+    assert!(lost.is_empty(), "{} of {} acknowledged saves are lost: {lost:?}", lost.len(), acknowledged.len());
+}
+
+/// All that a database holds.
+pub fn kept(database_url: &str) -> Acknowledged {
+    let all = "select username, date_of_birth from birthdays";
+    let rows: Vec<(String, NaiveDate)> = block_on(async {
+        if database_url.starts_with("sqlite") {
+            sqlx::query_as(all).fetch_all(&mut SqliteConnection::connect(database_url).await.unwrap()).await.unwrap()
+        } else {
+            sqlx::query_as(all).fetch_all(&mut PgConnection::connect(database_url).await.unwrap()).await.unwrap()
+        }
+    });
+    rows.into_iter().collect()
+}

@@ -1,0 +1,72 @@
+//! Faults as drills: the real binary between real databases, a network that fails on command and clients that mean no good.
+//!
+//! `cargo test --test drills` runs them all in some minutes; `tests/drills/run` says how to repeat them and how to see the figures.
+
+#![allow(clippy::unwrap_used, reason = "a drill that cannot go on says so by a panic")]
+
+#[path = "../api/support/mod.rs"]
+#[allow(dead_code, unused_imports, unused_macros, reason = "the tests of the API use all of it, the drills a part")]
+mod support;
+
+// What the drills are made of.
+mod balancer;
+mod load;
+mod pair;
+mod proxy;
+mod report;
+
+// The database, and the way to it.
+mod failover;
+mod network;
+mod restore;
+mod rotation;
+mod sqlite;
+
+// The service, and those who use it.
+mod hostile_clients;
+mod overload;
+mod rollout;
+
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use support::{Service, command};
+
+/// The deadline of a request in the drills: `connect_timeout` and `query_timeout` are a second each.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// One drill at a time: they measure time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The service on a database, with further settings of that database (`name=value,`).
+fn service_on(directory: &TempDir, url: &str, settings: &str) -> Service {
+    service_with(&mut command(directory.path()), url, settings)
+}
+
+/// The same by a command of one's own.
+fn service_with(command: &mut Command, url: &str, settings: &str) -> Service {
+    let tables = format!("{{birthdays={{{settings}connect_timeout=1,query_timeout=1,url={url:?}}}}}");
+    Service::start(command.env("ROCKET_DATABASES", tables))
+}
+
+/// The same database by way of a proxy.
+fn through(proxy: &proxy::Proxy, url: &str) -> String {
+    let mut url: reqwest::Url = url.parse().unwrap();
+    url.set_port(Some(proxy.address.port())).unwrap();
+    url.into()
+}
+
+/// Where the database of a URL listens.
+fn database_address(url: &str) -> std::net::SocketAddr {
+    let url: reqwest::Url = url.parse().unwrap();
+    std::net::SocketAddr::new(
+        url.host_str().unwrap().parse().expect("DATABASE_URL names a host by its address"),
+        url.port().unwrap_or(5432),
+    )
+}

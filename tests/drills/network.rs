@@ -1,0 +1,189 @@
+//! The way to the database fails: every request is answered before its deadline, no connection leaks, and the service heals by itself.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::load::{Kind, Load, Record};
+use crate::pair::number;
+use crate::proxy::{Fault, Proxy};
+use crate::report::{measured, ms};
+use crate::support::{Database, Service, Store};
+use crate::{DEADLINE, database_address, service_on, through};
+
+const SAVERS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(40);
+const HEALS: Duration = Duration::from_secs(30);
+/// The service's own connections (`max_connections` is 4), and one that asks whether the database is back.
+const CONNECTIONS: i64 = 5;
+
+struct Drill {
+    proxy: Proxy,
+    service: Service,
+    database: Database,
+    _directory: TempDir,
+}
+
+struct Outcome {
+    record: Record,
+    /// From the end of the fault to the next success.
+    healed_after: Duration,
+    /// Connections made while the fault lasted.
+    attempts: usize,
+}
+
+impl Drill {
+    fn start() -> Self {
+        let database = Database::new(Store::PostgreSql).migrated();
+        let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(database_address(&database.url())));
+        let service = service_on(&directory, &through(&proxy, &database.url()), "");
+        let drill = Self { proxy, service, database, _directory: directory };
+        let started = Instant::now();
+        while drill.sessions() < CONNECTIONS - 1 {
+            assert!(started.elapsed() < HEALS, "it does not connect");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        drill
+    }
+
+    /// Under load, `fault` for `time`, then none. What holds after every fault is checked here.
+    fn during(&self, fault: Fault, time: Duration) -> Outcome {
+        let before = self.descriptors();
+        let load = Load::start(self.service.address, SAVERS, PAUSE);
+        load.wait_for(Kind::Save, Instant::now(), HEALS);
+        let accepted = self.proxy.accepted();
+        self.proxy.set(fault);
+        std::thread::sleep(time);
+        let attempts = self.proxy.accepted() - accepted;
+        self.proxy.set(Fault::None);
+        let ended = Instant::now();
+        let healed_after = load.wait_for(Kind::Save, ended, HEALS).max(load.wait_for(Kind::Lookup, ended, HEALS));
+        std::thread::sleep(Duration::from_secs(1));
+        let record = load.stop();
+        assert!(record.slowest() < 3 * DEADLINE, "{fault:?}: a request waited {:?}", record.slowest());
+        let unclear: Vec<_> = record.failures().into_keys().filter(|how| !how.ends_with(" 503")).collect();
+        assert!(unclear.is_empty(), "{fault:?}: a request that cannot be answered is a 503, not {unclear:?}");
+        record.expect_all_kept(&self.database.url());
+        self.expect_no_leak(before);
+        Outcome { record, healed_after, attempts }
+    }
+
+    fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.service.id())).unwrap().count()
+    }
+
+    fn sessions(&self) -> i64 {
+        let ours =
+            "select count(*) from pg_stat_activity where application_name = 'birthday-api' and datname = current_database()";
+        number(&self.database.url(), ours)
+    }
+
+    /// Connections that the service has given up are gone on both sides soon.
+    fn expect_no_leak(&self, before: usize) {
+        let started = Instant::now();
+        loop {
+            let (descriptors, sessions) = (self.descriptors(), self.sessions());
+            if sessions <= CONNECTIONS && descriptors <= before + 2 {
+                return;
+            }
+            assert!(started.elapsed() < HEALS, "{sessions} sessions; {descriptors} descriptors, before the fault {before}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn report(what: &str, outcome: &Outcome) {
+    let Outcome { record, healed_after, attempts } = outcome;
+    let (all, failures) = (record.events.len(), record.failures());
+    measured(
+        what,
+        &format!(
+            "{all} requests, failures {failures:?}; slowest {}, healthy {} after the end, {attempts} connections tried meanwhile",
+            ms(record.slowest()),
+            ms(*healed_after)
+        ),
+    );
+}
+
+#[test]
+fn when_packets_stop_every_request_is_503_in_time_and_the_return_is_noticed_without_a_stampede() {
+    let _alone = crate::alone();
+    let drill = Drill::start();
+    let outcome = drill.during(Fault::BlackHole, Duration::from_secs(8));
+    assert!(outcome.record.failures().contains_key("Save 503") && outcome.record.failures().contains_key("Lookup 503"));
+    assert!(outcome.healed_after < Duration::from_secs(9), "healthy only after {:?}", outcome.healed_after);
+    // Each lane finds out for itself; then one asks once a second.
+    assert!(outcome.attempts <= 3 * 8, "{} connections were tried", outcome.attempts);
+    // Known to be away, it is not waited for: the quick answers outnumber by far those that waited.
+    let failed = outcome.record.events.iter().filter(|event| !event.succeeded());
+    let (quick, slow): (Vec<_>, Vec<_>) = failed.partition(|event| event.took < DEADLINE / 4);
+    assert!(quick.len() > 3 * slow.len(), "{} were refused quickly, {} waited", quick.len(), slow.len());
+    report("black hole 8 s", &outcome);
+}
+
+#[test]
+fn connections_whose_other_end_is_gone_without_a_word_are_replaced() {
+    let _alone = crate::alone();
+    let outcome = Drill::start().during(Fault::HalfOpen, Duration::from_secs(5));
+    let last = outcome.record.events.iter().filter(|event| !event.succeeded()).map(|event| event.sent + event.took).max();
+    let first = outcome.record.events.iter().filter(|event| !event.succeeded()).map(|event| event.sent).min();
+    let lasted = last.zip(first).map_or(Duration::ZERO, |(last, first)| last - first);
+    assert!(lasted < 3 * DEADLINE, "requests failed for {lasted:?}");
+    report("half-open", &outcome);
+}
+
+#[test]
+fn a_reset_of_all_connections_fails_no_request() {
+    let _alone = crate::alone();
+    let drill = Drill::start();
+    let load = Load::start(drill.service.address, SAVERS, PAUSE);
+    for _ in 0..5 {
+        load.wait_for(Kind::Save, Instant::now(), HEALS);
+        drill.proxy.set(Fault::Cut(0));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let record = load.stop();
+    record.expect_no_failure();
+    record.expect_all_kept(&drill.database.url());
+    measured("connections cut 5 times", &format!("{} requests, 0 failed", record.events.len()));
+}
+
+#[test]
+fn an_answer_that_is_cut_in_its_middle_is_asked_for_again_and_fails_no_request() {
+    let _alone = crate::alone();
+    let drill = Drill::start();
+    let load = Load::start(drill.service.address, SAVERS, PAUSE);
+    for length in [1, 5, 17, 64, 200] {
+        load.wait_for(Kind::Save, Instant::now(), HEALS);
+        drill.proxy.set(Fault::Cut(length));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let record = load.stop();
+    record.expect_no_failure();
+    record.expect_all_kept(&drill.database.url());
+    measured("answers cut in the middle", &format!("5 times, {} requests, 0 failed", record.events.len()));
+}
+
+#[test]
+fn a_database_that_refuses_or_resets_connections_is_503_at_once() {
+    let _alone = crate::alone();
+    let drill = Drill::start();
+    for fault in [Fault::Refuse, Fault::Reset] {
+        let outcome = drill.during(fault, Duration::from_secs(4));
+        assert!(outcome.healed_after < Duration::from_secs(6), "healthy only after {:?}", outcome.healed_after);
+        assert!(outcome.attempts <= 3 * 8, "{} connections were tried", outcome.attempts);
+        report(&format!("{fault:?} 4 s").to_lowercase(), &outcome);
+    }
+}
+
+#[test]
+fn a_slow_network_makes_answers_late_and_fails_none() {
+    let _alone = crate::alone();
+    let drill = Drill::start();
+    let delay = Duration::from_millis(100);
+    let outcome = drill.during(Fault::Delay(delay), Duration::from_secs(4));
+    outcome.record.expect_no_failure();
+    assert!(outcome.record.slowest() >= 2 * delay, "there and back: {:?}", outcome.record.slowest());
+    report("100 ms each way", &outcome);
+}

@@ -1,0 +1,175 @@
+//! A network that fails on command, between the service and its database. It also plays DNS: new connections lead to wherever it
+//! was last pointed at.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::time::sleep;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    /// Nobody listens, and open connections end.
+    Refuse,
+    /// Connections are reset: those that are open, and those that are made.
+    Reset,
+    /// No byte passes, and nobody is told.
+    BlackHole,
+    /// The connections that are open lead nowhere from now on, as when the other machine lost its power; new ones work.
+    HalfOpen,
+    /// Everything takes so much longer, in either direction.
+    Delay(Duration),
+    /// The connections that are open end after so many more bytes of answers; new ones work.
+    Cut(usize),
+}
+
+#[derive(Clone)]
+struct Network {
+    targets: Vec<SocketAddr>,
+    fault: Fault,
+    /// How often the fault was set: a connection that is older than the last time is one that was open.
+    times: usize,
+}
+
+pub struct Proxy {
+    pub address: SocketAddr,
+    network: watch::Sender<Network>,
+    accepted: Arc<AtomicUsize>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Proxy {
+    /// On a thread of its own, so that it works whatever the test waits for.
+    pub fn start(target: SocketAddr) -> Self {
+        let (network, watched) = watch::channel(Network { targets: vec![target], fault: Fault::None, times: 0 });
+        let (ready, started) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let counter = accepted.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                ready.send(listener.local_addr().unwrap()).unwrap();
+                tokio::select! {
+                    () = accept(listener, watched, &counter) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address: started.recv().unwrap(), network, accepted, _stop: stop }
+    }
+
+    pub fn set(&self, fault: Fault) {
+        self.network.send_modify(|network| {
+            network.fault = fault;
+            network.times += 1;
+        });
+    }
+
+    /// New connections go to these, in turn; open ones stay where they are.
+    pub fn retarget(&self, targets: &[SocketAddr]) {
+        self.network.send_modify(|network| network.targets = targets.to_vec());
+    }
+
+    /// How many connections were made through it.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
+    }
+}
+
+async fn accept(listener: TcpListener, mut network: watch::Receiver<Network>, accepted: &AtomicUsize) {
+    let address = listener.local_addr().unwrap();
+    let mut listener = Some(listener);
+    loop {
+        if network.borrow_and_update().fault == Fault::Refuse {
+            listener = None;
+            // The proxy ends with the test.
+            if network.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        if listener.is_none() {
+            listener = Some(TcpListener::bind(address).await.unwrap());
+        }
+        tokio::select! {
+            client = listener.as_ref().unwrap().accept() => {
+                let number = accepted.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(relay(client.unwrap().0, network.clone(), number));
+            }
+            changed = network.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
+
+async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>, number: usize) {
+    let Ok(Network { targets, times, .. }) =
+        network.wait_for(|network| network.fault != Fault::BlackHole).await.map(|now| now.clone())
+    else {
+        return;
+    };
+    let reset = |client: &TcpStream| client.set_zero_linger().unwrap();
+    let server = if targets.is_empty() { None } else { TcpStream::connect(targets[number % targets.len()]).await.ok() };
+    let Some(mut server) = server else { return reset(&client) };
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
+    {
+        let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+        let mut ends = network.clone();
+        tokio::select! {
+            () = pump(from_client, to_server, network.clone(), times, false) => {}
+            () = pump(from_server, to_client, network.clone(), times, true) => {}
+            _ = ends.wait_for(|now| {
+                matches!(now.fault, Fault::Reset | Fault::Refuse) || (now.fault == Fault::HalfOpen && now.times != times)
+            }) => {}
+        }
+    }
+    let fault = network.borrow().fault;
+    match fault {
+        Fault::Reset => {
+            reset(&client);
+            reset(&server);
+        }
+        Fault::HalfOpen => {
+            drop(server);
+            while client.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
+        }
+        _ => {}
+    }
+}
+
+/// Passes on what comes until either side ends, or the fault wants it to end.
+async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut network: watch::Receiver<Network>, born: usize, answers: bool) {
+    let (mut buffer, mut passed) = ([0; 16 * 1024], 0);
+    loop {
+        if network.wait_for(|now| now.fault != Fault::BlackHole).await.is_err() {
+            return;
+        }
+        let length = tokio::select! {
+            read = from.read(&mut buffer) => read.unwrap_or(0),
+            _ = network.wait_for(|now| now.fault == Fault::BlackHole) => continue,
+        };
+        let Network { fault, times, .. } = network.borrow().clone();
+        let mut rest = length;
+        match fault {
+            Fault::Delay(time) => sleep(time).await,
+            Fault::Cut(limit) if answers && times != born => {
+                rest = length.min(limit.saturating_sub(passed));
+                passed += rest;
+            }
+            _ => {}
+        }
+        if to.write_all(&buffer[..rest]).await.is_err() || rest < length || length == 0 {
+            return;
+        }
+    }
+}

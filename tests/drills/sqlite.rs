@@ -1,0 +1,134 @@
+//! The SQLite file under bad conditions: the service is killed, the disk is full, the file may not be written.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::load::{Acknowledged, Kind, Load, expect_all_kept, kept};
+use crate::report::{measured, ms, repetitions};
+use crate::support::{BINARY, Service, birthday, block_on, command, command_by, own_uid};
+use crate::{service_on, service_with};
+
+const HEALS: Duration = Duration::from_secs(30);
+const NOBODY: u32 = 65534;
+
+#[test]
+fn no_acknowledged_save_is_lost_when_the_service_is_killed_under_load() {
+    let _alone = crate::alone();
+    let directory = TempDir::new().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("birthdays.db").display());
+    let mut acknowledged = Acknowledged::new();
+    let (rounds, mut saves, mut longest) = (repetitions(3), 0, Duration::ZERO);
+    for _ in 0..rounds {
+        let started = Instant::now();
+        let mut service = service_on(&directory, &url, "");
+        longest = longest.max(started.elapsed());
+        let load = Load::start(service.address, 8, Duration::ZERO);
+        load.wait_for(Kind::Save, Instant::now(), HEALS);
+        std::thread::sleep(Duration::from_millis(200));
+        service.signal(Signal::SIGKILL);
+        service.ended(HEALS);
+        let record = load.stop();
+        saves += record.events.iter().filter(|event| event.kind == Kind::Save && event.succeeded()).count();
+        acknowledged.extend(record.acknowledged);
+        expect_all_kept(&acknowledged, &kept(&url));
+    }
+    measured("kill with SQLite", &format!("{rounds} kills: {saves} saves acknowledged, 0 lost; up again within {}", ms(longest)));
+}
+
+/// The service alone sees a disk of 512 KiB: a mount in a namespace of its own, gone with the process.
+#[test]
+fn a_full_disk_refuses_saves_only_and_space_heals_it() {
+    let _alone = crate::alone();
+    let directory = TempDir::new().unwrap();
+    let disk = directory.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mut inside = command_by(Path::new("unshare"), directory.path());
+    inside.args([
+        "--map-root-user",
+        "--mount",
+        "--",
+        "sh",
+        "-c",
+        "mount -t tmpfs -o size=512k tmpfs disk && exec \"$0\"",
+        BINARY,
+    ]);
+    let service = service_with(&mut inside, "sqlite://disk/birthdays.db", "");
+    let there = Path::new("/proc").join(service.id().to_string()).join("root").join(disk.strip_prefix("/").unwrap());
+    block_on(service.save("John", "1990-05-17"));
+    // Whatever the size of the last block: nothing is left.
+    let filler = there.join("filler");
+    assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk is not small");
+
+    let save = |born: &str| block_on(service.put("/hello/John", birthday(born)));
+    // The log may have room for some more.
+    let refused = (1..2000).find_map(|number| {
+        let asked = Instant::now();
+        let answer = save(&format!("19{:02}-01-01", number % 100));
+        (answer.status != 204).then(|| (answer, asked.elapsed()))
+    });
+    let refused = refused.expect("the disk fills");
+    refused.0.expect_problem(503, "unavailable");
+    assert!(refused.1 < Duration::from_secs(6), "refused only after {:?}", refused.1);
+    for _ in 0..5 {
+        save("1980-01-01").expect_problem(503, "unavailable");
+        assert_eq!(block_on(service.get("/hello/John")).status, 200, "lookups go on");
+    }
+    fs::remove_file(filler).unwrap();
+    let freed = Instant::now();
+    while save("1970-01-01").status != 204 {
+        assert!(freed.elapsed() < HEALS, "it does not heal");
+    }
+    let healed = freed.elapsed();
+    assert_eq!(block_on(service.get("/hello/John")).status, 200);
+    measured(
+        "full disk, SQLite",
+        &format!("saves 503 after {}, lookups go on; saves again {} after space", ms(refused.1), ms(healed)),
+    );
+}
+
+/// As root nothing is read-only, so the service runs as somebody else.
+#[test]
+fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {
+    let _alone = crate::alone();
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("birthdays.db");
+    let url = format!("sqlite://{}", file.display());
+    let service = service_on(&directory, &url, "");
+    block_on(service.save("John", "1990-05-17"));
+    drop(service);
+    let mut other = command(directory.path());
+    if own_uid() == 0 {
+        // The build may lie where nobody else can read it.
+        let binary = directory.path().join("birthday-api");
+        fs::copy(BINARY, &binary).unwrap();
+        other = command_by(&binary, directory.path());
+        for path in
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).chain([directory.path().to_owned()])
+        {
+            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        other.uid(NOBODY).gid(NOBODY);
+    }
+    fs::set_permissions(&file, Permissions::from_mode(0o444)).unwrap();
+    let service: Service = service_with(&mut other, &url, "migrate=false,");
+    assert_eq!(block_on(service.get("/hello/John")).status, 200, "lookups go on");
+    block_on(service.put("/hello/John", birthday("1990-05-18"))).expect_problem(503, "unavailable");
+    block_on(service.delete("/hello/John")).expect_problem(503, "unavailable");
+    assert_eq!(block_on(service.get("/hello/John")).status, 200, "lookups go on");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let allowed = Instant::now();
+    while block_on(service.put("/hello/John", birthday("1990-05-18"))).status != 204 {
+        assert!(allowed.elapsed() < HEALS, "it does not heal without a restart");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    measured(
+        "read-only file, SQLite",
+        &format!("saves 503, lookups go on; saves again {} after permission", ms(allowed.elapsed())),
+    );
+}
