@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
+#[allow(dead_code, unused_imports, reason = "tests/drills uses the rest of it")]
 mod support;
 
 // What the API answers.

@@ -37,7 +37,7 @@ fn any_body_is_a_date_of_birth_and_nothing_else_or_a_problem() {
     let app = TestApp::start(Store::Sqlite);
     let today: NaiveDate = "2026-11-23".parse().unwrap();
     let whole = ["{", "\"dateOfBirth\"", ":", "\"1990-05-17\"", "}"];
-    let parts = [
+    const PARTS: &[&str] = &[
         "{",
         "}",
         "[",
@@ -58,9 +58,9 @@ fn any_body_is_a_date_of_birth_and_nothing_else_or_a_problem() {
         "\u{feff}",
         "é",
     ];
-    let jumble = prop::collection::vec(select(&parts[..]), 0..12).prop_map(|parts| parts.concat().into_bytes());
+    let jumble = prop::collection::vec(select(PARTS), 0..12).prop_map(|parts| parts.concat().into_bytes());
     let incomplete = subsequence(whole.to_vec(), 0..=5).prop_map(|parts| parts.concat().into_bytes());
-    let inserted = (0..=5_usize, select(&parts[..])).prop_map(move |(at, part)| {
+    let inserted = (0..=5_usize, select(PARTS)).prop_map(move |(at, part)| {
         let mut parts = whole.to_vec();
         parts.insert(at, part);
         parts.concat().into_bytes()
