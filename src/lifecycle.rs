@@ -3,10 +3,9 @@
 //! Rocket closes its listener as soon as it is told to stop, while load balancers still send requests. So the service first says
 //! that it is leaving (`/readyz` 503, `Connection: close`) and goes on answering, and only then has Rocket stop.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use rocket::fairing::AdHoc;
 use rocket::http::Header;
 use rocket::{Build, Rocket};
@@ -19,13 +18,13 @@ use crate::store::Birthdays;
 /// How long database connections may take to say goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// Whether the service is about to stop.
+/// Whether the service is about to stop, as a figure that can be watched: 1 if so.
 #[derive(Clone, Default)]
-pub struct Draining(Arc<AtomicBool>);
+pub struct Draining(pub Gauge);
 
 impl Draining {
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.get() == 1
     }
 }
 
@@ -66,7 +65,7 @@ pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()> + Send 
     let shutdown = rocket.shutdown();
     let stopping = tokio::spawn(async move {
         stop.await;
-        draining.0.store(true, Ordering::Relaxed);
+        draining.0.set(1);
         tracing::info!("draining for {} s", drain.as_secs_f64());
         sleep(drain).await;
         shutdown.notify();

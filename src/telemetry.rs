@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use rocket::fairing::{AdHoc, Fairing, Kind};
@@ -18,6 +18,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::config::{LogFormat, Settings};
 use crate::http::{Clock, RESOURCES, started};
+use crate::lifecycle::Draining;
 use crate::store::Birthdays;
 
 /// Log lines go to standard error. Panics become lines too.
@@ -47,12 +48,20 @@ struct RequestLabels {
     status: u16,
 }
 
+/// The trace of one request that took so long, for whoever looks at the histogram.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Exemplar {
+    trace_id: String,
+}
+
+type Durations = Family<RequestLabels, HistogramWithExemplars<Exemplar>, Buckets>;
+
 #[derive(Clone)]
 struct Buckets;
 
-impl MetricConstructor<Histogram> for Buckets {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(BUCKETS)
+impl MetricConstructor<HistogramWithExemplars<Exemplar>> for Buckets {
+    fn new_metric(&self) -> HistogramWithExemplars<Exemplar> {
+        HistogramWithExemplars::new(BUCKETS.into_iter())
     }
 }
 
@@ -75,7 +84,7 @@ pub fn stage() -> AdHoc {
     AdHoc::on_ignite("telemetry", |rocket| async {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let now = rocket.state::<Clock>().expect("lib.rs manages it before the start").now();
-        let durations = Family::new_with_constructor(Buckets);
+        let durations = Durations::new_with_constructor(Buckets);
         let start = Gauge::<i64>::default();
         start.set(now.timestamp());
         let mut registry = Registry::with_prefix("birthday");
@@ -86,6 +95,8 @@ pub fn stage() -> AdHoc {
             durations.clone(),
         );
         registry.register_with_unit("start_time", "When this process started, Unix time", Unit::Seconds, start);
+        let draining: &Draining = rocket.state().expect("lifecycle's stage manages it");
+        registry.register("draining", "1 between SIGTERM and the end", draining.0.clone());
         registry.register("build", "Version of this binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         if let Some(birthdays) = Birthdays::fetch(&rocket) {
             birthdays.metrics.register(&mut registry);
@@ -96,7 +107,7 @@ pub fn stage() -> AdHoc {
 }
 
 struct Requests {
-    durations: Family<RequestLabels, Histogram, Buckets>,
+    durations: Durations,
     access_log: bool,
 }
 
@@ -114,9 +125,13 @@ impl Fairing for Requests {
         let took = started(request).elapsed();
         let route = template(request);
         let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
-        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
         let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
         let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
+        // Only a trace that is sampled can be looked up.
+        let trace_id = trace.and_then(|trace| trace.split('-').nth(1));
+        let exemplar = trace_id.filter(|_| trace.is_some_and(|trace| trace.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f'])));
+        let exemplar = exemplar.map(|trace_id| Exemplar { trace_id: trace_id.to_owned() });
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64(), exemplar, None);
         if let Some(trace) = trace {
             response.set_header(Header::new("traceparent", trace.to_owned()));
         }
@@ -129,7 +144,7 @@ impl Fairing for Requests {
                 route = labels.route,
                 status = labels.status,
                 duration_ms = took.as_secs_f64() * 1000.0,
-                trace_id = trace.and_then(|trace| trace.split('-').nth(1)),
+                trace_id,
                 request_id = id,
                 "request",
             );

@@ -1,10 +1,15 @@
 //! The API described: the OpenAPI document, generated from the handlers, and a page that shows it.
 
+use std::sync::LazyLock;
+
+use minijinja::context;
+use minijinja::value::{Serde, Value};
 use rocket::Route;
 use rocket::http::ContentType;
 use utoipa::OpenApi;
 
 use super::page::{self, Page, Site};
+use super::problem::Problem;
 use super::{health, hello};
 
 pub fn routes() -> Vec<Route> {
@@ -49,5 +54,13 @@ fn document() -> (ContentType, String) {
 #[utoipa::path(tag = "Documentation", responses((status = 200, description = "The document as a page, with every kind of problem", body = String, content_type = "text/html")))]
 #[get("/docs")]
 fn docs(site: Site) -> Page {
-    Page::html(page::docs(&site, openapi))
+    static API: LazyLock<Value> = LazyLock::new(|| Serde(Description::openapi()).into());
+    let problems = Problem::examples().map(|problem| {
+        let text = serde_json::to_string_pretty(&problem.document()).expect("the document is made of strings and numbers");
+        (problem.document(), text)
+    });
+    Page::html(page::render(
+        "docs.html",
+        context! { site => site.to_string(), api => API.clone(), problems => Serde(Vec::from(problems)) },
+    ))
 }

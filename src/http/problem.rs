@@ -94,6 +94,28 @@ impl Problem {
         }
     }
 
+    /// One of each kind, for the documentation.
+    pub fn examples() -> [Self; 16] {
+        [
+            Self::InvalidUsername(UsernameError::NotALetter),
+            Self::InvalidDateOfBirth(DateOfBirthError::Form),
+            Self::InvalidBody("unknown field `dob`, expected `dateOfBirth` at line 1 column 6".to_owned()),
+            Self::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned()),
+            Self::BadRequest,
+            Self::ForeignOrigin,
+            Self::UnknownUsername,
+            Self::NotFound,
+            Self::MethodNotAllowed { allow: "GET, HEAD, PUT, DELETE", form: false },
+            Self::RequestTimeout,
+            Self::TooLarge,
+            Self::UnsupportedMediaType { expected: "application/json" },
+            Self::Internal,
+            Self::Unavailable,
+            Self::Draining,
+            Self::Other(Status::PreconditionFailed),
+        ]
+    }
+
     pub fn document(&self) -> Document {
         let (status, anchor, title) = self.class();
         Document { kind: format!("/docs#{anchor}"), title, status: status.code, detail: self.to_string() }
@@ -154,4 +176,19 @@ pub fn catcher() -> Catcher {
         Box::pin(async move { problem.respond_to(request) })
     }
     Catcher::new(None, refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_examples_are_one_of_each_kind() {
+        let variants = include_str!("problem.rs").split("pub enum Problem {").nth(1).unwrap().split("\n}").next().unwrap();
+        let kinds: HashSet<_> = Problem::examples().iter().map(std::mem::discriminant).collect();
+        assert_eq!(kinds.len(), Problem::examples().len());
+        assert_eq!(kinds.len(), variants.matches("#[error(").count());
+    }
 }

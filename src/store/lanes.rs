@@ -53,7 +53,7 @@ impl Lanes {
         }
         let metrics = self.metrics.clone();
         tokio::spawn(primary.credentials.clone().watch(move || {
-            metrics.credentials_reloaded();
+            metrics.credential_reloads.inc();
             primary.renew();
             if let Some(replica) = &replica {
                 replica.renew();
@@ -89,7 +89,7 @@ async fn look_up<S: Server>(
                 continue;
             }
         };
-        metrics.looked_up(batch.requests.len());
+        metrics.lookups.observe(batch.requests.len() as f64);
         let until = Instant::now() + limit;
         let names = Find(std::mem::take(&mut batch.requests));
         let outcome = primary.run(&names, until).await;
@@ -97,7 +97,7 @@ async fn look_up<S: Server>(
             (Ok(rows), _) => batch.answer(known(&names, rows, false)),
             (Err(_), Some(replica)) => match replica.run(&names, until).await {
                 Ok(rows) => {
-                    metrics.answered_by_replica(rows.len());
+                    metrics.replica_answers.inc_by(rows.len() as u64);
                     // The replica may lag: a name that it lacks may be known by now.
                     batch.answer(known(&names, rows, true).map(|answer| match answer {
                         Ok(None) => Err(StoreError::Unavailable),
@@ -136,7 +136,7 @@ async fn write<S: Server>(mut lane: Lane<Write, Answer<bool>>, mut primary: Sess
                 continue;
             }
         };
-        metrics.wrote(batch.requests.len());
+        metrics.writes.observe(batch.requests.len() as f64);
         let until = Instant::now() + limit;
         let mut answers = Vec::with_capacity(batch.requests.len());
         let mut saves = Save(Vec::with_capacity(batch.requests.len()));

@@ -43,10 +43,14 @@ pub enum MigrationError {
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
     // None is beyond any clock: for ever.
     let until = Instant::now().checked_add(wait);
+    let mut told = String::new();
     loop {
         match migrate(settings).await {
             Err(MigrationError::NotYet(reason)) if until.is_none_or(|until| Instant::now() < until) => {
-                tracing::info!("waiting for the database: {reason}")
+                if reason != told {
+                    tracing::info!("waiting for the database: {reason}");
+                    told = reason;
+                }
             }
             outcome => return outcome,
         }

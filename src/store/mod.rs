@@ -94,7 +94,7 @@ impl Store {
         match timeout_at(deadline, queue.ask(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(Unanswered::Full)) => {
-                self.metrics.turned_away();
+                self.metrics.turned_away.inc();
                 Err(StoreError::Unavailable)
             }
             Ok(Err(Unanswered::Gone)) | Err(_) => Err(StoreError::Unavailable),

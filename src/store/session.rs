@@ -113,7 +113,7 @@ impl<S: Server> Endpoint<S> {
     fn reload_credentials(&self) {
         match self.credentials.reload() {
             Ok(true) => {
-                self.metrics.credentials_reloaded();
+                self.metrics.credential_reloads.inc();
                 self.renew();
             }
             Ok(false) => {}
@@ -139,7 +139,7 @@ impl<S: Server> Session<S> {
         let mut outcome = self.attempt(statement, until, false).await;
         if let Err(fault @ Fault::Connection(_)) = &outcome {
             tracing::debug!(server = self.endpoint.role, "{fault}; trying once more");
-            self.endpoint.metrics.retried();
+            self.endpoint.metrics.retries.inc();
             // What ended this connection most likely ended the others too.
             self.endpoint.renew();
             outcome = self.attempt(statement, until, true).await;
@@ -189,7 +189,7 @@ impl<S: Server> Session<S> {
             // The password may have been changed a moment ago, sooner than the change was noticed; or the new session was ended
             // together with the old ones. Neither means that the server is away.
             tracing::debug!(server = self.endpoint.role, "{fault}; trying once more");
-            self.endpoint.metrics.retried();
+            self.endpoint.metrics.retries.inc();
             if let Fault::Login(_) = fault {
                 self.endpoint.reload_credentials();
             }

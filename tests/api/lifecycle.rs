@@ -24,6 +24,7 @@ async fn sigterm_drains_while_requests_still_succeed_and_then_ends_with_0() {
         let unready = service.get("/readyz").await;
         assert_eq!(unready.header("connection"), Some("close"));
         unready.expect_problem(503, "draining");
+        assert!(service.get("/metrics").await.body.contains("\nbirthday_draining 1\n"));
         assert_eq!(service.get("/livez").await.status, 200);
         let saved = service.put("/hello/John", birthday("1990-05-17")).await;
         assert_eq!((saved.status, saved.header("connection")), (204, Some("close")));

@@ -38,6 +38,7 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     for figure in [
         "birthday_start_time_seconds 1795435200",
         "birthday_build_info{version=",
+        "birthday_draining 0",
         "birthday_store_connections{server=\"primary\"} ",
         "birthday_store_lookup_batch_size_count 3",
         "birthday_store_write_batch_size_count 1",
@@ -53,6 +54,20 @@ async fn the_database_may_be_of_no_use_and_the_service_stays_live_and_ready(app:
     app.get("/hello/John").await.expect_problem(503, "unavailable");
     assert_eq!(app.get("/livez").await.status, 200);
     assert_eq!(app.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_latency_of_a_sampled_request_names_its_trace() {
+    let app = TestApp::start(Store::Sqlite);
+    let get = async |trace: &str| {
+        let trace = format!("00-{trace}-b7ad6b7169203331-{}", if trace.starts_with('a') { "01" } else { "00" });
+        assert_eq!(app.send(app.request(reqwest::Method::GET, "/livez").header("traceparent", trace)).await.status, 200);
+    };
+    get(&"a".repeat(32)).await;
+    let exemplars = app.get("/metrics").await.body.matches(&format!("# {{trace_id=\"{}\"}}", "a".repeat(32))).count();
+    assert_eq!(exemplars, 1);
+    get(&"b".repeat(32)).await;
+    assert!(!app.get("/metrics").await.body.contains("bbbb"), "nobody could look it up");
 }
 
 #[tokio::test]

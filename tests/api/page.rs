@@ -1,14 +1,17 @@
 //! The web page where no script runs: `GET /?username=` and the form that `POST /save` takes. (What a browser makes of it: tests/browser.)
 
+use std::collections::BTreeSet;
+
 use reqwest::Method;
 
-use crate::support::{Answer, TestApp, on_both_stores};
+use crate::support::{Answer, TestApp, on_both_stores, operations};
 
 on_both_stores![
     the_form_saves_and_leads_to_the_page_with_the_countdown,
     a_form_with_mistakes_comes_back_with_what_to_change,
     a_form_of_another_site_is_refused,
     a_method_in_the_form_changes_nothing,
+    the_documentation_explains_every_operation_and_every_problem,
 ];
 
 async fn submit(app: &TestApp, form: &str, headers: &[(&str, &str)]) -> Answer {
@@ -57,4 +60,21 @@ async fn a_method_in_the_form_changes_nothing(app: TestApp) {
     let saved = submit(&app, &format!("_method=delete&{FORM}"), &[]).await;
     assert!([303, 400].contains(&saved.status), "{}", saved.status);
     assert_eq!(app.get("/hello/John").await.status, 200);
+}
+
+async fn the_documentation_explains_every_operation_and_every_problem(app: TestApp) {
+    // The templates escape slashes too.
+    let page = app.get("/docs").await.body.replace("&#x2f;", "/");
+    let anchors: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let unique: BTreeSet<&str> = anchors.iter().copied().collect();
+    assert_eq!(unique.len(), anchors.len(), "{anchors:?}");
+    for (method, template) in operations().keys() {
+        assert!(page.contains(&format!("data-method=\"{method}\" data-path=\"{template}\"")), "{method} {template}");
+    }
+    let problems = birthday_api::http::Problem::examples();
+    for problem in &problems {
+        let (_, anchor, title) = problem.class();
+        assert!(unique.contains(anchor) && page.contains(&format!("<h3>{title}</h3>")), "{title}");
+    }
+    assert_eq!(page.matches("<strong>What to do:</strong> ").count(), problems.len());
 }

@@ -1,27 +1,29 @@
 //! `/`: look up a birthday, save one. Everything but deleting works without JavaScript.
 
-use std::borrow::Borrow;
+use std::collections::HashMap;
 
-use askama::Template;
 use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
+use minijinja::context;
+use minijinja::value::Serde;
 use rocket::State;
 use rocket::data::{Data, FromData, Outcome as DataOutcome};
 use rocket::form::{Form, FromForm};
 use rocket::http::{RawStr, Status};
 use rocket::request::Request;
 use rocket::response::Redirect;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::problem::{Document, Problem};
 use super::super::request::{Clock, Deadline, read, zone_named};
-use super::{OwnPage, Page, Site};
+use super::{OwnPage, Page, Site, render};
 use crate::birthday::{Countdown, DateOfBirth, LeapDay, Username, today_in};
 use crate::config::Settings;
 use crate::store::Birthdays;
 
 /// What the forms of the page hold.
-#[derive(FromForm, ToSchema)]
+#[derive(FromForm, Serialize, ToSchema)]
 pub struct Entry {
     /// 1 to 64 ASCII letters, case matters.
     #[field(default = "")]
@@ -58,69 +60,60 @@ async fn read_form(request: &Request<'_>, data: Data<'_>) -> Result<Entry, Probl
 }
 
 /// Somebody's next birthday.
+#[derive(Serialize)]
 struct Person {
-    name: Username,
-    today: NaiveDate,
+    name: String,
+    today: Day,
+    next: Day,
     /// 0 on the day itself.
     days: u32,
     born_on_leap_day: bool,
     from_replica: bool,
 }
 
-impl Person {
-    fn next(&self) -> NaiveDate {
-        self.today + Days::new(self.days.into())
+/// A date for programs, and one for those whose browser runs no script; others see their own language's form.
+#[derive(Serialize)]
+struct Day {
+    iso: String,
+    long: String,
+}
+
+impl From<NaiveDate> for Day {
+    fn from(date: NaiveDate) -> Self {
+        Self { iso: date.to_string(), long: date.format("%A, %-d %B %Y").to_string() }
     }
 }
 
-#[derive(Template)]
-#[template(path = "home.html", config = "src/http/page/askama.toml")]
-struct Home<'a> {
-    site: &'a Site,
-    settings: &'a Settings,
-    entry: &'a Entry,
-    /// The form that was sent: `lookup` or `save`.
-    sent: &'static str,
-    problems: Vec<Problem>,
-    person: Option<Person>,
-}
-
-impl Home<'_> {
-    /// What is wrong with a field of a form, or with the form if `field` is empty.
-    fn error(&self, form: &str, field: &str) -> Option<String> {
-        let about = |problem: &&Problem| match problem {
-            Problem::InvalidUsername(_) | Problem::UnknownUsername => field == "username",
-            Problem::InvalidDateOfBirth(_) => field == "dateOfBirth",
-            Problem::InvalidTimeZone(_) => field == "tz",
-            _ => field.is_empty(),
-        };
-        self.problems.iter().filter(|_| form == self.sent).find(about).map(ToString::to_string)
-    }
-
-    /// The birthday in common years of those born on 29 February.
-    fn substitute(&self) -> &'static str {
-        match self.settings.birthday.leap_day {
-            LeapDay::Mar1 => "1 March",
-            LeapDay::Feb28 => "28 February",
-        }
-    }
-
-    /// The zone that applies, as it was named.
-    fn zone(&self) -> String {
-        if self.entry.tz.is_empty() { self.settings.birthday.time_zone.to_string() } else { self.entry.tz.clone() }
-    }
-
-    fn page(self) -> Page {
-        let status = self.problems.first().map_or(Status::Ok, |problem| problem.class().0);
-        let personal = self.person.is_some() || status != Status::Ok;
-        let text = self.render().expect("writing to a text cannot fail");
-        if personal { Page::personal(status, text) } else { Page::html(text) }
-    }
-}
-
-/// For those whose browser runs no script; others see their own language's form.
-fn long(date: impl Borrow<NaiveDate>) -> String {
-    date.borrow().format("%A, %-d %B %Y").to_string()
+/// The page after the form `sent`, which is `lookup` or `save`. Each problem stands at the field that it is about.
+fn page(sent: &str, entry: &Entry, site: &Site, settings: &Settings, outcome: Result<Option<Person>, Vec<Problem>>) -> Page {
+    let (person, problems) = outcome.map_or_else(|problems| (None, problems), |person| (person, vec![]));
+    let status = problems.first().map_or(Status::Ok, |problem| problem.class().0);
+    let field = |problem: &Problem| match problem {
+        Problem::InvalidUsername(_) | Problem::UnknownUsername => "-username",
+        Problem::InvalidDateOfBirth(_) => "-dateOfBirth",
+        Problem::InvalidTimeZone(_) => "-tz",
+        _ => "",
+    };
+    let errors: HashMap<String, String> =
+        problems.iter().map(|problem| (format!("{sent}{}", field(problem)), problem.to_string())).collect();
+    let personal = person.is_some() || status != Status::Ok;
+    let own_zone = settings.birthday.time_zone.name();
+    let text = render(
+        "home.html",
+        context! {
+            errors, own_zone,
+            person => Serde(&person),
+            entry => Serde(entry),
+            site => site.to_string(),
+            host => &site.host,
+            zone => if entry.tz.is_empty() { own_zone } else { &entry.tz },
+            substitute => match settings.birthday.leap_day {
+                LeapDay::Mar1 => "1 March",
+                LeapDay::Feb28 => "28 February",
+            },
+        },
+    );
+    if personal { Page::personal(status, text) } else { Page::html(text) }
 }
 
 /// An empty field, which a form sends too, asks for nothing.
@@ -156,15 +149,15 @@ pub async fn home(
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let entry = Entry { username: text(username), tz: text(tz), date_of_birth: String::new() };
     let name = username.map(|name| name.parse::<Username>().map_err(Problem::InvalidUsername)).transpose();
-    let (person, problems) = match (name, zone(&entry, settings)) {
-        (Ok(None), Ok(_)) => (None, vec![]),
-        (Ok(Some(name)), Ok(zone)) => match find(name, today_in(zone, clock.now()), deadline, birthdays, settings).await {
-            Ok(person) => (Some(person), vec![]),
-            Err(problem) => (None, vec![problem]),
-        },
-        (name, zone) => (None, [name.err(), zone.err()].into_iter().flatten().collect()),
+    let outcome = match (name, zone(&entry, settings)) {
+        (Ok(None), Ok(_)) => Ok(None),
+        (Ok(Some(name)), Ok(zone)) => {
+            let found = find(name, today_in(zone, clock.now()), deadline, birthdays, settings).await;
+            found.map(Some).map_err(|problem| vec![problem])
+        }
+        (name, zone) => Err([name.err(), zone.err()].into_iter().flatten().collect()),
     };
-    Home { site: &site, settings, entry: &entry, sent: "lookup", problems, person }.page()
+    page("lookup", &entry, &site, settings, outcome)
 }
 
 async fn find(
@@ -179,7 +172,14 @@ async fn find(
         Countdown::Today => 0,
         Countdown::Days(days) => days,
     };
-    Ok(Person { name, today, days, born_on_leap_day: found.date_of_birth.is_leap_day(), from_replica: found.from_replica })
+    Ok(Person {
+        name: name.to_string(),
+        today: today.into(),
+        next: (today + Days::new(days.into())).into(),
+        days,
+        born_on_leap_day: found.date_of_birth.is_leap_day(),
+        from_replica: found.from_replica,
+    })
 }
 
 /// Save or replace a date of birth with the page's form
@@ -224,5 +224,5 @@ pub async fn save(
         },
         (name, born, zone) => [name.err(), born.err(), zone.err()].into_iter().flatten().collect(),
     };
-    Ok(Err(Home { site: &site, settings, entry: &entry, sent: "save", problems, person: None }.page()))
+    Ok(Err(page("save", &entry, &site, settings, Err(problems))))
 }

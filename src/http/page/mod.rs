@@ -1,14 +1,14 @@
 //! The pages that people look at, and the files that these load: from the binary alone.
 
-mod docs;
 pub mod home;
-mod problems;
 mod site;
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Cursor;
+use std::sync::LazyLock;
 
+use minijinja::{Environment, HtmlEscape, UndefinedBehavior, Value};
 use rocket::Route;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
@@ -16,11 +16,35 @@ use rocket::response::{self, Responder, Response};
 
 use super::problem::Problem;
 
-pub use self::docs::docs;
 pub use self::site::{OwnPage, Site};
 
 pub fn routes() -> Vec<Route> {
     routes![home::home, home::save, file]
+}
+
+/// The page `name` of the templates. They escape whatever they print, and a name that they do not know is an error.
+pub fn render(name: &str, context: Value) -> String {
+    static TEMPLATES: LazyLock<Environment<'_>> = LazyLock::new(|| {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        templates.add_filter("prose", prose);
+        for (name, text) in [
+            ("home.html", include_str!("home.html")),
+            ("docs.html", include_str!("docs.html")),
+            ("problems.html", include_str!("problems.html")),
+        ] {
+            templates.add_template(name, text).expect("the templates are part of the binary and tested");
+        }
+        templates
+    });
+    let page = TEMPLATES.get_template(name).and_then(|template| template.render(context));
+    page.expect("the templates are part of the binary and tested")
+}
+
+/// Shows what stands between backticks as code, as CommonMark does.
+fn prose(text: &str) -> Value {
+    let parts = text.split('`').map(|part| HtmlEscape(part).to_string()).enumerate();
+    Value::from_safe_string(parts.map(|(at, part)| if at % 2 == 1 { format!("<code>{part}</code>") } else { part }).collect())
 }
 
 /// Nothing from elsewhere, nothing inline, no frame around it, no form that leads away.
@@ -90,4 +114,12 @@ fn file(file: &str) -> Result<Page, Problem> {
         _ => return Err(Problem::NotFound),
     };
     Ok(Page { status: Status::Ok, kind, text: text.into(), personal: false })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn prose_is_escaped_before_code_is_marked() {
+        assert_eq!(super::prose("<b> `x<y` & z").to_string(), "&lt;b&gt; <code>x&lt;y</code> &amp; z");
+    }
 }
