@@ -1,6 +1,7 @@
 """The service and its peers side by side: every system takes its turn in every round."""
 
 import argparse
+import statistics
 import subprocess
 import tempfile
 import time
@@ -104,11 +105,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def write(options: argparse.Namespace, rows: int, systems: list[System], measured: dict[str, Measured], pairs: dict) -> None:
+    others = statistics.median(sample.others for each in measured.values() for load in each.loads.values() for sample in load)
     parts = [
         "# Results\n",
         f"{report.stamp()}, {report.machine()}, load generator and PostgreSQL 18.1 on the same cores. {rows:,} rows, medians"
         f" [ranges] of {options.rounds} interleaved rounds of {options.seconds:g} s. Ratios within this run count, absolute numbers do"
-        " not: read [how it is measured](README.md).\n",
+        f" not: read [how it is measured](README.md). Other programs took {others:.0%} of the machine (median).\n",
         "![requests per second and CPU per request](results.svg)\n",
     ]
     for title in LOADS:

@@ -47,7 +47,7 @@ def tables(options: argparse.Namespace, database: Server, started, sizes: list[i
         for number in range(options.rounds):
             for title, saves in LOADS.items():
                 for rows in sizes if number % 2 else reversed(sizes):
-                    quiet(5)
+                    quiet()
                     sample = closed_loop(services[rows], database, saves, rows, options.seconds)
                     say(f"{rows:12,} rows  {title:20} {sample.rate:8,.0f}/s {sample.cpu:6.1f} µs  {sample.errors} errors")
                     samples[title, rows].append(sample)
@@ -61,7 +61,7 @@ def connections(options: argparse.Namespace, database: Server, started, rows: in
     for _ in range(options.rounds):
         with started(rows) as service:
             for count in CONNECTIONS:
-                quiet(5)
+                quiet()
                 samples[count].append(closed_loop(service, database, 0, rows, options.seconds, connections=count))
                 memory[count].append(resident_bytes(service.pid) / 1e6)
                 say(f"{count:5} connections {samples[count][-1].rate:8,.0f}/s  {samples[count][-1].errors} errors")
