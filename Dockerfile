@@ -12,6 +12,8 @@ RUN apt-get -o Acquire::Retries=3 update \
  && apt-get -o Acquire::Retries=3 install -y --no-install-recommends make \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# A megabyte less to read and to keep at every start; needs glibc 2.36, which the final image has.
+ENV RUSTFLAGS="-C link-arg=-Wl,-z,pack-relative-relocs"
 
 # The dependencies, in a layer that lasts until the manifests change: built for a crate with nothing in it, which is then removed.
 COPY Cargo.toml Cargo.lock ./

@@ -13,6 +13,8 @@ use std::time::Duration;
 use rocket::fairing::AdHoc;
 use tokio::time::Instant;
 
+use super::request::started;
+
 /// From the connection to its first whole request.
 pub const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// From one request to the next. A proxy that reuses connections should give them up sooner.
@@ -28,7 +30,7 @@ pub fn limits() -> AdHoc {
         rocket
             .attach(AdHoc::on_request("connection activity", move |request, _| {
                 if let Some(client) = request.remote() {
-                    noted.lock().unwrap_or_else(PoisonError::into_inner).insert(client, Instant::now());
+                    noted.lock().unwrap_or_else(PoisonError::into_inner).insert(client, started(request));
                 }
                 Box::pin(async {})
             }))
