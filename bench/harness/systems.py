@@ -80,7 +80,9 @@ SYSTEMS = [
 def build(cache: Path) -> None:
     """Release builds from the lock files, copied to where no other build replaces them."""
     (cache / "peers").mkdir(parents=True, exist_ok=True)
-    run(["cargo", "build", "--release", "--locked", "--quiet"], ROOT)
+    # As the image is built.
+    relocations = "link-arg=-Wl,-z,pack-relative-relocs"
+    run(["cargo", "rustc", "--release", "--locked", "--quiet", "--bin", "birthday-api", "--", "-C", relocations], ROOT)
     place(ROOT / "target/release/birthday-api", cache / "birthday-api")
     run(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", str(cache / "target")], PEERS)
     for name in ("axum-sqlx", "axum-tokio-postgres", "actix-tokio-postgres"):
