@@ -25,14 +25,14 @@ impl Database {
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let port = std::env::var("PORT").expect("PORT is set").parse().expect("PORT is a number");
-    HttpServer::new(|| App::new().data_factory(Database::connect).service(greet).service(save))
+    HttpServer::new(|| App::new().data_factory(Database::connect).service(get_hello).service(put_hello))
         .bind(("127.0.0.1", port))?
         .run()
         .await
 }
 
 #[get("/hello/{username}")]
-async fn greet(username: Path<String>, database: Data<Database>) -> HttpResponse {
+async fn get_hello(username: Path<String>, database: Data<Database>) -> HttpResponse {
     if let Err(problem) = check(&username) {
         return refuse(StatusCode::BAD_REQUEST, problem);
     }
@@ -44,7 +44,7 @@ async fn greet(username: Path<String>, database: Data<Database>) -> HttpResponse
 }
 
 #[put("/hello/{username}")]
-async fn save(username: Path<String>, body: Json<NewBirthday>, database: Data<Database>) -> HttpResponse {
+async fn put_hello(username: Path<String>, body: Json<NewBirthday>, database: Data<Database>) -> HttpResponse {
     let born = match check(&username).and_then(|()| body.date()) {
         Ok(born) => born,
         Err(problem) => return refuse(StatusCode::BAD_REQUEST, problem),
