@@ -1,0 +1,52 @@
+"""What both FastAPI services share: the rules for names and dates, and the countdown."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from fastapi import HTTPException, Path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+
+Username = Annotated[str, Path(pattern="^[A-Za-z]{1,64}$")]
+
+iso_date = TypeAdapter(Annotated[str, StringConstraints(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")])
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def before_today(born: date) -> date:
+    if born >= today():
+        raise ValueError("dateOfBirth must be before today")
+    return born
+
+
+class NewBirthday(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    # Pydantic by itself takes timestamps, too.
+    date_of_birth: Annotated[date, BeforeValidator(iso_date.validate_python), AfterValidator(before_today)] = Field(alias="dateOfBirth")
+
+
+class Greeting(BaseModel):
+    message: str
+
+
+def birthday_in(year: int, born: date) -> date:
+    try:
+        return born.replace(year=year)
+    except ValueError:  # 29 February in a common year
+        return date(year, 3, 1)
+
+
+def greeting(username: str, born: date | None) -> Greeting:
+    if born is None:
+        raise HTTPException(404, "nobody of that name is known")
+    now = today()
+    birthday = birthday_in(now.year, born)
+    if birthday < now:
+        birthday = birthday_in(now.year + 1, born)
+    days = (birthday - now).days
+    if days == 0:
+        return Greeting(message=f"Hello, {username}! Happy birthday!")
+    return Greeting(message=f"Hello, {username}! Your birthday is in {days} day(s)")

@@ -1,0 +1,123 @@
+//! Work to count instructions of: `instructions CASE CALLS` does CASE so many times. `bench/instructions` runs it under callgrind.
+//! Without arguments it names the cases.
+
+use std::hint::black_box;
+use std::io::Write;
+
+use birthday_api::birthday::{Countdown, DateOfBirth, LeapDay, Username, calendar, today_in};
+use birthday_api::config::Settings;
+use birthday_api::http::Clock;
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use figment::Figment;
+use figment::providers::{Format, Serialized, Toml};
+use rocket::futures::future::join_all;
+use rocket::http::{ContentType, Status};
+use rocket::local::asynchronous::Client;
+
+const NOW: &str = "2026-11-23T12:00:00Z";
+/// Requests that come at the same time, where a case has more than one.
+const TOGETHER: usize = 64;
+
+type Case = (&'static str, fn(usize));
+
+const CASES: [Case; 11] = [
+    ("username from text", |calls| repeat(calls, || black_box("Bartholomew").parse::<Username>())),
+    ("date of birth from text", |calls| {
+        let today = today();
+        repeat(calls, || DateOfBirth::parse(black_box("1990-05-17"), today))
+    }),
+    ("today in UTC", |calls| today_in_zone(calls, Tz::UTC)),
+    ("today in Amsterdam", |calls| today_in_zone(calls, Tz::Europe__Amsterdam)),
+    ("countdown", |calls| countdown(calls, "1990-05-17", LeapDay::Mar1)),
+    ("countdown from 29 February to 1 March", |calls| countdown(calls, "2000-02-29", LeapDay::Mar1)),
+    ("countdown from 29 February to 28 February", |calls| countdown(calls, "2000-02-29", LeapDay::Feb28)),
+    ("calendar", |calls| {
+        let (name, today) = ("John".parse().expect("a name"), today());
+        let born = DateOfBirth::parse("1990-05-17", today).expect("a date");
+        repeat(calls, || calendar::yearly(black_box(&name), born, today, LeapDay::Mar1));
+    }),
+    ("GET alone", |calls| requests(calls, 1, get)),
+    ("GET, 64 at once", |calls| requests(calls, TOGETHER, get)),
+    ("PUT, 64 at once", |calls| requests(calls, TOGETHER, put)),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match &arguments[..] {
+        [name, calls] => {
+            let (_, work) = CASES.iter().find(|(case, _)| case == name).expect("the name of a case");
+            work(calls.parse().expect("a number of calls"));
+        }
+        _ => {
+            let names = CASES.map(|(name, _)| name).join("\n") + "\n";
+            std::io::stdout().write_all(names.as_bytes()).expect("somebody reads");
+        }
+    }
+}
+
+fn repeat<T>(calls: usize, work: impl Fn() -> T) {
+    for _ in 0..calls {
+        black_box(work());
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    NOW.parse().expect("a time")
+}
+
+fn today() -> NaiveDate {
+    now().date_naive()
+}
+
+fn today_in_zone(calls: usize, zone: Tz) {
+    let now = now();
+    repeat(calls, || today_in(black_box(zone), black_box(now)));
+}
+
+fn countdown(calls: usize, born: &str, rule: LeapDay) {
+    let today = today();
+    let born = DateOfBirth::parse(born, today).expect("a date");
+    repeat(calls, || Countdown::new(black_box(born), black_box(today), rule));
+}
+
+/// The whole service but its sockets, on SQLite; `calls` requests, `together` of them at a time.
+fn requests(calls: usize, together: usize, request: impl AsyncFn(&Client, usize)) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let url = format!("sqlite://{}/birthdays.db", directory.path().display());
+    let figment = Figment::from(Toml::string(include_str!("../Rocket.toml")).nested())
+        .merge(Serialized::default("databases.birthdays.url", url))
+        // Much slower than a real machine, the simulated one would run into the time limits.
+        .merge(Serialized::default("databases.birthdays.query_timeout", 60))
+        .merge(Serialized::default("shutdown.grace", 120));
+    let (figment, settings) = Settings::load(&figment).expect("the settings are good");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let rocket = birthday_api::rocket(figment, settings, Clock::new(now));
+        let client = Client::untracked(rocket).await.expect("the service starts");
+        // Both directions once, so that connections are open and statements prepared.
+        join_all((0..TOGETHER).map(|number| put(&client, number))).await;
+        join_all((0..TOGETHER).map(|number| get(&client, number))).await;
+        get(&client, 0).await;
+        for _ in 0..calls / together {
+            join_all((0..together).map(|number| request(&client, number))).await;
+        }
+    });
+}
+
+/// A path with one of as many names as there are requests at a time.
+fn path(number: usize) -> String {
+    let letter = |number: usize| char::from(b'a' + u8::try_from(number % 26).expect("below 26"));
+    format!("/hello/Name{}{}", letter(number / 26), letter(number))
+}
+
+async fn get(client: &Client, number: usize) {
+    let answer = client.get(path(number)).dispatch().await;
+    assert_eq!(answer.status(), Status::Ok);
+    black_box(answer.into_bytes().await);
+}
+
+async fn put(client: &Client, number: usize) {
+    let request = client.put(path(number)).header(ContentType::JSON).body(r#"{"dateOfBirth":"1990-05-17"}"#);
+    assert_eq!(request.dispatch().await.status(), Status::NoContent);
+}
