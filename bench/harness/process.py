@@ -16,13 +16,17 @@ PATIENCE = 30.0  # seconds until a system must have answered
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process tree, of children that have ended too."""
     process = psutil.Process(pid)
-    total = sum(process.cpu_times()[:4])
-    for child in process.children(recursive=True):
-        try:
-            total += sum(child.cpu_times()[:4])
-        except psutil.NoSuchProcess:
-            pass  # it ended since; its parent's figure has its time from now on
-    return total
+    while True:
+        own = process.cpu_times()
+        total = sum(own[:4])
+        for child in process.children(recursive=True):
+            try:
+                total += sum(child.cpu_times()[:4])
+            except psutil.NoSuchProcess:
+                pass
+        # A child whose end was noted meanwhile is in neither sum: once more.
+        if process.cpu_times()[2:4] == own[2:4]:
+            return total
 
 
 def resident_bytes(pid: int) -> int:

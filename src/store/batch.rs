@@ -6,20 +6,26 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::time::Instant;
 
 /// The most requests that one statement carries.
 pub const LARGEST_BATCH: usize = 256;
-/// The most requests that may wait; more are turned away at once, so that waiting stays far below the deadline.
+/// The most requests that may wait, so that memory is bounded.
 const LONGEST_QUEUE: usize = 4096;
+/// When more wait than fit into a statement, those who have waited longer than this are turned away, and so is who comes then: with
+/// more requests than can be answered, it is better to answer some soon than all too late. A pause of the database alone turns
+/// nobody away: what gathered meanwhile fits into the next statements.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// While a lane is busy, this many waiting requests wake one more.
 const WAKE_ANOTHER_EVERY: usize = 16;
 
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unanswered {
-    /// Too many requests wait already.
+    /// Too many requests wait already, or wait too long.
     Full,
     /// The queue is closed, or the lane that had taken the request is gone.
     Gone,
@@ -27,7 +33,14 @@ pub enum Unanswered {
 
 struct Job<Q, A> {
     request: Q,
-    answer: oneshot::Sender<A>,
+    since: Instant,
+    answer: oneshot::Sender<Result<A, Unanswered>>,
+}
+
+impl<Q, A> Job<Q, A> {
+    fn is_late(&self, now: Instant) -> bool {
+        now.duration_since(self.since) > LONGEST_WAIT
+    }
 }
 
 /// Requests of one kind that wait for a lane.
@@ -58,8 +71,8 @@ impl<Q, A> Queue<Q, A> {
     /// Waits for the answer to `request`. Dropping the future takes the request back: it costs no statement any more.
     pub async fn ask(&self, request: Q) -> Result<A, Unanswered> {
         let (answer, receiver) = oneshot::channel();
-        self.push(Job { request, answer })?;
-        receiver.await.map_err(|_| Unanswered::Gone)
+        self.push(Job { request, since: Instant::now(), answer })?;
+        receiver.await.map_err(|_| Unanswered::Gone)?
     }
 
     fn push(&self, job: Job<Q, A>) -> Result<(), Unanswered> {
@@ -67,12 +80,13 @@ impl<Q, A> Queue<Q, A> {
         if self.wake.is_closed() {
             return Err(Unanswered::Gone);
         }
-        if waiting.jobs.len() >= LONGEST_QUEUE {
-            // Those who gave up make room for those who still wait.
-            waiting.jobs.retain(|job| !job.answer.is_closed());
-            if waiting.jobs.len() >= LONGEST_QUEUE {
-                return Err(Unanswered::Full);
-            }
+        // Those who gave up make room for those who still wait.
+        while waiting.jobs.front().is_some_and(|oldest| oldest.answer.is_closed()) {
+            waiting.jobs.pop_front();
+        }
+        let late = waiting.jobs.front().is_some_and(|oldest| oldest.is_late(job.since));
+        if waiting.jobs.len() >= LONGEST_QUEUE || (waiting.jobs.len() >= LARGEST_BATCH && late) {
+            return Err(Unanswered::Full);
         }
         waiting.jobs.push_back(job);
         let another = waiting.awake < self.lanes && waiting.jobs.len().is_multiple_of(WAKE_ANOTHER_EVERY);
@@ -104,7 +118,7 @@ pub struct Lane<Q, A> {
 /// Requests that a lane took, and the way back for their answers.
 pub struct Batch<Q, A> {
     pub requests: Vec<Q>,
-    answers: Vec<oneshot::Sender<A>>,
+    answers: Vec<oneshot::Sender<Result<A, Unanswered>>>,
 }
 
 impl<Q, A> Lane<Q, A> {
@@ -134,6 +148,13 @@ impl<Q, A> Lane<Q, A> {
     fn take(&mut self) -> Option<Batch<Q, A>> {
         let closing = self.queue.wake.is_closed();
         let mut waiting = self.queue.lock();
+        if waiting.jobs.len() > LARGEST_BATCH {
+            let now = Instant::now();
+            while waiting.jobs.len() > LARGEST_BATCH && waiting.jobs.front().is_some_and(|oldest| oldest.is_late(now)) {
+                // Whoever gave up meanwhile is not there to be told.
+                let _ = waiting.jobs.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
+            }
+        }
         let expected = waiting.jobs.len().min(LARGEST_BATCH);
         let mut batch = Batch { requests: Vec::with_capacity(expected), answers: Vec::with_capacity(expected) };
         while (self.awake || closing) && batch.requests.len() < LARGEST_BATCH {
@@ -173,7 +194,7 @@ impl<Q, A> Batch<Q, A> {
     pub fn answer(self, answers: impl IntoIterator<Item = A>) {
         for (sender, answer) in self.answers.into_iter().zip(answers) {
             // The request may have been given up meanwhile, and then nobody is there to be told.
-            let _ = sender.send(answer);
+            let _ = sender.send(Ok(answer));
         }
     }
 }

@@ -129,6 +129,64 @@ async fn a_full_queue_turns_requests_away_at_once_and_those_who_gave_up_make_roo
     assert_eq!(lane.await.unwrap(), [1]);
 }
 
+/// Three times as many requests as one lane can answer, for two seconds.
+#[tokio::test(start_paused = true)]
+async fn with_more_than_can_be_answered_those_who_are_answered_are_answered_soon_and_the_rest_refused_soon() {
+    let queue = Queue::new(1);
+    let lane = doubling_lane(&queue);
+    let each = STATEMENT / (3 * LARGEST_BATCH as u32);
+    let capacity = 2_000 / STATEMENT.as_millis() as usize * LARGEST_BATCH;
+    let started = Instant::now();
+    let mut asked = Vec::new();
+    while started.elapsed() < Duration::from_secs(2) {
+        // The clock of the tests counts milliseconds.
+        sleep(Duration::from_millis(1)).await;
+        while each * (asked.len() as u32) < started.elapsed() {
+            let queue = queue.clone();
+            asked.push(tokio::spawn(async move {
+                let began = Instant::now();
+                (queue.ask(1).await, began.elapsed())
+            }));
+        }
+    }
+    let (mut answered, mut refused) = (Vec::new(), Vec::new());
+    for request in asked {
+        match request.await.unwrap() {
+            (Ok(_), took) => answered.push(took),
+            (Err(Unanswered::Full), took) => refused.push(took),
+            other => panic!("{other:?}"),
+        }
+    }
+    let at_most = LONGEST_WAIT + 3 * STATEMENT;
+    assert!(answered.iter().max().unwrap() <= &at_most, "{:?}", answered.iter().max());
+    assert!(refused.iter().max().unwrap() <= &at_most, "{:?}", refused.iter().max());
+    assert!(answered.len() > capacity * 9 / 10, "{} answered of {capacity} that could be", answered.len());
+    queue.close();
+    lane.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_the_database_turns_nobody_away_when_all_who_wait_fit_into_a_statement() {
+    let queue = Queue::new(1);
+    let mut lane = Lane::new(queue.clone());
+    let first = ask(&queue, 0);
+    let taken = lane.next().await.unwrap();
+    let waiting: Vec<_> = (1..LARGEST_BATCH as u64).map(|n| ask(&queue, n)).collect();
+    sleep(10 * LONGEST_WAIT).await;
+    let late = ask(&queue, LARGEST_BATCH as u64);
+    sleep(STATEMENT).await;
+    taken.answer([0]);
+    let all = lane.next().await.unwrap();
+    assert_eq!(all.requests.len(), LARGEST_BATCH);
+    let answers: Vec<u64> = all.requests.iter().map(|n| n * 2).collect();
+    all.answer(answers);
+    assert_eq!(first.await.unwrap(), Ok(0));
+    for (n, request) in (1..).zip(waiting) {
+        assert_eq!(request.await.unwrap(), Ok(n * 2));
+    }
+    assert_eq!(late.await.unwrap(), Ok(2 * LARGEST_BATCH as u64));
+}
+
 #[tokio::test(start_paused = true)]
 async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
     let queue = Queue::new(1);

@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
-#[allow(dead_code, unused_imports, reason = "tests/drills uses the rest of it")]
 mod support;
 
 // What the API answers.
@@ -37,3 +36,7 @@ mod outages;
 mod replica;
 mod repository;
 mod tls;
+
+// What it goes through.
+#[path = "../drills/mod.rs"]
+mod drills;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::load::client;
-use crate::proxy::Proxy;
+use super::load::client;
+use super::proxy::Proxy;
 
 /// How often it asks.
 const PERIOD: Duration = Duration::from_millis(100);

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::load::{Acknowledged, Kind, Load, Record, expect_all_kept, kept};
-use crate::pair::{Pair, address};
-use crate::proxy::{Fault, Proxy};
-use crate::report::{measured, ms, repetitions};
+use super::load::{Acknowledged, Kind, Load, Record, expect_all_kept, kept};
+use super::pair::{Pair, address};
+use super::proxy::{Fault, Proxy};
+use super::report::{measured, ms, repetitions};
+use super::{DEADLINE, service_on, through};
 use crate::support::{Service, birthday, block_on};
-use crate::{DEADLINE, service_on, through};
 
 const HEALS: Duration = Duration::from_secs(30);
 const SAVERS: usize = 4;
@@ -41,8 +41,9 @@ fn fail_over(pair: &mut Pair, proxy: &Proxy, service: &Service, dead: Duration) 
 }
 
 #[test]
+#[ignore = "a drill: tests/drills/run"]
 fn no_acknowledged_save_is_lost_when_the_primary_is_killed_and_its_standby_promoted() {
-    let _alone = crate::alone();
+    let _alone = super::alone();
     let mut pair = Pair::start();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(address(&pair.primary)));
     let service = service_on(&directory, &through(&proxy, &pair.url()), "migrate=true,");
@@ -80,8 +81,9 @@ fn no_acknowledged_save_is_lost_when_the_primary_is_killed_and_its_standby_promo
 }
 
 #[test]
+#[ignore = "a drill: tests/drills/run"]
 fn lookups_go_on_at_the_replica_while_the_primary_is_dead_and_return_to_the_new_one() {
-    let _alone = crate::alone();
+    let _alone = super::alone();
     let mut pair = Pair::start();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(address(&pair.primary)));
     let replica = format!("migrate=true,replica_url={:?},", pair.standby.as_ref().unwrap().url("postgres"));
@@ -91,7 +93,7 @@ fn lookups_go_on_at_the_replica_while_the_primary_is_dead_and_return_to_the_new_
     let by_replica = lookups().filter(|event| event.from_replica).count();
     assert!(by_replica > 20, "only {by_replica} lookups were answered by the replica");
     assert_eq!(lookups().filter(|event| !event.succeeded()).count(), 0, "{:?}", over.record.failures());
-    assert!(!lookups().last().unwrap().from_replica, "the new primary answers in the end");
+    assert!(!lookups().next_back().unwrap().from_replica, "the new primary answers in the end");
     let (without_saves, without_lookups) = (over.without_saves, over.without_lookups);
     assert!(without_lookups < without_saves, "{without_lookups:?} {without_saves:?}");
     measured(
@@ -106,8 +108,9 @@ fn lookups_go_on_at_the_replica_while_the_primary_is_dead_and_return_to_the_new_
 
 /// A name server may lead to the old primary for a while, and that comes back as a standby.
 #[test]
+#[ignore = "a drill: tests/drills/run"]
 fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_primary() {
-    let _alone = crate::alone();
+    let _alone = super::alone();
     let pair = Pair::start();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(address(&pair.primary)));
     let service = service_on(&directory, &through(&proxy, &pair.url()), "migrate=true,");
@@ -130,8 +133,9 @@ fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_pr
 
 /// Otherwise a save that was refused could be repeated into an acknowledgement that the standby knows nothing of.
 #[test]
+#[ignore = "a drill: tests/drills/run"]
 fn what_the_standby_does_not_have_is_not_acknowledged_however_often_it_is_saved() {
-    let _alone = crate::alone();
+    let _alone = super::alone();
     let mut pair = Pair::start();
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &pair.url(), "migrate=true,");

@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::hostile_clients::memory;
-use crate::load::client;
-use crate::report::{measured, ms};
-use crate::service_on;
+use super::hostile_clients::memory;
+use super::load::client;
+use super::proxy::{Fault, Proxy};
+use super::report::{measured, ms};
+use super::{DEADLINE, database_address, service_on, through};
 use crate::support::{Database, Store, birthday, block_on};
 
 /// Connections at the most, as a proxy in front opens them (the chart's DestinationRule).
 const CONNECTIONS: usize = 1024;
+/// What one statement carries (src/store/batch.rs).
+const LARGEST_BATCH: f64 = 256.0;
 const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(1);
 
@@ -27,8 +30,8 @@ struct Answers {
     held_back: usize,
 }
 
-/// Requests at a steady `rate`, whatever becomes of those before (open loop).
-async fn offer(service: SocketAddr, rate: f64, lasts: Duration) -> Answers {
+/// Requests at a steady `rate`, whatever becomes of those before (open loop). One of `saves` is a PUT.
+async fn offer(service: SocketAddr, rate: f64, lasts: Duration, saves: usize) -> Answers {
     let (client, open) = (client(), AtomicUsize::new(0));
     let mut answers = Answers::default();
     let mut waiting = rocket::futures::stream::FuturesUnordered::new();
@@ -53,7 +56,7 @@ async fn offer(service: SocketAddr, rate: f64, lasts: Duration) -> Answers {
                     waiting.push(async move {
                         let begun = Instant::now();
                         let url = format!("http://{service}/hello/John");
-                        let request = if number.is_multiple_of(5) {
+                        let request = if number % saves == 1 {
                             client.put(url).header("Content-Type", "application/json").body(birthday("1990-05-17"))
                         } else {
                             client.get(url)
@@ -86,18 +89,19 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
 }
 
 #[test]
+#[ignore = "a drill: tests/drills/run"]
 fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_recovers_at_once() {
-    let _alone = crate::alone();
+    let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &database.url(), "");
     block_on(service.save("John", "1990-05-17"));
     let calm = memory(&service);
     // More than can be answered, so that what is answered is what can be.
-    let most = block_on(offer(service.address, 50_000.0, Duration::from_secs(3)));
+    let most = block_on(offer(service.address, 50_000.0, Duration::from_secs(3), 5));
     let capacity = most.answered.len() as f64 / 3.0;
     assert!(most.held_back > 0, "the capacity was not reached");
-    let over = block_on(offer(service.address, 3.0 * capacity, LASTS));
+    let over = block_on(offer(service.address, 3.0 * capacity, LASTS, 5));
     let busy = memory(&service);
     let after = Instant::now();
     assert_eq!(block_on(service.get("/hello/John")).status, 200);
@@ -122,17 +126,52 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     assert!(recovered < BOUND, "the next request took {recovered:?}");
 }
 
-/// The database is what is slow: requests pile up in the service, and those that would wait too long are refused at once.
+/// The way to the database is long, so that its one lane for lookups answers a batch every 300 ms and no more.
 #[test]
-fn a_database_three_times_too_slow_is_met_with_refusals_and_not_with_a_pile_of_requests() {
-    let _alone = crate::alone();
+#[ignore = "a drill: tests/drills/run"]
+fn at_three_times_what_the_database_can_answer_no_answer_takes_a_second_and_the_rest_is_refused_soon() {
+    let _alone = super::alone();
+    let database = Database::new(Store::PostgreSql).migrated();
+    let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(database_address(&database.url())));
+    let service = service_on(&directory, &through(&proxy, &database.url()), "max_connections=2,");
+    block_on(service.save("John", "1990-05-17"));
+    assert_eq!(block_on(service.get("/hello/John")).status, 200);
+    proxy.set(Fault::Delay(Duration::from_millis(150)));
+    let capacity = LARGEST_BATCH / 0.3;
+    let over = block_on(offer(service.address, 3.0 * capacity, LASTS, usize::MAX));
+    proxy.set(Fault::None);
+    let (answered, refused) = (percentile(&over.answered, 99), percentile(&over.refused, 99));
+    let slowest = over.answered.iter().chain(&over.refused).max().copied().unwrap_or_default();
+    measured(
+        "3x what the database can answer",
+        &format!(
+            "{} answered, p99 {}; {} refused, p99 {}; slowest of all {}; {} held back by {CONNECTIONS} busy connections",
+            over.answered.len(),
+            ms(answered),
+            over.refused.len(),
+            ms(refused),
+            ms(slowest),
+            over.held_back,
+        ),
+    );
+    assert!(over.other.is_empty(), "{:?}", &over.other[..over.other.len().min(5)]);
+    assert!(over.refused.len() > over.answered.len() / 2, "it was not too much");
+    assert!(over.answered.len() as f64 > capacity * LASTS.as_secs_f64() / 2.0, "it answers less than half of what it can");
+    assert!(answered < BOUND && refused < BOUND, "p99 of answers {answered:?}, of refusals {refused:?}");
+    assert!(slowest < DEADLINE, "a request waited {slowest:?}");
+}
+
+#[test]
+#[ignore = "a drill: tests/drills/run"]
+fn while_the_database_stands_still_every_request_is_refused_in_time_and_none_piles_up() {
+    let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &database.url(), "max_connections=2,");
     block_on(service.save("John", "1990-05-17"));
     let calm = memory(&service);
     let lock = block_on(database.lock());
-    let over = block_on(offer(service.address, 400.0, LASTS));
+    let over = block_on(offer(service.address, 400.0, LASTS, 5));
     let busy = memory(&service);
     drop(lock);
     let freed = Instant::now();
@@ -141,7 +180,7 @@ fn a_database_three_times_too_slow_is_met_with_refusals_and_not_with_a_pile_of_r
     }
     let refused = over.refused.iter().max().copied().unwrap_or_default();
     assert!(over.answered.is_empty() && over.other.is_empty(), "{:?}", over.other.first());
-    assert!(refused < 3 * crate::DEADLINE, "a request waited {refused:?}");
+    assert!(refused < 3 * DEADLINE, "a request waited {refused:?}");
     assert!(busy < calm + 100 * 1024, "memory went from {calm} to {busy} KiB");
     measured(
         "database stands still",

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::balancer::Balancer;
-use crate::load::{Kind, Load};
-use crate::report::{measured, ms};
-use crate::service_with;
+use super::balancer::Balancer;
+use super::load::{Kind, Load};
+use super::report::{measured, ms};
+use super::service_with;
 use crate::support::{Database, Store, command};
 
 const SAVERS: usize = 4;
@@ -16,8 +16,9 @@ const PAUSE: Duration = Duration::from_millis(40);
 const SOON: Duration = Duration::from_secs(30);
 
 #[test]
+#[ignore = "a drill: tests/drills/run"]
 fn a_rolling_restart_of_both_instances_fails_no_request() {
-    let _alone = crate::alone();
+    let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let directory = TempDir::new().unwrap();
     let start = || service_with(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=2}"), &database.url(), "");
@@ -44,8 +45,9 @@ fn a_rolling_restart_of_both_instances_fails_no_request() {
 
 /// Expand and contract: what a release adds is unused by the release before it, and what it removes was unused by that.
 #[test]
+#[ignore = "a drill: tests/drills/run"]
 fn a_schema_that_grows_and_shrinks_under_two_versions_fails_no_request() {
-    let _alone = crate::alone();
+    let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let directory = TempDir::new().unwrap();
     let instances = [(); 2].map(|()| service_with(&mut command(directory.path()), &database.url(), ""));

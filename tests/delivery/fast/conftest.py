@@ -80,3 +80,17 @@ def clone(as_it_is: Path, tmp_path: Path, environment: dict[str, str]) -> Reposi
     subprocess.run(["git", "clone", "-q", "--bare", as_it_is, tmp_path / "server.git"], check=True)
     subprocess.run(["git", "clone", "-q", tmp_path / "server.git", tmp_path / "clone"], check=True)
     return Repository(tmp_path / "clone", environment)
+
+
+@pytest.fixture
+def commits(clone: Repository) -> list[str]:
+    """Three commits on main, the oldest first."""
+    made = [clone.commit(f"Change {n}") for n in range(3)]
+    clone.git("push", "-q", "origin", "main")
+    return made
+
+
+@pytest.fixture
+def images(commits: list[str], registry: Registry) -> list[str]:
+    """The digests of an image of each commit."""
+    return [registry.push(commit) for commit in commits]

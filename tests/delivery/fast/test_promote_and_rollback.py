@@ -1,20 +1,6 @@
 """Production gets what staging has tested, by a pull request; either environment goes back by one command."""
 
-import pytest
-
 from support.repository import NONE, VALUES, Repository
-
-
-@pytest.fixture
-def commits(clone) -> list[str]:
-    made = [clone.commit(f"Change {n}") for n in range(3)]
-    clone.git("push", "-q", "origin", "main")
-    return made
-
-
-@pytest.fixture
-def images(commits, registry) -> list[str]:
-    return [registry.push(commit) for commit in commits]
 
 
 def ok(result) -> str:

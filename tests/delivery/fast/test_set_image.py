@@ -7,19 +7,6 @@ from support.repository import NONE, VALUES
 STAGING = VALUES.format("staging")
 
 
-@pytest.fixture
-def commits(clone) -> list[str]:
-    """Three commits on main, the oldest first."""
-    made = [clone.commit(f"Change {n}") for n in range(3)]
-    clone.git("push", "-q", "origin", "main")
-    return made
-
-
-@pytest.fixture
-def images(commits, registry) -> list[str]:
-    return [registry.push(commit) for commit in commits]
-
-
 def set_image(clone, *arguments: str, **environment: str):
     return clone.run("scripts/set-image", *arguments, **environment)
 

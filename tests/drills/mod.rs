@@ -1,12 +1,6 @@
 //! Faults as drills: the real binary between real databases, a network that fails on command and clients that mean no good.
 //!
-//! `cargo test --test drills` runs them all in some minutes; `tests/drills/run` says how to repeat them and how to see the figures.
-
-#![allow(clippy::unwrap_used, reason = "a drill that cannot go on says so by a panic")]
-
-#[path = "../api/support/mod.rs"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "the tests of the API use all of it, the drills a part")]
-mod support;
+//! `cargo test` leaves them out: they take minutes. `tests/drills/run` runs them, one after the other, and prints the figures.
 
 // What the drills are made of.
 mod balancer;
@@ -33,7 +27,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use support::{Service, command};
+use crate::support::{Service, command};
 
 /// The deadline of a request in the drills: `connect_timeout` and `query_timeout` are a second each.
 const DEADLINE: Duration = Duration::from_secs(2);
