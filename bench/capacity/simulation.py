@@ -7,6 +7,7 @@ gateways hold, and the rest is answered 503 at no cost. No randomness: the same 
 import math
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 
 from . import inputs as known
 
@@ -88,24 +89,27 @@ class Second:
     database: float  # share of its CPU
 
 
-def capacity(setting: Setting, pods: int, gateways: int, nodes: int, service: float = known.APPLICATION, database: float = known.DATABASE) -> float:
-    """Requests a second that can be answered, whichever limit is met first. `service`, `database`: CPU seconds of a request."""
+def capacity(setting: Setting, pods: int, gateways: int, nodes: int, service: float = known.APPLICATION) -> float:
+    """Requests a second that can be answered, whichever limit is met first. `service`: CPU seconds of a request on the nodes. A thread
+    or a database that is full itself makes requests wait, so that they share statements: both are counted at their cheapest."""
     inside = setting.sidecar + service
     return min(
         (nodes * known.NODE_CPU - known.PLATFORM) / (setting.gateway + inside),
         min(pods, nodes) * known.NODE_CPU / inside,
         min(gateways, nodes) * known.NODE_CPU / setting.gateway,
-        pods / service,
-        setting.primary / database,
+        pods / known.APPLICATION,
+        setting.primary / known.DATABASE,
     )
 
 
+@cache
 def morning(base: float, setting: Setting) -> list[Second]:
     targets = [known.TARGET * known.POD_REQUEST] + [known.TARGET * setting.sidecar_request] * setting.sidecar_counts
     service = Autoscaler(setting.pods, targets, known.UP, known.DOWN)
     gateway = Autoscaler(setting.gateways, [known.GATEWAY_TARGET * setting.gateway_request], known.DEFAULT_UP, known.DEFAULT_DOWN)
     requests = {id(service): known.POD_REQUEST + setting.sidecar_request, id(gateway): setting.gateway_request}
-    nodes, queue, seconds = [-WAITING] * setting.nodes[0], 0.0, []
+    at_rest = known.PLATFORM + sum(requests[id(scaler)] * len(scaler.pods) for scaler in (service, gateway))
+    nodes, queue, seconds = [-WAITING] * max(setting.nodes[0], math.ceil(at_rest / known.NODE_CPU)), 0.0, []
     for now in range(BEFORE + CLIMB + TOP + FALL + AFTER):
         # The scheduler, by requests; then the node autoscaler, which looks at what found no place.
         here = sum(start <= now for start in nodes)
@@ -126,12 +130,12 @@ def morning(base: float, setting: Setting) -> list[Second]:
 
         pods, gateways, load = service.ready(now), gateway.ready(now), offered(now, base)
         service_cost, database_cost = known.cost(load / pods)
-        able = capacity(setting, pods, gateways, here, service_cost, database_cost)
+        able = capacity(setting, pods, gateways, here, service_cost)
         answered = min(able, load + queue)
         queue += load - answered
         refused = max(0.0, queue - min(gateways * known.IN_FLIGHT, pods * known.LONGEST_QUEUE))
         queue -= refused
-        used = answered * service_cost, answered * database_cost / setting.primary
+        used = answered * service_cost, min(1, answered * database_cost / setting.primary)
         seconds.append(Second(load, answered, refused, queue / able, pods, gateways, here, *used))
 
         if now % known.SYNC == 0 and now >= known.METRICS_AGE + known.METRICS_WINDOW:

@@ -9,7 +9,7 @@ from .simulation import TIMES, Second, Setting, capacity, morning
 MILLION, DAY, MONTH = 10**6, 86_400, 730 * 3600
 MORE = {"sidecar_request": 0.6, "gateway_request": 0.5}
 AS_IS, RECOMMENDED = Setting(), Setting(**MORE, sidecar_counts=True)
-READY = Setting(pods=(12, 12), gateways=(9, 9), nodes=(12, 12))
+READY = Setting(pods=(known.PODS[1],) * 2, gateways=(known.GATEWAYS[1],) * 2, nodes=(known.NODES[1],) * 2)
 PHASES = {
     "before": (0, 300),
     "five minutes of rise": (300, 600),
@@ -35,14 +35,18 @@ def percent(value: float) -> str:
 
 
 def costs() -> str:
+    def cells(title: str, mine: float, theirs: float) -> tuple[str, ...]:
+        return title, f"{1e6 * mine:.0f}", f"{1e6 * theirs:.0f}", round_down(1 / mine), round_down(1 / theirs)
+
     head = ("load", "service, µs", "database, µs", "requests/s of one core of the service", "of one core of the database")
-    return table(
-        head,
-        (
-            (title, f"{1e6 * mine:.0f}", f"{1e6 * theirs:.0f}", round_down(1 / mine), round_down(1 / theirs))
-            for title, (mine, theirs) in known.LOADS.items()
-        ),
-    )
+    rare = [(f"90 % GET, 10 % PUT, {rate:,} a second in a pod", known.cost(rate)) for rate in (250, 1000, 4000)]
+    return table(head, (cells(title, *each) for title, each in (*known.LOADS.items(), *rare)))
+
+
+def added_at() -> int:
+    """Requests/s of each pod at which the HPA wants one more."""
+    busy = known.TARGET * (1 + known.TOLERANCE) * known.POD_REQUEST
+    return next(rate for rate in range(10, 10**6, 10) if rate * known.cost(rate)[0] > busy)
 
 
 def limits() -> str:
@@ -54,7 +58,7 @@ def limits() -> str:
         f"{most} pods, each with its sidecar on a node of its own": most * known.NODE_CPU / inside,
         f"{known.GATEWAYS[1]} gateways, each on a node of its own": known.GATEWAYS[1] * known.NODE_CPU / known.PROXY,
         f"CPU of the primary, {known.INSTANCE}": known.PRIMARY / known.DATABASE,
-        f"{known.PODS[0]} pods where the HPA adds one": known.PODS[0] * known.TARGET * (1 + known.TOLERANCE) * known.POD_REQUEST / known.APPLICATION,
+        f"the HPA adds to {known.PODS[0]} pods": known.PODS[0] * added_at(),
         f"one thread in each of {most} pods": most / known.APPLICATION,
     }
     rows = sorted(rows.items(), key=lambda row: row[1])
@@ -149,7 +153,8 @@ def seen(seconds: list[Second]) -> tuple[str, str, str]:
         if left <= 0:
             break
     minutes = sum(second.refused > 0 for second in seconds) / 60
-    return percent(refused), f"{minutes:.0f} min" if minutes else "", f"{1e3 * second.wait:,.0f}"
+    lasted = "" if not minutes else "< 1 min" if minutes < 1 else f"{minutes:.0f} min"
+    return percent(refused), lasted, f"{1e3 * second.wait:,.0f}"
 
 
 def people_at(people: float) -> float:
@@ -179,13 +184,15 @@ def mornings() -> str:
     cases = (
         (10, "as it is", AS_IS),
         (100, "as it is", AS_IS),
+        (100, "as it is, were the proxies half as dear", Setting(sidecar=known.PROXY / 2, gateway=known.PROXY / 2)),
         (100, f"as it is, `min: {known.PODS[1]}` beforehand", Setting(pods=(known.PODS[1],) * 2)),
         (100, "the HPA looks at the sidecar too, nothing else", Setting(sidecar_counts=True)),
         (100, "**recommended**", RECOMMENDED),
-        (100, f"{known.NODES[1]} nodes, {known.PODS[1]} pods, {known.GATEWAYS[1]} gateways beforehand", READY),
+        (100, "the recommended requests, the HPA as it is", Setting(**MORE)),
+        (100, f"as it is, {known.NODES[1]} nodes beforehand", Setting(nodes=(known.NODES[1],) * 2)),
         (200, "recommended", RECOMMENDED),
-        (200, "the same beforehand", READY),
-        (1000, "the same beforehand", READY),
+        (200, f"{known.NODES[1]} nodes, {known.PODS[1]} pods, {known.GATEWAYS[1]} gateways beforehand", READY),
+        (1000, "the same", READY),
         (1000, f"{large.nodes[0]} nodes, a pod and a gateway on each, db.m7g.{size_for(1000 * MILLION)}", large),
     )
     rows = []

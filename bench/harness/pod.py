@@ -11,13 +11,13 @@ import psycopg
 
 from . import envoy, report
 from .compare import say
-from .load import Sample, closed_loop, quiet
+from .load import Sample, closed_loop, open_loop, quiet
 from .postgresql import Server, free_port
 from .process import Running, cpu_seconds, running
 from .rows import name_of
 from .systems import ROOT, SERVICE
 
-CONNECTIONS = (1, 2, 4, 16, 64)
+RATES = (250, 500, 1000, 2000, 4000, 8000, 16000)
 SAVES = 10  # per cent
 SHUFFLED = """
 insert into birthdays select translate(substr(md5(row::text), 1, 12), '0123456789abcdef', 'abcdefghijklmnop'), date '1930-01-01' + row % 30000
@@ -37,6 +37,7 @@ class Behind:
 def run(options: argparse.Namespace) -> None:
     rows = options.rows or 100_000
     alone, behind = defaultdict(list), []
+    oha, names = str(options.cache / "oha/bin/oha"), [name_of(number * 7919 % rows) for number in range(10_000)]
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="birthday-bench-")))
         database = stack.enter_context(Server(ROOT))
@@ -58,12 +59,14 @@ def run(options: argparse.Namespace) -> None:
         sidecar = proxy("sidecar", port, tls_in=True, tls_out=False)
         gateway = proxy("gateway", sidecar.port, tls_in=False, tls_out=True)
         for _ in range(options.rounds):
-            for count in CONNECTIONS:
+            for rate in (*RATES, None):
                 quiet()
-                sample = closed_loop(service, database, SAVES, rows, options.seconds, connections=count)
-                alone[count].append(whole(sample))
-                say(f"{count:3} connections {sample.rate:8,.0f}/s  service {sample.application_cpu:5.1f} µs  database {sample.database_cpu:5.1f} µs")
-                database.tidy("bench")
+                if rate:
+                    sample = open_loop(oha, service, database, names, rate, options.seconds)
+                else:
+                    sample = closed_loop(service, database, 0, rows, options.seconds)
+                alone[rate].append(whole(sample))
+                say(f"{sample.rate:8,.0f}/s  service {sample.application_cpu:5.1f} µs  database {sample.database_cpu:5.1f} µs")
             behind.append(through(options, database, service, sidecar, gateway, rows))
             database.tidy("bench")
         sizes = measured_rows(database)
@@ -90,8 +93,8 @@ def through(options: argparse.Namespace, database: Server, service: Running, sid
 def measured_rows(database: Server) -> list[tuple[str, int, float, float]]:
     """Name, rows, and bytes of table and index a row."""
     sizes = []
-    for title, letters, rows in (("in order", 7, 1_000_000), ("in order", 7, 10_000_000), ("in no order", 12, 1_000_000)):
-        name = f"size_{letters}_{rows}"
+    for title, letters, rows in (("in order", 7, 1_000_000), ("in no order", 12, 1_000_000)):
+        name = f"size_{letters}"
         database.load(name, rows if letters == 7 else 0)
         if letters != 7:
             database.run(name, SHUFFLED.format(rows=rows))
@@ -111,19 +114,20 @@ def write(options: argparse.Namespace, alone: dict[int, list[Sample]], behind: l
         return report.spread(samples, value, "{:,.0f}")
 
     rows = [
-        [f"{count}", report.spread(samples, lambda s: s.rate, "{:,.0f}"), microseconds(samples, lambda s: s.application_cpu),
-         microseconds(samples, lambda s: s.database_cpu), report.milliseconds(report.middle(samples, lambda s: s.p99))]
-        for count, samples in alone.items()
+        [f"{rate:,}" if rate else "as many as it can", *(microseconds(samples, value) for value in (
+            lambda s: s.rate, lambda s: s.application_cpu, lambda s: s.database_cpu))]
+        for rate, samples in alone.items()
     ]  # fmt: skip
     chain = [microseconds(behind, value) for value in (
         lambda b: b.sample.rate, lambda b: b.gateway, lambda b: b.sidecar, lambda b: b.sample.application_cpu, lambda b: b.sample.database_cpu)]  # fmt: skip
     parts = [
         "# One pod\n",
-        f"{report.stamp()}, {report.machine()}, 90 % GET, 10 % PUT, PostgreSQL 18.1 and load generator on the same cores. Medians [ranges] of"
+        f"{report.stamp()}, {report.machine()}, PostgreSQL 18.1 and load generator on the same cores. Medians [ranges] of"
         f" {options.rounds} rounds of {options.seconds:g} s; [how it is measured](README.md). Other programs took {others:.0%} of the machine (median).\n",
         "## The service, as fewer requests arrive together\n",
-        report.table(("connections", "requests/s", "service, CPU µs per request", "database", "p99 ms"), rows),
-        "## Behind a sidecar and a gateway, 64 connections\n",
+        "Lookups on a schedule, 64 connections.\n",
+        report.table(("asked, requests/s", "answered", "service, CPU µs per request", "database"), rows),
+        "## Behind a sidecar and a gateway, 64 connections, 90 % GET, 10 % PUT\n",
         "Envoy 1.40 of upstream, one thread each, mTLS between them, the access log of production; without Istio's metrics, which cost more.\n",
         report.table(("requests/s", "gateway, CPU µs per request", "sidecar", "service", "database"), [chain]),
         "## A row\n",
