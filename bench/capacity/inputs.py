@@ -89,7 +89,7 @@ LONGEST_QUEUE = int(number("src/store/batch.rs", r"LONGEST_QUEUE: usize = (\d+);
 def policies(direction: str) -> tuple[int, list[tuple[str, float, int]]]:
     """Stabilisation window, and policies as (type, value, period)."""
     part = found(HPA, rf"^    {direction}:\n(.*?)(?=^    \w|\Z)")
-    window = int(re.search(r"stabilizationWindowSeconds: (\d+)", part)[1])
+    window = int(found(HPA, rf"^    {direction}:\n(?:      #.*?\n)*      stabilizationWindowSeconds: (\d+)"))
     rules = re.findall(r"\{type: (\w+), value: (\d+), periodSeconds: (\d+)\}", part)
     return window, [(kind, float(value), int(period)) for kind, value, period in rules]
 

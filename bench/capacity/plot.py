@@ -15,7 +15,7 @@ def picture(mornings: dict[str, list[Second]]) -> str:
         rates = {"asked": [s.offered for s in seconds], "answered": [s.answered for s in seconds]}
         counts = {"pods": [s.pods for s in seconds], "gateways": [s.gateways for s in seconds], "nodes": [s.nodes for s in seconds]}
         parts += panel(left, TOP, "requests/s", rates, most)
-        parts += panel(left, TOP + HEIGHT + 60, "", counts, 14)
+        parts += panel(left, TOP + HEIGHT + 60, "", counts, 15)
     width, height = LEFT + len(mornings) * (WIDTH + GAP), TOP + 2 * HEIGHT + 100
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="sans-serif" font-size="11">'
     return "\n".join([head, f'<rect width="{width}" height="{height}" fill="white"/>', *parts, "</svg>\n"])
@@ -30,8 +30,8 @@ def panel(left: int, top: int, unit: str, curves: dict[str, list[float]], most: 
         parts.append(f'<text x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{value:,}</text>')
     for number, (name, values) in enumerate(curves.items()):
         length = len(values)
-        # Corners only: a step every ten seconds says all.
-        points = " ".join(f"{left + WIDTH * at / length:.1f},{bottom - HEIGHT * values[at] / most:.1f}" for at in range(0, length, 10))
+        # A point every half minute says all.
+        points = " ".join(f"{left + WIDTH * at / length:.1f},{bottom - HEIGHT * values[at] / most:.1f}" for at in range(0, length, 30))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.5"/>')
         parts.append(f'<text x="{left + 8 + 75 * number}" y="{top - 4}" fill="{COLOURS[name]}">{name}{" " + unit if unit and not number else ""}</text>')
     for minute in range(0, 66, 10):
