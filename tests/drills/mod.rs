@@ -45,7 +45,8 @@ fn service_on(directory: &TempDir, url: &str, settings: &str) -> Service {
 
 /// The same by a command of one's own.
 fn service_with(command: &mut Command, url: &str, settings: &str) -> Service {
-    let tables = format!("{{birthdays={{{settings}connect_timeout=1,query_timeout=1,url={url:?}}}}}");
+    let timeouts = if settings.contains("timeout=") { "" } else { "connect_timeout=1,query_timeout=1," };
+    let tables = format!("{{birthdays={{{settings}{timeouts}url={url:?}}}}}");
     Service::start(command.env("ROCKET_DATABASES", tables))
 }
 

