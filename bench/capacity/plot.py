@@ -4,6 +4,7 @@ from .simulation import Second
 
 WIDTH, HEIGHT, GAP, LEFT, TOP = 400, 150, 70, 60, 40
 COLOURS = {"asked": "#8a94a0", "answered": "#b3361e", "pods": "#b3361e", "gateways": "#2f6f9f", "nodes": "#3d3d3d"}
+DASHED = ' stroke-dasharray="6 4"'  # or it would hide the pods
 
 
 def picture(mornings: dict[str, list[Second]]) -> str:
@@ -32,8 +33,8 @@ def panel(left: int, top: int, unit: str, curves: dict[str, list[float]], most: 
         length = len(values)
         # A point every half minute says all.
         points = " ".join(f"{left + WIDTH * at / length:.1f},{bottom - HEIGHT * values[at] / most:.1f}" for at in range(0, length, 30))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.5"/>')
-        parts.append(f'<text x="{left + 8 + 75 * number}" y="{top - 4}" fill="{COLOURS[name]}">{name}{" " + unit if unit and not number else ""}</text>')
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.5"{DASHED if name == "nodes" else ""}/>')
+        parts.append(f'<text x="{left + 8 + 110 * number}" y="{top - 4}" fill="{COLOURS[name]}">{name}{" " + unit if unit and not number else ""}</text>')
     for minute in range(0, 66, 10):
         parts.append(f'<text x="{left + WIDTH * minute * 60 / length:.1f}" y="{bottom + 14}" text-anchor="middle">{minute}</text>')
     parts.append(f'<text x="{left + WIDTH}" y="{bottom + 28}" text-anchor="end">minutes</text>')
