@@ -1,4 +1,4 @@
-"""bench/run [compare | growth]: see bench/README.md."""
+"""bench/run [compare | growth | pod]: see bench/README.md."""
 
 import argparse
 import resource
@@ -6,12 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
-from . import compare, growth, systems
+from . import compare, growth, pod, systems
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description="Measures the service and its peers, and writes the report.")
-    parser.add_argument("what", nargs="?", choices=("compare", "growth"), default="compare")
+    parser.add_argument("what", nargs="?", choices=("compare", "growth", "pod"), default="compare")
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3, help="how often each system takes its turn (3)")
     parser.add_argument("--seconds", type=float, default=4, help="how long one load lasts (4)")
@@ -30,7 +30,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if not options.no_build:
         systems.build(options.cache)
-    {"compare": compare.run, "growth": growth.run}[options.what](options)
+    {"compare": compare.run, "growth": growth.run, "pod": pod.run}[options.what](options)
 
 
 main()

@@ -1,0 +1,54 @@
+"""Envoy as the mesh runs it around a pod: a gateway that speaks mTLS to a sidecar, which speaks to the service. Each writes the access
+log of production. It is the upstream build: without Istio's metrics filter, and nothing redirects packets, so it does less."""
+
+import json
+import subprocess
+from pathlib import Path
+
+FIELDS = {
+    "start_time": "START_TIME", "route": "ROUTE_NAME", "method": "REQ(:METHOD)", "protocol": "PROTOCOL", "status": "RESPONSE_CODE",
+    "flags": "RESPONSE_FLAGS", "details": "RESPONSE_CODE_DETAILS", "duration_ms": "DURATION", "bytes_received": "BYTES_RECEIVED",
+    "upstream_ms": "RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)", "bytes_sent": "BYTES_SENT", "request_id": "REQ(X-REQUEST-ID)",
+    "traceparent": "REQ(TRACEPARENT)", "upstream": "UPSTREAM_CLUSTER", "upstream_host": "UPSTREAM_HOST",
+}  # fmt: skip
+TYPE = "type.googleapis.com/envoy.extensions."
+
+
+def certificate(directory: Path) -> None:
+    """One that both ends show, and trust."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=pod"]
+    files = ["-keyout", str(directory / "key.pem"), "-out", str(directory / "certificate.pem")]
+    subprocess.run(["openssl", "req", "-x509", *key, *files], check=True, capture_output=True)
+
+
+def tls(directory: Path, side: str) -> dict:
+    pair = {"certificate_chain": {"filename": str(directory / "certificate.pem")}, "private_key": {"filename": str(directory / "key.pem")}}
+    common = {"tls_certificates": [pair], "validation_context": {"trusted_ca": {"filename": str(directory / "certificate.pem")}}}
+    more = {"require_client_certificate": True} if side == "Downstream" else {}
+    typed = {"@type": f"{TYPE}transport_sockets.tls.v3.{side}TlsContext", "common_tls_context": common, **more}
+    return {"transport_socket": {"name": "tls", "typed_config": typed}}
+
+
+def address(port: int) -> dict:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def command(program: Path, directory: Path, name: str, port: int, admin: int, upstream: int, tls_in: bool, tls_out: bool) -> list[str]:
+    """Listens on `port` and sends all to `upstream`."""
+    log = {"@type": f"{TYPE}access_loggers.file.v3.FileAccessLog", "path": str(directory / f"{name}-access.log"),
+           "log_format": {"json_format": {field: f"%{value}%" for field, value in FIELDS.items()}}}  # fmt: skip
+    routes = [{"name": "public", "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "7s"}}]
+    manager = {
+        "@type": f"{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "access_log": [{"name": "file", "typed_config": log}],
+        "http_filters": [{"name": "router", "typed_config": {"@type": f"{TYPE}filters.http.router.v3.Router"}}],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+    }
+    chain = {"filters": [{"name": "http", "typed_config": manager}], **(tls(directory, "Downstream") if tls_in else {})}
+    endpoints = {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]}
+    cluster = {"name": "upstream", "connect_timeout": "1s", "load_assignment": endpoints, **(tls(directory, "Upstream") if tls_out else {})}
+    listener = {"name": "in", "address": address(port), "filter_chains": [chain]}
+    file = directory / f"{name}.json"
+    file.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": {"listeners": [listener], "clusters": [cluster]}}))
+    return [str(program), "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
