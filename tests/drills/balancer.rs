@@ -1,6 +1,7 @@
 //! A small load balancer: new connections go, in turn, to the instances whose `/readyz` says 200.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,6 +15,7 @@ const PERIOD: Duration = Duration::from_millis(100);
 pub struct Balancer {
     pub address: SocketAddr,
     instances: Arc<Mutex<Vec<SocketAddr>>>,
+    refused: Arc<AtomicUsize>,
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -22,6 +24,7 @@ impl Balancer {
     pub fn start(instances: &[SocketAddr]) -> Self {
         let proxy = Proxy::start(instances[0]);
         let (address, instances) = (proxy.address, Arc::new(Mutex::new(instances.to_vec())));
+        let refused = proxy.refused.clone();
         let (watched, (stop, stopped)) = (instances.clone(), mpsc::channel());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -35,7 +38,12 @@ impl Balancer {
                 proxy.retarget(&ready.into_iter().flatten().collect::<Vec<_>>());
             }
         });
-        Self { address, instances, stop: Some(stop), thread: Some(thread) }
+        Self { address, instances, refused, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// How many connections it led to an instance that takes none.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
     }
 
     pub fn replace(&self, old: SocketAddr, new: SocketAddr) {

@@ -41,6 +41,8 @@ pub struct Proxy {
     pub address: SocketAddr,
     network: watch::Sender<Network>,
     accepted: Arc<AtomicUsize>,
+    /// Connections for which there was nobody to pass them on to. A client may hide that by trying again.
+    pub refused: Arc<AtomicUsize>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -50,20 +52,20 @@ impl Proxy {
         let (network, watched) = watch::channel(Network { targets: vec![target], fault: Fault::None, times: 0 });
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let counter = accepted.clone();
+        let (accepted, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counters = (accepted.clone(), refused.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 ready.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
-                    () = accept(listener, watched, &counter) => {}
+                    () = accept(listener, watched, counters) => {}
                     _ = stopped => {}
                 }
             });
         });
-        Self { address: started.recv().unwrap(), network, accepted, _stop: stop }
+        Self { address: started.recv().unwrap(), network, accepted, refused, _stop: stop }
     }
 
     pub fn set(&self, fault: Fault) {
@@ -84,7 +86,11 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, mut network: watch::Receiver<Network>, accepted: &AtomicUsize) {
+async fn accept(
+    listener: TcpListener,
+    mut network: watch::Receiver<Network>,
+    (accepted, refused): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+) {
     let address = listener.local_addr().unwrap();
     let mut listener = Some(listener);
     loop {
@@ -102,7 +108,7 @@ async fn accept(listener: TcpListener, mut network: watch::Receiver<Network>, ac
         tokio::select! {
             client = listener.as_ref().unwrap().accept() => {
                 let number = accepted.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(relay(client.unwrap().0, network.clone(), number));
+                tokio::spawn(relay(client.unwrap().0, network.clone(), number, refused.clone()));
             }
             changed = network.changed() => if changed.is_err() {
                 return;
@@ -111,7 +117,7 @@ async fn accept(listener: TcpListener, mut network: watch::Receiver<Network>, ac
     }
 }
 
-async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>, number: usize) {
+async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>, number: usize, refused: Arc<AtomicUsize>) {
     let Ok(Network { targets, times, .. }) =
         network.wait_for(|network| network.fault != Fault::BlackHole).await.map(|now| now.clone())
     else {
@@ -119,7 +125,10 @@ async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>, num
     };
     let reset = |client: &TcpStream| client.set_zero_linger().unwrap();
     let server = if targets.is_empty() { None } else { TcpStream::connect(targets[number % targets.len()]).await.ok() };
-    let Some(mut server) = server else { return reset(&client) };
+    let Some(mut server) = server else {
+        refused.fetch_add(1, Ordering::Relaxed);
+        return reset(&client);
+    };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
     {

@@ -36,6 +36,7 @@ fn a_rolling_restart_of_both_instances_fails_no_request() {
     load.wait_for(Kind::Save, Instant::now(), SOON);
     let record = load.stop();
     record.expect_no_failure();
+    assert_eq!(balancer.refused(), 0, "connections were led to an instance that had closed its door");
     record.expect_all_kept(&database.url());
     measured(
         "rolling restart",
