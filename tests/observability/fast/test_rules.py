@@ -73,3 +73,9 @@ def test_compose_gives_prometheus_the_same_rules():
     for file in (BASE / "rules").glob("*.yaml"):
         plain = subprocess.run(["sed", *edits, file], check=True, text=True, capture_output=True).stdout
         assert yaml.safe_load(plain) == yaml.safe_load(file.read_text())["spec"], file.name
+
+
+def test_compose_can_copy_its_configs_into_the_containers():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert "configs" in services["prometheus"]
+    assert [name for name, service in services.items() if "configs" in service and service.get("read_only")] == []

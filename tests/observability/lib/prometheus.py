@@ -21,8 +21,9 @@ class Api:
         return answer["data"]
 
     def firing(self) -> dict[str, dict]:
-        """Alerts by name."""
-        return {alert["labels"]["alertname"]: alert for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"}
+        """Alerts by name, and by window where one name has several."""
+        firing = (alert for alert in self.get("alerts")["alerts"] if alert["state"] == "firing")
+        return {f"{alert['labels']['alertname']} {alert['labels'].get('window', '')}".strip(): alert for alert in firing}
 
     def values(self, expression: str, start: float, end: float) -> list[float]:
         """Every value of every series between two moments."""

@@ -8,6 +8,7 @@ import math
 import re
 import tempfile
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from lib.service import PostgreSql, access_log, databases, eventually, fetch, se
 
 HEALTHY = 25
 OUTAGE = 170
-EXPECTED = {"DatabasePrimaryAway", "DatabaseReplicaAnswers", "BirthdayApiErrors"}
+EXPECTED = {"DatabasePrimaryAway", "DatabaseReplicaAnswers", *(f"BirthdayApiErrors {window}" for window in ("1h", "6h", "1d", "3d"))}
+PANELS = [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
 
 
 @dataclass
@@ -58,12 +60,29 @@ def live(folder: Path) -> Day:
         Load(address, people).save_all()
     replica = primary.standby(folder / "replica")
     with primary, replica, Exporters() as exporters, service(folder, databases(primary, replica)) as address:
-        with prometheus(folder, address, exporters.port) as api, Load(address, people) as load:
-            return watch(api, primary, load, folder, address)
+        with prometheus(folder, address, exporters.port) as api:
+            began = time.time()
+            with Load(address, people) as load:
+                alerts = outage(api, primary, load)
+            # its last answer is in the log by now, and in the last scrape
+            time.sleep(3)
+            ended = time.time()
+            found = api.get("query_exemplars", query="birthday_http_request_duration_seconds_bucket", start=began, end=ended)
+            return Day(
+                *alerts,
+                values={panel: api.values(panel[1], began, ended) for panel in PANELS},
+                unhealthy=[rule for rule in api.rules() if rule["health"] != "ok"],
+                targets=api.targets(),
+                exemplars={exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]},
+                load=load,
+                log=access_log(folder),
+                raw_log=(folder / "log").read_text(),
+                metrics=fetch(f"{address}/metrics"),
+            )
 
 
-def watch(api: Api, primary: PostgreSql, load: Load, folder: Path, address: str) -> Day:
-    began = time.time()
+def outage(api: Api, primary: PostgreSql, load: Load) -> tuple[dict, dict, dict]:
+    """The alerts before, during and after."""
     time.sleep(HEALTHY)
     before = api.firing()
 
@@ -76,24 +95,7 @@ def watch(api: Api, primary: PostgreSql, load: Load, folder: Path, address: str)
     primary.__enter__()
     eventually("the alert on the primary ends", lambda: "DatabasePrimaryAway" not in api.firing())
     eventually("saves are answered again", lambda: 204 in load.statuses[-10:])
-    time.sleep(3)
-
-    ended = time.time()
-    expressions = {(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]}
-    found = api.get("query_exemplars", query="birthday_http_request_duration_seconds_bucket", start=began, end=ended)
-    return Day(
-        before=before,
-        during=during,
-        after=api.firing(),
-        values={(title, expression): api.values(expression, began, ended) for title, expression in expressions},
-        unhealthy=[rule for rule in api.rules() if rule["health"] != "ok"],
-        targets=api.targets(),
-        exemplars={exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]},
-        load=load,
-        log=access_log(folder),
-        raw_log=(folder / "log").read_text(),
-        metrics=fetch(f"{address}/metrics"),
-    )
+    return before, during, api.firing()
 
 
 def test_everything_is_scraped_and_no_rule_fails(day):
@@ -101,13 +103,19 @@ def test_everything_is_scraped_and_no_rule_fails(day):
     assert day.unhealthy == []
 
 
-def test_nothing_of_it_rings_before_the_outage(day):
-    assert not EXPECTED & day.before.keys(), day.before
+def others(names) -> set[str]:
+    """What should not ring. A machine that does other things may be too slow for the objective of 50 ms."""
+    return {name for name in names if name not in EXPECTED and not name.startswith("BirthdayApiSlow")}
 
 
-def test_the_outage_rings(day):
-    assert EXPECTED <= day.during.keys(), {name: seconds for name, (seconds, _) in day.during.items()}
-    print({name: f"{seconds:.0f} s" for name, (seconds, _) in day.during.items()})
+def test_nothing_rings_before_the_outage(day):
+    assert not EXPECTED & day.before.keys() and not others(day.before), day.before
+
+
+def test_the_outage_rings_and_nothing_else(day):
+    seconds = {name: round(seconds) for name, (seconds, _) in day.during.items()}
+    print(f"\nseconds from the outage to the alert: {seconds}")
+    assert EXPECTED <= day.during.keys() and not others(day.during), seconds
     # not sooner than a failover takes
     assert day.during["DatabasePrimaryAway"][0] > 110
 
@@ -123,9 +131,6 @@ def test_the_alert_on_the_primary_ends_with_its_return(day):
     assert "DatabasePrimaryAway" not in day.after
 
 
-PANELS = [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
-
-
 @pytest.mark.parametrize(("title", "expression"), PANELS, ids=[f"{title}-{number}" for number, (title, _) in enumerate(PANELS)])
 def test_every_panel_has_data(day, title, expression):
     values = day.values[title, expression]
@@ -133,11 +138,12 @@ def test_every_panel_has_data(day, title, expression):
 
 
 def test_the_dashboard_shows_the_outage(day):
-    shown = {title: max(values, default=0) for (title, _), values in day.values.items() if all(map(math.isfinite, values))}
-    assert shown["Pods that cannot reach it"] == 1
-    assert shown["Faults"] > 0 and shown["How requests fared then"] > 0 and shown["Alerts"] > 0
-    answered = next(values for (title, _), values in day.values.items() if title == "Without an error, 1 h")
-    assert max(answered) > 0.99 > min(answered)
+    peaks = defaultdict(list)
+    for (title, _), values in day.values.items():
+        peaks[title] += filter(math.isfinite, values)
+    assert max(peaks["Pods that cannot reach it"]) == 1
+    assert max(peaks["Faults"]) > 0 and max(peaks["How requests fared then"]) > 0 and max(peaks["Alerts"]) > 0
+    assert max(peaks["Without an error, 1 h"]) > 0.99 > min(peaks["Without an error, 1 h"])
 
 
 def test_traces_of_the_load_are_found_beside_the_latency(day):
@@ -146,7 +152,7 @@ def test_traces_of_the_load_are_found_beside_the_latency(day):
 
 def test_every_request_is_in_the_log_and_no_name_or_date_is(day):
     requests = [line for line in day.log if line.get("message") == "request"]
-    assert sum(line["route"].startswith("/hello/") for line in requests) >= len(day.load.statuses) > 500
+    assert sum(line["route"].startswith("/hello/") for line in requests) == len(day.load.statuses) > 500
     assert {200, 204, 404, 503} <= {line["status"] for line in requests}
     assert all(line["duration_ms"] >= 0 for line in requests) and day.load.traces & {line.get("trace_id") for line in requests}
     people = day.load.people
