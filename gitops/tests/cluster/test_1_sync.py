@@ -80,18 +80,18 @@ def test_a_commit_that_does_not_render_changes_nothing(repository, environment):
 
 
 def test_a_commit_that_the_api_server_refuses_changes_nothing_and_its_retries_do_not_hold_up_a_revert(repository, environment):
-    """A limit below its request fits the schema. Argo CD tries the whole sync in a dry run, and again and again."""
+    """A limit below its request fits the schema. The migration's Job is the first to be refused, and nothing comes after it."""
     before, deployment = images(), c.get("deployment", "birthday-api", c.NAMESPACE)["metadata"]["generation"]
 
     def refused():
         sync = c.application("birthday-api")["status"]["operationState"]
-        found = [r for r in sync.get("syncResult", {}).get("resources", []) if r.get("status") == "SyncFailed"]
-        return sync.get("retryCount", 0) > 0 and [r["message"] for r in found if r["kind"] == "Deployment"]
+        found = sync.get("syncResult", {}).get("resources", [])
+        return sync.get("retryCount", 0) > 0 and [r["message"] for r in found if r.get("status") == "SyncFailed"]
 
     mistake = "resources: {limits: {memory: 32Mi}}\n\ncanary:\n"
     with repository.mistake("Limit below its request", VALUES.format(environment), "canary:\n", mistake):
         c.refresh("birthday-api")
-        message = c.eventually("the API server refuses the Deployment", refused, 60)[0]
+        message = c.eventually("the API server refuses the commit", refused, 60)[0]
         assert "less than or equal to memory limit" in message
         assert c.get("deployment", "birthday-api", c.NAMESPACE)["metadata"]["generation"] == deployment
         assert images() == before
