@@ -27,6 +27,8 @@ syncPolicy:
   automated: {prune: true, selfHeal: true}
   retry:
     limit: 10
+    # a revert must not wait until the commit that it reverts has been tried ten times
+    refresh: true
     backoff: {duration: 10s, factor: 2, maxDuration: 3m}
   syncOptions:
     - ServerSideApply=true

@@ -23,14 +23,14 @@ def test_render_prints_the_applications_that_argo_cd_makes(applications):
 
 
 def test_each_wave_waits_until_the_one_before_is_healthy(applications):
-    made, healthy = {}, {}
+    made, synced = {}, {}
     for app in applications:
         live, wave = c.application(app["metadata"]["name"]), render.wave(app)
         made.setdefault(wave, []).append(at(live["metadata"]["creationTimestamp"]))
-        healthy.setdefault(wave, []).append(at(live["status"]["operationState"]["startedAt"]))
+        synced.setdefault(wave, []).append(min(at(sync["deployedAt"]) for sync in live["status"]["history"]))
     waves = sorted(made)
     for before, after in zip(waves, waves[1:]):
-        assert max(healthy[before]) <= min(made[after]), f"wave {after} began before wave {before} was synced"
+        assert max(synced[before]) <= min(made[after]), f"wave {after} began before wave {before} was synced"
 
 
 def test_secrets_are_there_before_the_migration_that_needs_them():
@@ -54,11 +54,9 @@ def test_a_deleted_object_returns():
 
 
 def test_an_object_removed_from_git_is_pruned_and_a_revert_brings_it_back(repository):
-    repository.edit("gitops/platform/policies/base/kustomization.yaml", "  - quota.yaml\n", "")
-    repository.commit("Remove the quota")
-    c.refresh("policies")
-    c.eventually("the quota is gone", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE) is None, 90)
-    repository.revert()
+    with repository.mistake("Remove the quota", "gitops/platform/policies/base/kustomization.yaml", "  - quota.yaml\n", ""):
+        c.refresh("policies")
+        c.eventually("the quota is gone", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE) is None, 90)
     c.refresh("policies")
     c.eventually("the quota is back", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE), 90)
 
@@ -67,20 +65,39 @@ def test_a_commit_that_does_not_render_changes_nothing(repository, environment):
     before = images()
     values = VALUES.format(environment)
     digest = next(line for line in (repository.folder / values).read_text().splitlines() if "digest:" in line)
-    repository.edit(values, digest, "  digest: latest")
-    repository.commit("Break the image")
-    c.refresh("birthday-api")
 
     def refused():
         conditions = c.application("birthday-api").get("status", {}).get("conditions", [])
         return [x["message"] for x in conditions if x["type"] == "ComparisonError"]
 
-    message = c.eventually("Argo CD refuses the commit", refused, 60)[0]
-    assert "digest" in message
-    assert images() == before
-    repository.revert()
+    with repository.mistake("Break the image", values, digest, "  digest: latest"):
+        c.refresh("birthday-api")
+        message = c.eventually("Argo CD refuses the commit", refused, 60)[0]
+        assert "digest" in message
+        assert images() == before
     c.refresh("birthday-api")
     c.eventually("a revert works", lambda: c.states(c.application("birthday-api")) == ("Synced", "Healthy"), 120)
+
+
+def test_a_commit_that_the_api_server_refuses_changes_nothing_and_its_retries_do_not_hold_up_a_revert(repository, environment):
+    """A limit below its request fits the schema. The migration's Job is the first to be refused, and nothing comes after it."""
+    before, deployment = images(), c.get("deployment", "birthday-api", c.NAMESPACE)["metadata"]["generation"]
+
+    def refused():
+        sync = c.application("birthday-api")["status"]["operationState"]
+        found = sync.get("syncResult", {}).get("resources", [])
+        return sync.get("retryCount", 0) > 0 and [r["message"] for r in found if r.get("status") == "SyncFailed"]
+
+    mistake = "resources: {limits: {memory: 32Mi}}\n\ncanary:\n"
+    with repository.mistake("Limit below its request", VALUES.format(environment), "canary:\n", mistake):
+        c.refresh("birthday-api")
+        message = c.eventually("the API server refuses the commit", refused, 60)[0]
+        assert "less than or equal to memory limit" in message
+        assert c.get("deployment", "birthday-api", c.NAMESPACE)["metadata"]["generation"] == deployment
+        assert images() == before
+    c.refresh("birthday-api")
+    c.eventually("a revert works", lambda: c.states(c.application("birthday-api")) == ("Synced", "Healthy"), 90)
+    assert images() == before
 
 
 def images() -> set[str]:

@@ -30,8 +30,18 @@ def evict(pod: dict) -> bool:
     return True
 
 
-def test_six_pods_are_two_in_each_zone():
-    c.eventually("2/2/2", lambda: zone_counts() == [2, 2, 2], 120)
+def test_six_pods_are_two_in_each_zone_even_where_the_scheduler_would_rather_not():
+    """Alone in three equal zones six pods would be even without a rule."""
+    c.eventually("six pods", lambda: len(names()) == 6, 120)
+    assert zone_counts() == [2, 2, 2]
+    before = names()
+    c.kubectl("taint", "node", "fake-3", "test/unloved=:PreferNoSchedule")
+    try:
+        c.kubectl("delete", "pod", "-n", c.NAMESPACE, *before)
+        c.eventually("six other pods", lambda: len(names()) == 6 and not names() & before, 120)
+        assert zone_counts() == [2, 2, 2]
+    finally:
+        c.kubectl("taint", "node", "fake-3", "test/unloved-")
 
 
 def test_the_budget_lets_one_zone_go_and_not_a_pod_more():

@@ -1,5 +1,6 @@
 """A cluster under test: kubectl as functions, and the stand-ins for what a cluster without containers lacks."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -108,6 +109,16 @@ class Repository:
     def revert(self) -> str:
         self.git("revert", "--no-edit", "HEAD")
         return self.git("rev-parse", "HEAD")
+
+    @contextlib.contextmanager
+    def mistake(self, message: str, path: str, old: str, new: str):
+        """A commit that is reverted at the end, whatever became of it."""
+        self.edit(path, old, new)
+        self.commit(message)
+        try:
+            yield
+        finally:
+            self.revert()
 
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.folder / path

@@ -38,9 +38,11 @@ def flagger_virtual_service(canary: dict, primary: int = 100) -> dict:
         {"destination": {"host": "birthday-api-primary"}, "weight": primary},
         {"destination": {"host": "birthday-api-canary"}, "weight": 100 - primary},
     ]
-    http = {"route": route, "timeout": service["timeout"], "retries": service["retries"]}
+    http = [{"route": route, "timeout": service["timeout"], "retries": service["retries"]}]
+    if match := canary["spec"]["analysis"].get("match"):
+        http = [{**http[0], "match": match}, {**http[0], "route": route[:1]}]
     metadata = {"name": "birthday-api", "namespace": "birthday-api"}
-    return {"apiVersion": "networking.istio.io/v1alpha3", "kind": "VirtualService", "metadata": metadata, "spec": {"http": [http]}}
+    return {"apiVersion": "networking.istio.io/v1alpha3", "kind": "VirtualService", "metadata": metadata, "spec": {"http": http}}
 
 
 def service_entry(host: str, port: int, target: int, endpoints: list[str], target_ports: dict | None = None) -> dict:

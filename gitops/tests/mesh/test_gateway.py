@@ -1,5 +1,6 @@
 """What the outside can reach, and what the gateway does when the service is slow, gone or overrun."""
 
+import copy
 import http.client
 import json
 import socket
@@ -92,19 +93,32 @@ def test_the_policy_of_git_holds_beside_flaggers_empty_rule(gateway, istiod, ver
     assert cluster["connect_timeout"] == "1s"
 
 
-def test_a_new_version_gets_its_share_by_weight(ask, istiod, canary, gateway):
-    istiod.write("flagger", [mesh.flagger_virtual_service(canary, primary=50)])
+@pytest.fixture
+def shares(ask, istiod, canary, gateway):
+    """How many of 60 requests the stable and the new version get."""
 
-    def shares():
+    def ask_all(headers: dict | None = None) -> tuple[int, ...]:
         gateway.post("/reset_counters")
         for _ in range(60):
-            assert ask("GET", "/openapi.json").status == 200
-        return [gateway.stat(f"birthday-api-{v}.birthday-api.svc.cluster.local;.upstream_rq_total") for v in ("primary", "canary")]
+            assert ask("GET", "/openapi.json", headers=headers).status == 200
+        return tuple(gateway.stat(f"birthday-api-{v}.birthday-api.svc.cluster.local;.upstream_rq_total") for v in ("primary", "canary"))
 
-    try:
-        mesh.wait("both get their share", lambda: min(shares()) > 10, 30)
-    finally:
-        istiod.write("flagger", [mesh.flagger_virtual_service(canary)])
+    yield ask_all
+    istiod.write("flagger", [mesh.flagger_virtual_service(canary)])
+
+
+def test_a_new_version_gets_its_share_by_weight(shares, istiod, canary):
+    istiod.write("flagger", [mesh.flagger_virtual_service(canary, primary=50)])
+    mesh.wait("both get their share", lambda: min(shares()) > 10, 30)
+
+
+def test_only_requests_with_the_header_get_the_new_version(shares, istiod, canary):
+    by_header = copy.deepcopy(canary)
+    by_header["spec"]["analysis"]["match"] = [{"headers": {"x-birthday-canary": {"exact": "always"}}}]
+    istiod.write("flagger", [mesh.flagger_virtual_service(by_header, primary=0)])
+    mesh.wait("with the header", lambda: shares({"x-birthday-canary": "always"}) == (0, 60), 30)
+    assert shares() == (60, 0)
+    assert shares({"x-birthday-canary": "never"}) == (60, 0)
 
 
 def test_access_logs_name_routes_and_never_people(ask, gateway):
