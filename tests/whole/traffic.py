@@ -39,8 +39,15 @@ class Balancer:
         self.ready.pop(address)
 
     def close(self) -> None:
+        self._do(self._end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
+
+    async def _end(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _do(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
@@ -90,14 +97,19 @@ async def pass_on(reader, writer) -> None:
 
 
 class Steady(Load):
-    """Each client saves its names one after the other, over and over, and looks each up; every save has a date of its own, later
-    than all before it, so that what is read back tells which save it was."""
+    """Each client saves a name that nobody had, which nobody saves again: lost is lost. Then it saves one of its twenty others once
+    more; every save has a date of its own, later than all before it, so that what is read back tells which save it was."""
 
     def _run(self, letter: str):
         client = Client(self.port, keep_alive=True)
-        for name in itertools.cycle(list(itertools.islice(names(letter), 20))):
-            self._record(client, "PUT", name, date.fromordinal(next(DAYS)).isoformat())
-            self._record(client, "GET", name)
+        new = names(letter)
+        known = itertools.cycle(list(itertools.islice(new, 20)))
+        saved = set()
+        for name in itertools.chain.from_iterable(zip(new, known)):
+            if self._record(client, "PUT", name, date.fromordinal(next(DAYS)).isoformat()).saved:
+                saved.add(name)
+            if name in saved:
+                self._record(client, "GET", name)
             if self.over.wait(self.pause):
                 return
 
