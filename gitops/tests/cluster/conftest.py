@@ -47,7 +47,7 @@ def applications(environment, bridge) -> list[dict]:
     return render.applications(environment, {**bridge["annotations"], **bridge["labels"]})
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def charts(applications, tmp_path_factory):
     """Every chart at its URL; prints which are real."""
     folder = tmp_path_factory.mktemp("charts")

@@ -137,11 +137,11 @@ def run_functions():
             package.flush()
             done = subprocess.run(
                 [sys.executable, os.environ["LAMBDA_RUNTIME"], package.name, function.handler],
-                env=aws | function.environment_vars, input=body or b"{}", stdout=subprocess.PIPE, timeout=function.timeout,
+                env=aws | function.environment_vars, input=body or "{}", text=True, stdout=subprocess.PIPE, timeout=function.timeout,
             )  # fmt: skip
         if done.returncode:
             response_headers["x-amz-function-error"] = "Unhandled"
-        return done.stdout
+        return done.stdout.encode()
 
     LambdaSimpleBackend.invoke = invoked
 
