@@ -4,9 +4,8 @@ That what is named exists, with those flags and on those objects, is tested for 
 
 import re
 
-from runbooks import ALL, FOLDER, commands, text_of
+from runbooks import ALL, FOLDER, UNREHEARSED, commands, text_of
 
-WORD = "**Unrehearsed:**"
 # program, and the word that tells what it does
 TOLD_APART_BY = {
     "aws": r"aws ([a-z0-9-]+)", "kubectl": r"kubectl (rollout \w+|[a-z-]+)", "terraform": r"terraform (?:-\S+ )*([a-z-]+)", "argocd": r"argocd (app \w+)",
@@ -34,16 +33,12 @@ def unrehearsed(runbook: str) -> list[str]:
 
 def line(runbook: str) -> str:
     names = ", ".join(f"`{unit}`" for unit in unrehearsed(runbook))
-    return f"{WORD} {names}." if names else ""
-
-
-def without_line(text: str) -> str:
-    return re.sub(rf"\n*{re.escape(WORD)}[^\n]*\n*\Z", "\n", text)
+    return f"{UNREHEARSED} {names}." if names else ""
 
 
 def with_line(runbook: str) -> str:
-    body = without_line(text_of(runbook))
-    return f"{body.rstrip()}\n\n{line(runbook)}\n" if line(runbook) else body
+    text = text_of(runbook)
+    return f"{text.rstrip()}\n\n{line(runbook)}\n" if line(runbook) else text
 
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/runbooks"
 ALL = sorted(file.stem for file in FOLDER.glob("*.md"))
+# what the last line of a runbook begins with: rehearsed.py writes it
+UNREHEARSED = "**Unrehearsed:**"
 # of kubectl, those that take a value as the next word
 WITH_VALUE = {"-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by"}
 
 
 def text_of(runbook: str) -> str:
-    return (FOLDER / f"{runbook}.md").read_text()
+    """Without the line that names what no test has run."""
+    return re.sub(rf"\n*{re.escape(UNREHEARSED)}[^\n]*\n*\Z", "\n", (FOLDER / f"{runbook}.md").read_text())
 
 
 def blocks(runbook: str, language: str = "sh") -> list[str]:

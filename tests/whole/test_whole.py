@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 import time
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import names
 from fleet import digest, serving
 from lib import cluster as c
+from runbooks import ALL, Kubectl, commands
 from secrets_manager import current, rotate
 from traffic import failed, how, lost, summary
 
@@ -88,6 +90,24 @@ def test_every_name_in_the_cluster_is_one_that_terraform_made(chain, applied, bo
         [role] = [r for r in stack.all("aws_iam_role") if r["arn"] == place.value]
         assert f'"{names.service_account(kind, where)}"' in role["assume_role_policy"], place
     chain.saw(f"roles       {len(roles)} service accounts carry a role that trusts exactly them")
+
+
+def test_the_cluster_answers_what_the_runbooks_ask_it(chain, installed):
+    """Questions are asked, changes are tried (`--dry-run=server`); restarts cannot be tried."""
+    values = {"$application": "birthday-api", "$zone": "eu-west-1a", "<pod>": c.serving_pods()[0]["metadata"]["name"], "$X": "now"}
+    asked, tried = set(), set()
+    for command in (command for runbook in ALL for command in commands(runbook, "kubectl")):
+        for name, value in values.items():
+            command = command.replace(name, value)
+        words = shlex.split(command)[1:]
+        if Kubectl.parse(words).verb in ("get", "describe") and "istio-ca-secret" not in words:  # istiod would have made it
+            asked.add(tuple(words))
+        elif Kubectl.parse(words).verb in ("annotate", "cordon", "delete", "drain", "patch", "uncordon") and len(words) > 1:
+            tried.add((*words, "--dry-run=server"))
+    assert len(asked) > 30 and len(tried) > 5
+    for words in sorted(asked | tried):
+        c.kubectl(*words)
+    chain.saw(f"runbooks    {len(asked)} questions to kubectl are answered, {len(tried)} changes would be accepted")
 
 
 def test_the_migration_runs_as_the_job_says(chain, fleet, servers):
