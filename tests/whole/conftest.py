@@ -99,7 +99,8 @@ def read_secret(client):  # noqa: F811
 
     def read(reference: dict) -> str:
         try:
-            return json.loads(manager.get_secret_value(SecretId=reference["key"])["SecretString"])[reference["property"]]
+            found = manager.get_secret_value(SecretId=reference["key"], VersionStage="AWSCURRENT")
+            return json.loads(found["SecretString"])[reference["property"]]
         except ClientError as error:
             raise RuntimeError(error) from error  # external-secrets tries again, too
 

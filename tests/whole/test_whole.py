@@ -189,6 +189,7 @@ def test_the_passwords_rotate_under_load(chain, load, phases, client, applied, f
         rotate(function, manager, arns["application"])
         assert current(manager, arns["application"])["username"] == user
         began = time.monotonic()
+        c.eventually("the Secret follows", lambda: username("birthday-api-database") == user, 60, every=0.2)
         c.eventually(f"every session is {user}'s", lambda: sessions(servers) == {f"{user} t"}, 60, every=0.2)
         chain.saw(f"Lambda      four steps: {user} is current; {time.monotonic() - began:.1f} s later the mounted files were swapped and all sessions were its")
     rotate(function, manager, arns["owner"])
