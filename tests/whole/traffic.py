@@ -124,15 +124,15 @@ def how(event: Event) -> str:
 
 def lost(events: list[Event], kept: dict[str, str]) -> list[str]:
     """Names of which neither the last acknowledged date nor one that was tried after it is kept."""
-    last: dict[str, Event] = {}
+    tried: dict[str, list[Event]] = {}
     for event in events:
-        if event.saved:
-            last[event.name] = max(event, last.get(event.name, event), key=lambda e: e.sent)
+        if event.method == "PUT":
+            tried.setdefault(event.name, []).append(event)
     found = []
-    for name, saved in last.items():
-        later = {e.born for e in events if e.name == name and e.method == "PUT" and e.sent > saved.sent}
-        if kept.get(name) not in {saved.born} | later:
-            found.append(f"{name}: acknowledged {saved.born}, kept {kept.get(name)}")
+    for name, saves in tried.items():
+        last = max((i for i, event in enumerate(saves) if event.saved), default=None)
+        if last is not None and kept.get(name) not in {event.born for event in saves[last:]}:
+            found.append(f"{name}: acknowledged {saves[last].born}, kept {kept.get(name)}")
     return found
 
 
