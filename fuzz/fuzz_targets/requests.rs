@@ -2,6 +2,7 @@
 #![no_main]
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 
 use birthday_api::config::Settings;
 use birthday_api::http::Clock;
@@ -41,7 +42,8 @@ enum Path<'a> {
 }
 
 struct Service {
-    client: Client,
+    /// Left as it is when the fuzzer exits: the runtime that would stop it is gone by then.
+    client: ManuallyDrop<Client>,
     _directory: TempDir,
 }
 
@@ -55,7 +57,7 @@ fn start() -> Service {
     let (figment, settings) = Settings::load(&figment).expect("the settings are good");
     let clock = Clock::new(|| "2026-11-23T12:00:00Z".parse().expect("a time"));
     let client = Client::untracked(birthday_api::rocket(figment, settings, clock)).expect("the service starts");
-    Service { client, _directory: directory }
+    Service { client: ManuallyDrop::new(client), _directory: directory }
 }
 
 /// Everything but letters and digits, so that any text can stand in a path.
