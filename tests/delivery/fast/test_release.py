@@ -101,6 +101,12 @@ def test_with_a_key_nothing_is_asked_of_the_world(clone, registry, tools, comman
     assert "--key awskms:///alias/images" in tools.calls("cosign")[-1] and "identity" not in tools.calls("cosign")[-1]
 
 
+@pytest.mark.parametrize(("command", "half"), [("sign", "key"), ("verify", "pub")])
+def test_a_key_in_a_file_has_its_public_half_beside_it(clone, registry, tools, command, half):
+    clone.run("scripts/signature", command, "sha256:" + "1" * 64, SIGNING_KEY="keys/cosign.key")
+    assert f"--key keys/cosign.{half}" in tools.calls("cosign")[-1]
+
+
 def test_without_a_key_the_workflow_on_main_is_who_must_have_signed(clone, tools):
     digest = "sha256:" + "1" * 64
     clone.run("scripts/signature", "verify", digest, GITHUB_REPOSITORY="owner/name")
