@@ -139,7 +139,8 @@ def lost(events: list[Event], kept: dict[str, str]) -> list[str]:
 def summary(events: list[Event]) -> str:
     """One line of the table."""
     saves = sorted(e.ended for e in events if e.saved)
-    pause = max((b - a for a, b in zip(saves, saves[1:])), default=0.0)
+    began = [min(e.sent for e in events)] if events else []
+    pause = max((b - a for a, b in zip(began + saves, saves)), default=0.0)
     failures = Counter(how(e) for e in events if failed(e))
     by_replica = sum(1 for e in events if e.answer and "birthday-source" in e.answer.headers)
     slowest = max((e.ended - e.sent for e in events), default=0.0)
