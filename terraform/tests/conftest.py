@@ -114,6 +114,19 @@ def aws(folder):
 
 
 @pytest.fixture(scope="session")
+def client(aws):
+    """boto3's client of a service of the double."""
+
+    def make(service, region="eu-west-1"):
+        return boto3.client(
+            service, region, endpoint_url=aws["AWS_ENDPOINT_URL"],
+            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"], aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def bootstrap(tree, aws):
     root = Root(tree, "bootstrap", aws)
     root.init()

@@ -19,8 +19,8 @@ NOBODY = 65534  # PostgreSQL refuses to run as root.
 MASTER = {"username": "birthday_admin", "password": "the-masters-password"}
 
 
-def write_certificates(folder, host="localhost"):
-    """A certificate authority and the server's certificate for one host name."""
+def write_certificates(folder, *hosts):
+    """A certificate authority and the server's certificate for these host names."""
     now = datetime.now(timezone.utc)
     keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("authority", "server")}
     names = {name: x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in keys}
@@ -37,7 +37,7 @@ def write_certificates(folder, host="localhost"):
             .add_extension(x509.BasicConstraints(ca=name == "authority", path_length=None), critical=True)
         )
         if name == "server":
-            made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
         return made.sign(keys["authority"], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     (folder / "ca.pem").write_bytes(certificate("authority"))
@@ -60,7 +60,7 @@ class Server:
         return [self.native / "bin" / name, *arguments], as_nobody | {"cwd": self.folder} | options
 
     def start(self):
-        write_certificates(self.folder)
+        write_certificates(self.folder, "localhost")
         (self.folder / "superuser").write_text("the-superusers-password")
         if os.getuid() == 0:
             for path in (self.folder, *self.folder.glob("*.*"), self.folder / "superuser"):

@@ -11,7 +11,6 @@ import time
 import urllib.request
 import zipfile
 
-import boto3
 import pytest
 
 from conftest import TERRAFORM, summary
@@ -27,17 +26,6 @@ STATEFUL = {
     "aws_db_instance", "aws_eks_cluster", "aws_kms_key", "aws_secretsmanager_secret", "aws_vpc", "aws_subnet", "aws_lb",
     "aws_eks_node_group", "aws_cloudwatch_log_group", "aws_db_parameter_group", "aws_eks_addon",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def client(aws):
-    def make(service, region="eu-west-1"):
-        return boto3.client(
-            service, region, endpoint_url=aws["AWS_ENDPOINT_URL"],
-            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"], aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
-        )  # fmt: skip
-
-    return make
 
 
 def applied(tree, aws, environment, **start):

@@ -62,6 +62,7 @@ class Event:
     name: str
     answer: Answer | None
     error: str = ""
+    born: str = BORN
 
     @property
     def saved(self) -> bool:
@@ -102,13 +103,13 @@ class Load:
             if self.over.wait(self.pause):
                 return
 
-    def _record(self, client: Client, method: str, name: str) -> Event:
+    def _record(self, client: Client, method: str, name: str, born: str = BORN) -> Event:
         sent = time.time()
         try:
-            answer, error = (client.save(name) if method == "PUT" else client.find(name)), ""
+            answer, error = (client.save(name, born) if method == "PUT" else client.find(name)), ""
         except (OSError, http.client.HTTPException) as failure:
             answer, error = None, repr(failure)
-        event = Event(sent, time.time(), method, name, answer, error)
+        event = Event(sent, time.time(), method, name, answer, error, born)
         self.events.append(event)
         return event
 

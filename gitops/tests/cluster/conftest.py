@@ -28,12 +28,26 @@ def repository() -> c.Repository:
 
 
 @pytest.fixture(scope="session")
-def applications(environment) -> list[dict]:
-    secret = render.bridge(environment, render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
-    return render.applications(environment, secret)
+def bridge(environment) -> dict:
+    """What `terraform output -json bridge` prints; here the example's values."""
+    file = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
+    secret = next(s for s in yaml.safe_load_all(file.read_text()) if s["metadata"]["labels"]["environment"] == environment)
+    labels = {k: v for k, v in secret["metadata"]["labels"].items() if "/" not in k}
+    return {"labels": labels, "annotations": secret["metadata"]["annotations"]}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
+def read_secret():
+    """What Secrets Manager answers to a remoteRef."""
+    return lambda reference: "made-by-the-test"
+
+
+@pytest.fixture(scope="session")
+def applications(environment, bridge) -> list[dict]:
+    return render.applications(environment, {**bridge["annotations"], **bridge["labels"]})
+
+
+@pytest.fixture(scope="session")
 def charts(applications, tmp_path_factory):
     """Every chart at its URL; prints which are real."""
     folder = tmp_path_factory.mktemp("charts")
@@ -73,22 +87,16 @@ def argo_cd(applications):
 
 
 @pytest.fixture(scope="session")
-def installed(environment, charts, argo_cd, tmp_path_factory, monitoring):
+def installed(environment, bridge, read_secret, charts, argo_cd, tmp_path_factory, monitoring):
     """gitops/bootstrap/install, then everything Synced and Healthy; Flagger joins as soon as Argo CD has made its CRD."""
     folder = tmp_path_factory.mktemp("installed")
-    secret = next(
-        s
-        for s in yaml.safe_load_all((render.GITOPS / "bootstrap" / "cluster-secret.example.yaml").read_text())
-        if s["metadata"]["labels"]["environment"] == environment
-    )
-    labels = {k: v for k, v in secret["metadata"]["labels"].items() if "/" not in k}
-    bridge = folder / "bridge.json"
-    bridge.write_text(json.dumps({"labels": labels, "annotations": secret["metadata"]["annotations"]}))
+    printed = folder / "bridge.json"
+    printed.write_text(json.dumps(bridge))
     install = Path(os.environ["GITOPS_REPOSITORY"]) / "gitops" / "bootstrap" / "install"
     with contextlib.ExitStack() as running:
-        running.callback(c.SecretsOperator().close)
+        running.callback(c.SecretsOperator(read_secret).close)
         for _ in range(2):  # safe to repeat
-            subprocess.run([install, environment, "--bridge", bridge, "--argo-cd", "none"], check=True, timeout=120)
+            subprocess.run([install, environment, "--bridge", printed, "--argo-cd", "none"], check=True, timeout=120)
         c.eventually("the Application flagger is healthy", lambda: c.states(c.application("flagger")) == ("Synced", "Healthy"), 600)
         flagger = c.Flagger(Path(shutil.which("flagger")), monitoring, folder)
         running.callback(flagger.close)

@@ -128,9 +128,11 @@ class Repository:
 
 
 class SecretsOperator:
-    """Plays external-secrets: makes the Secret of each ExternalSecret and reports it ready, as the operator does."""
+    """Plays external-secrets: makes the Secret of each ExternalSecret, keeps it up to date and reports it ready, as the operator
+    does. `read` says what a remoteRef leads to."""
 
-    def __init__(self):
+    def __init__(self, read):
+        self.read, self.made = read, {}
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -140,26 +142,29 @@ class SecretsOperator:
             try:
                 for kind in ("clustersecretstores.external-secrets.io", "externalsecrets.external-secrets.io"):
                     for found in items(kind):
-                        if not found.get("status", {}).get("conditions"):
-                            self.serve(kind, found)
+                        self.serve(kind, found)
             except (RuntimeError, subprocess.TimeoutExpired):
                 continue  # the CRD or the server is not there yet, or no longer
 
     def serve(self, kind: str, found: dict) -> None:
         name, namespace = found["metadata"]["name"], found["metadata"].get("namespace")
         where = ["-n", namespace] if namespace else []
+        values = {d["secretKey"]: self.read(d["remoteRef"]) for d in found["spec"].get("data", [])}
+        if found.get("status", {}).get("conditions") and self.made.get((kind, name)) == values:
+            return
         if namespace:
             secret = {
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {"name": name, "namespace": namespace},
-                "stringData": {d["secretKey"]: "made-by-the-test" for d in found["spec"]["data"]},
+                "stringData": values,
             }
             kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(secret))
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         condition = {"type": "Ready", "status": "True", "reason": "Valid", "message": "", "lastTransitionTime": now}
         patch = json.dumps({"status": {"conditions": [condition]}})
         kubectl("patch", kind, name, *where, "--subresource=status", "--type=merge", "-p", patch)
+        self.made[kind, name] = values
 
     def close(self) -> None:
         self.stop.set()

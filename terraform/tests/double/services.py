@@ -1,7 +1,10 @@
 """Smaller gaps of the other services."""
 
 import json
+import os
+import subprocess
 import sys
+import tempfile
 
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.ec2.models import launch_templates, security_groups
@@ -122,8 +125,29 @@ def leave_rotation_to_the_caller():
     SecretsManagerBackend.rotate_secret = rotate
 
 
+def run_functions():
+    """Lambda: the program LAMBDA_RUNTIME runs the uploaded package, with the function's settings and this double as AWS."""
+
+    def invoked(self, function_name, qualifier, body, headers, response_headers):
+        function = self.get_function(function_name, qualifier)
+        aws = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{sys.argv[1]}"}
+        aws |= {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "LAMBDA_"))}
+        with tempfile.NamedTemporaryFile(suffix=".zip") as package:
+            package.write(function.code_bytes)
+            package.flush()
+            done = subprocess.run(
+                [sys.executable, os.environ["LAMBDA_RUNTIME"], package.name, function.handler],
+                env=aws | function.environment_vars, input=body or "{}", text=True, stdout=subprocess.PIPE, timeout=function.timeout,
+            )  # fmt: skip
+        if done.returncode:
+            response_headers["x-amz-function-error"] = "Unhandled"
+        return done.stdout.encode()
+
+    LambdaSimpleBackend.invoke = invoked
+
+
 def initialize_secrets():
-    """Lambda: the rotation function's first run gives each of its secrets a value."""
+    """Lambda without a runtime: the rotation function's first run gives each of its secrets a value."""
     invoke = LambdaSimpleBackend.invoke
 
     def invoked(self, function_name, qualifier, body, headers, response_headers):
@@ -159,5 +183,5 @@ def extend():
     keep_newer_versions()
     let_delete_markers_go()
     leave_rotation_to_the_caller()
-    initialize_secrets()
+    run_functions() if "LAMBDA_RUNTIME" in os.environ else initialize_secrets()
     say_who_reads_secrets()

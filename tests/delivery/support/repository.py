@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 NONE = "sha256:" + "0" * 64
 VALUES = "gitops/environments/{}/birthday-api.yaml"
 

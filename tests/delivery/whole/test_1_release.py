@@ -11,13 +11,8 @@ import pytest
 from conftest import REGISTRY, WORK
 
 from support import repository as repositories
+from support.engine import docker
 from support.repository import ROOT, VALUES, Repository
-
-
-def docker(*arguments: str, limit: float = 300, **options) -> str:
-    done = subprocess.run(["docker", *arguments], text=True, timeout=limit, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout.strip()
 
 
 def ok(result) -> str:

@@ -1,4 +1,4 @@
-"""The commands of docs/runbooks: the files, settings, outputs and flags they name are there, and the edits do what they say."""
+"""Files, settings, outputs, flags and calls of AWS that the runbooks name are there, and the first edits do what they say."""
 
 import os
 import re
@@ -9,50 +9,31 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from conftest import TERRAFORM
 from roots import copy_tree
+from runbooks import ALL, ROOT, blocks, code, commands
+from terraform.tests.conftest import TERRAFORM, folder  # noqa: F401
 from tools import run, terraform_environment
-
-REPOSITORY = TERRAFORM.parent
-RUNBOOKS = ["first-installation", "eks-upgrade", "tear-down"]
 
 # Commands of the AWS CLI that are no calls of a service's API.
 OWN_OF_CLI = {("s3", "cp"), ("logs", "tail"), ("eks", "update-kubeconfig")}
 GLOBAL_FLAGS = {"--query", "--output", "--region"}
 
 
-def text_of(runbook):
-    return (REPOSITORY / f"docs/runbooks/{runbook}.md").read_text()
-
-
-def blocks(runbook):
-    """The shell blocks, a command in lines joined to one."""
-    return [block.replace("\\\n", " ") for block in re.findall(r"```sh\n(.*?)```", text_of(runbook), re.S)]
-
-
-def code(runbook):
-    """All commands: of the blocks, and between backticks in the text."""
-    prose = re.sub(r"```.*?```", "", text_of(runbook), flags=re.S)
-    return "\n".join([*blocks(runbook), *re.findall(r"`([^`]+)`", prose.replace("\n", " "))])
-
-
-@pytest.mark.parametrize("runbook", RUNBOOKS)
+@pytest.mark.parametrize("runbook", ALL)
 def test_files_of_a_runbook_exist(runbook):
-    named = set(re.findall(r"(?<![\w./-])(?:terraform|gitops|docs)/[\w./*$-]+", code(runbook)))
-    assert named
-    for name in named:
-        pattern = name.replace("$environment", "staging").rstrip("/.")
-        assert list(REPOSITORY.glob(pattern)), f"{name} does not exist"
+    for name in set(re.findall(r"(?<![\w./-])(?:terraform|gitops|docs|scripts|migrations|tests)/[\w./*$<>-]+", code(runbook))):
+        pattern = re.sub(r"\$environment|<environment>", "staging", name).rstrip("/.")
+        assert list(ROOT.glob(pattern)), f"{name} does not exist"
 
 
-@pytest.mark.parametrize("runbook", RUNBOOKS)
+@pytest.mark.parametrize("runbook", ALL)
 def test_scripts_of_a_runbook_can_be_run(runbook):
     for block in blocks(runbook):
-        for script in re.findall(r"^((?:terraform|gitops)/\S+)", block, re.M):
-            assert os.access(REPOSITORY / script, os.X_OK), script
+        for script in re.findall(r"^((?:terraform|gitops|scripts)/\S+)", block, re.M):
+            assert os.access(ROOT / script, os.X_OK), script
 
 
-@pytest.mark.parametrize("runbook", RUNBOOKS)
+@pytest.mark.parametrize("runbook", ALL)
 def test_folders_of_a_runbook_are_left_again(runbook):
     """Every block begins in the repository's root."""
     for block in blocks(runbook):
@@ -62,7 +43,7 @@ def test_folders_of_a_runbook_are_left_again(runbook):
         assert depth == 0, block
 
 
-@pytest.mark.parametrize("runbook", RUNBOOKS)
+@pytest.mark.parametrize("runbook", ALL)
 def test_settings_and_outputs_of_a_runbook_exist(runbook):
     roots = ["bootstrap", "environments/staging"]
     known = {
@@ -76,7 +57,7 @@ def test_settings_and_outputs_of_a_runbook_exist(runbook):
     assert {word for word in settings if word in text} <= known["variable"]
 
 
-@pytest.mark.parametrize("runbook", RUNBOOKS)
+@pytest.mark.parametrize("runbook", ALL)
 def test_flags_of_terraform_exist(runbook):
     for command, rest in set(re.findall(r"terraform (init|plan|apply|destroy|output|force-unlock)\b([^\n&|`#]*)", code(runbook))):
         # `destroy` and `apply` take what `plan` takes, and their help says just that.
@@ -87,18 +68,17 @@ def test_flags_of_terraform_exist(runbook):
 
 
 def calls(runbook):
-    for line in re.findall(r"\baws ([a-z0-9-]+ [a-z][^\n|`)#]*)", code(runbook)):
-        words = shlex.split(line.split(" >")[0], comments=True)
-        yield words[0], words[1], words[2:]
+    for command in commands(runbook, "aws"):
+        words = shlex.split(command.split(" >")[0])
+        if len(words) > 2:
+            yield words[1], words[2], words[3:]
 
 
-@pytest.mark.parametrize("runbook", RUNBOOKS)
+@pytest.mark.parametrize("runbook", ALL)
 def test_calls_of_aws_exist(runbook):
     """By the models that boto3 and the AWS CLI are made from."""
     session = botocore.session.get_session()
-    found = list(calls(runbook))
-    assert found
-    for service, command, arguments in found:
+    for service, command, arguments in calls(runbook):
         if (service, command) in OWN_OF_CLI:
             continue
         model = session.get_service_model(service)
@@ -111,6 +91,7 @@ def test_calls_of_aws_exist(runbook):
             assert operation, f"aws {service} {command}"
         members = model.operation_model(operation).input_shape.members
         flags = {f"--{xform_name(name, '-')}" for name in members} | GLOBAL_FLAGS
+        flags |= {f"--no-{xform_name(name, '-')}" for name, shape in members.items() if shape.type_name == "boolean"}
         for flag in (word for word in arguments if word.startswith("--")):
             assert flag in flags, f"aws {service} {command} {flag}"
 
@@ -121,7 +102,7 @@ def test_first_edits_leave_no_example_value(folder):
         pytest.skip("the edits have been made here")
     place = folder / "yours"
     copy_tree(TERRAFORM, place / "terraform")
-    shutil.copytree(REPOSITORY / "gitops", place / "gitops", ignore=shutil.ignore_patterns("tests"))
+    shutil.copytree(ROOT / "gitops", place / "gitops", ignore=shutil.ignore_patterns("tests"))
     programs = place / "programs"
     programs.mkdir()
     for name, answer in {"aws": "222222222222", "curl": "198.51.100.7", "git": ""}.items():

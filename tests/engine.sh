@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# A Docker engine for tests, to be sourced: the one that answers, or one that is started for the while.
+#   engine_up IMAGE...   IMAGEs are of ../shared/docker/images, where that is there: stand-ins for bases that cannot be pulled
+#   engine_down          ends the engine that engine_up started
+engine_folder=${SHARED:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/../shared}/docker
+engine_started=''
+
+engine_answers() { timeout 20 docker info >/dev/null 2>&1; } # that there is none is no error
+
+engine_up() {
+  if ! engine_answers; then
+    [ -x "$engine_folder/up" ] || { echo "no Docker engine answers: start one" >&2; return 1; }
+    engine_started=${DOCKER_HOME:-$HOME/.cache/birthday-docker}/dockerd.pid
+    timeout 600 "$engine_folder/up" >&2
+  fi
+  [ ! -x "$engine_folder/images" ] || timeout 1200 "$engine_folder/images" "$@" >&2
+}
+
+engine_down() {
+  [ -n "$engine_started" ] && [ -f "$engine_started" ] || return 0
+  kill "$(cat "$engine_started")"
+  timeout 60 tail --pid="$(cat "$engine_started")" -f /dev/null
+}

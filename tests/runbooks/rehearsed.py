@@ -1,0 +1,46 @@
+"""Which commands of a runbook a test has run for real, and the line at its end that names the others.
+
+That what is named exists, with those flags and on those objects, is tested for all of them."""
+
+import re
+
+from runbooks import ALL, FOLDER, UNREHEARSED, commands, text_of
+
+# program, and the word that tells what it does
+TOLD_APART_BY = {
+    "aws": r"aws ([a-z0-9-]+)", "kubectl": r"kubectl (rollout \w+|[a-z-]+)", "terraform": r"terraform (?:-\S+ )*([a-z-]+)", "argocd": r"argocd (app \w+)",
+    "curl": "curl()", "dig": "dig()", "openssl": "openssl()", "pg_dump": "pg_dump()", "psql": "psql()",
+}  # fmt: skip
+REHEARSED = {
+    # terraform/tests/run, on an AWS double
+    "terraform init", "terraform plan", "terraform apply", "terraform destroy", "terraform output",
+    # tests/whole/run asks a cluster that Argo CD has brought up
+    "kubectl get", "kubectl describe",
+    # gitops/tests/run cluster
+    "kubectl cordon", "kubectl drain", "kubectl uncordon",
+}  # fmt: skip
+IN_ONE = {("erasure", "curl")}  # test_statements.py
+
+
+def units(runbook: str) -> set[str]:
+    told = ((program, re.match(pattern, c)) for program, pattern in TOLD_APART_BY.items() for c in commands(runbook, program))
+    return {f"{program} {what[1]}".strip() for program, what in told if what}
+
+
+def unrehearsed(runbook: str) -> list[str]:
+    return sorted(unit for unit in units(runbook) - REHEARSED if (runbook, unit) not in IN_ONE)
+
+
+def line(runbook: str) -> str:
+    names = ", ".join(f"`{unit}`" for unit in unrehearsed(runbook))
+    return f"{UNREHEARSED} {names}." if names else ""
+
+
+def with_line(runbook: str) -> str:
+    text = text_of(runbook)
+    return f"{text.rstrip()}\n\n{line(runbook)}\n" if line(runbook) else text
+
+
+if __name__ == "__main__":
+    for name in ALL:
+        (FOLDER / f"{name}.md").write_text(with_line(name))

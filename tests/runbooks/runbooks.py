@@ -1,0 +1,109 @@
+"""What the runbooks tell people to type."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs/runbooks"
+ALL = sorted(file.stem for file in FOLDER.glob("*.md"))
+# what the last line of a runbook begins with: rehearsed.py writes it
+UNREHEARSED = "**Unrehearsed:**"
+# of kubectl, those that take a value as the next word
+WITH_VALUE = {"-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by"}
+
+
+def text_of(runbook: str) -> str:
+    """Without the line that names what no test has run."""
+    return re.sub(rf"\n*{re.escape(UNREHEARSED)}[^\n]*\n*\Z", "\n", (FOLDER / f"{runbook}.md").read_text())
+
+
+def blocks(runbook: str, language: str = "sh") -> list[str]:
+    """The blocks of a language, a command in lines joined to one."""
+    return [block.replace("\\\n", " ") for block in re.findall(rf"```{language}\n(.*?)```", text_of(runbook), re.S)]
+
+
+def code(runbook: str) -> str:
+    """All commands: of the blocks, and between backticks in the text."""
+    prose = re.sub(r"```.*?```", "", text_of(runbook), flags=re.S)
+    return "\n".join([*blocks(runbook), *re.findall(r"`([^`]+)`", prose.replace("\n", " "))])
+
+
+def commands(runbook: str, program: str) -> list[str]:
+    """Every simple command of a program, wherever it stands: up to what ends it outside of quotes."""
+    text = re.sub(r"^(\s*|.*\s)#\s.*$", lambda line: line[1], code(runbook), flags=re.M)  # without comments
+    return [one(text, found.start()) for found in re.finditer(rf"(?<![\w./-]){program}(?= [\w\"+-])", text)]
+
+
+def one(text: str, start: int) -> str:
+    """The command that begins there; commands within it are `$X`."""
+    end, quote, said = start, "", ""
+    while end < len(text):
+        letter = text[end]
+        if quote != "'" and text.startswith("$(", end):
+            said, end = said + "$X", closing(text, end + 2) + 1
+            continue
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "\n|;&)" or (letter == "#" and text[end - 1] == " "):
+            break
+        said, end = said + letter, end + 1
+    return said.strip()
+
+
+def closing(text: str, at: int) -> int:
+    """Where the `)` is that ends a `$(` which began before."""
+    quote = ""
+    while quote or text[at] != ")":
+        if quote != "'" and text.startswith("$(", at):
+            at = closing(text, at + 2)
+        elif quote:
+            quote = "" if text[at] == quote else quote
+        elif text[at] in "'\"":
+            quote = text[at]
+        at += 1
+    return at
+
+
+@dataclass
+class Kubectl:
+    """One command of kubectl, taken apart."""
+
+    verb: str
+    words: list[str] = field(default_factory=list)
+    options: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, words: list[str]) -> "Kubectl":
+        verb, *rest = words
+        if verb == "rollout":
+            verb, *rest = f"rollout {rest[0]}", *rest[1:]
+        found, rest = cls(verb), iter(rest)
+        for word in rest:
+            if word == "--":
+                break
+            if word in WITH_VALUE:
+                found.options[word] = next(rest)
+            elif word.startswith("-"):
+                name, _, value = word.partition("=")
+                found.options[name] = value
+            else:
+                found.words.append(word)
+        return found
+
+    @property
+    def namespace(self) -> str:
+        return self.options.get("-n", "")
+
+    def objects(self) -> list[tuple[str, str]]:
+        """Kind and name of what it is about; an empty name for all of a kind."""
+        words = ["pods", *self.words] if self.verb in ("logs", "exec", "port-forward") and not any("/" in w for w in self.words) else self.words
+        if self.verb == "top":
+            return []
+        pairs = [tuple(word.split("/", 1)) for word in words if "/" in word]
+        if pairs:
+            return pairs
+        kinds, names = words[:1], words[1:] if self.verb in ("get", "describe", "patch", "delete", "rollout restart") else []
+        return [(kind, name) for kind in (kinds[0].split(",") if kinds else []) for name in names or [""]]

@@ -1,0 +1,166 @@
+"""Names and ARNs on their way: what Terraform's state says, and where it has to stand in the cluster."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from lib import cluster as c
+
+# key of the bridge -> resource type, part of its address, attribute
+MADE = {
+    "aws_region": ("aws_db_instance", "primary", "arn", r"arn:aws:rds:([^:]+):"),
+    "aws_account_id": ("aws_db_instance", "primary", "arn", r":(\d{12}):"),
+    "cluster_name": ("aws_eks_cluster", "", "name"),
+    "vpc_id": ("aws_vpc", "", "id"),
+    "domain_name": ("aws_route53_record", "service", "fqdn"),
+    "target_group_arn": ("aws_lb_target_group", "gateway", "arn"),
+    "load_balancer_controller_role_arn": ("aws_iam_role", '"load-balancer-controller"', "arn"),
+    "external_secrets_role_arn": ("aws_iam_role", '"external-secrets"', "arn"),
+    "cluster_autoscaler_role_arn": ("aws_iam_role", '"cluster-autoscaler"', "arn"),
+    "cloudwatch_agent_role_arn": ("aws_iam_role", '"cloudwatch-agent"', "arn"),
+    "service_role_arn": ("aws_iam_role", '"birthday-api"', "arn"),
+    "alertmanager_role_arn": ("aws_iam_role", '"alertmanager"', "arn"),
+    "alarm_topic_arn": ("aws_sns_topic", "observability.aws_sns_topic.alarms", "arn"),
+    "database_host": ("aws_db_instance", "primary", "address"),
+    "database_replica_host": ("aws_db_instance", "replica", "address"),
+    "database_port": ("aws_db_instance", "primary", "port"),
+    "database_name": ("aws_db_instance", "primary", "db_name"),
+    "database_secret_name": ("aws_secretsmanager_secret", 'rotated["application"]', "name"),
+    "database_owner_secret_name": ("aws_secretsmanager_secret", 'rotated["owner"]', "name"),
+    "application_log_group": ("aws_cloudwatch_log_group", "aws_cloudwatch_log_group.application", "name"),
+}
+
+CHART = "spec.source.helm.valuesObject"
+ROLE = "metadata.annotations.eks.amazonaws.com/role-arn"
+DATABASES = "spec.template.spec.containers.0.env.ROCKET_DATABASES"
+PRIMARY = r'[{,]url="postgres://birthday@([^:]+):'
+REPLICA = r'replica_url="postgres://birthday@([^:]+):'
+
+# key of the bridge, kind, namespace/name, path; a regular expression where it is a part of a text
+PLACES = [
+    ("image_repository", "Deployment", "birthday-api/birthday-api", "spec.template.spec.containers.0.image", r"([^@]+)@sha256:"),
+    ("image_repository", "Deployment", "birthday-api/birthday-api-primary", "spec.template.spec.containers.0.image", r"([^@]+)@sha256:"),
+    ("image_repository", "Job", "birthday-api/birthday-api-migrate", "spec.template.spec.containers.0.image", r"([^@]+)@sha256:"),
+    ("image_repository", "ConfigMap", "birthday-api/image-policy", "data.repository"),
+    *(
+        (key, kind, f"birthday-api/{name}", DATABASES, pattern)
+        for kind, name in (("Deployment", "birthday-api"), ("Deployment", "birthday-api-primary"), ("Job", "birthday-api-migrate"))
+        for key, pattern in (
+            ("database_host", PRIMARY), ("database_replica_host", REPLICA),
+            ("database_port", PRIMARY + r"(?<=:)(\d+)/"), ("database_name", PRIMARY + r"\d+/(\w+)\?"),
+        )
+    ),
+    ("database_secret_name", "ExternalSecret", "birthday-api/birthday-api-database", "spec.data.0.remoteRef.key"),
+    ("database_secret_name", "ExternalSecret", "birthday-api/birthday-api-database", "spec.data.1.remoteRef.key"),
+    ("database_owner_secret_name", "ExternalSecret", "birthday-api/birthday-api-database-owner", "spec.data.0.remoteRef.key"),
+    ("database_owner_secret_name", "ExternalSecret", "birthday-api/birthday-api-database-owner", "spec.data.1.remoteRef.key"),
+    ("aws_region", "ClusterSecretStore", "/secrets-manager", "spec.provider.aws.region"),
+    ("aws_account_id", "ServiceAccount", "birthday-api/birthday-api", ROLE, r"arn:aws:iam::(\d+):"),
+    ("service_role_arn", "ServiceAccount", "birthday-api/birthday-api", ROLE),
+    ("cloudwatch_agent_role_arn", "ServiceAccount", "amazon-cloudwatch/cloudwatch-agent", ROLE),
+    ("database_subnet_cidrs", "NetworkPolicy", "birthday-api/database", "spec.egress.0.to.*.ipBlock.cidr"),
+    ("database_port", "NetworkPolicy", "birthday-api/database", "spec.egress.0.ports.0.port"),
+    ("domain_name", "Gateway", "istio-ingress/public", "spec.servers.0.hosts.0", r"birthday-api/(.+)"),
+    ("domain_name", "VirtualService", "birthday-api/public", "spec.hosts.0"),
+    ("target_group_arn", "TargetGroupBinding", "istio-ingress/istio-ingress", "spec.targetGroupARN"),
+    ("database_host", "ServiceEntry", "birthday-api/database", "spec.hosts.0"),
+    ("database_port", "ServiceEntry", "birthday-api/database", "spec.ports.0.number"),
+    ("database_host", "DestinationRule", "birthday-api/database", "spec.host"),
+    ("database_replica_host", "ServiceEntry", "birthday-api/database-replica", "spec.hosts.0"),
+    ("database_port", "ServiceEntry", "birthday-api/database-replica", "spec.ports.0.number"),
+    ("database_replica_host", "DestinationRule", "birthday-api/database-replica", "spec.host"),
+    ("aws_region", "Deployment", "amazon-cloudwatch/otel-collector", "spec.template.spec.containers.0.env.AWS_REGION"),
+    # charts of controllers: what Argo CD hands to them
+    ("cluster_name", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.clusterName"),
+    ("vpc_id", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.vpcId"),
+    ("load_balancer_controller_role_arn", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
+    ("external_secrets_role_arn", "Application", "argocd/external-secrets", f"{CHART}.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
+    ("cluster_name", "Application", "argocd/cluster-autoscaler", f"{CHART}.autoDiscovery.clusterName"),
+    ("cluster_autoscaler_role_arn", "Application", "argocd/cluster-autoscaler", f"{CHART}.rbac.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
+    ("cluster_name", "Application", "argocd/cloudwatch", f"{CHART}.clusterName"),
+    ("application_log_group", "Application", "argocd/fluent-bit", f"{CHART}.cloudWatchLogs.logGroupName"),
+    ("alertmanager_role_arn", "Application", "argocd/prometheus", f"{CHART}.alertmanager.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
+    ("alarm_topic_arn", "Application", "argocd/prometheus", f"{CHART}.alertmanager.config.receivers.1.sns_configs.0.topic_arn"),
+]
+SPELLED = re.compile(r"arn:aws:[\w:/.+=,@-]+|[\w.-]+\.amazonaws\.com(?:/[\w-]+)?|\bvpc-[0-9a-f]+")
+KINDS = [
+    "deployments", "jobs", "configmaps", "serviceaccounts", "networkpolicies", "horizontalpodautoscalers", "services",
+    "gateways.networking.istio.io", "virtualservices", "serviceentries", "destinationrules", "targetgroupbindings",
+    "externalsecrets", "clustersecretstores", "applications.argoproj.io", "canaries.flagger.app",
+]  # fmt: skip
+
+
+def made(stack, key: str, repository: str) -> str:
+    """What Terraform's state says; the image repository is of bootstrap."""
+    if key == "image_repository":
+        return repository
+    if key == "database_subnet_cidrs":
+        subnets = [r["values"] for r in stack.resources if r["type"] == "aws_subnet" and 'this["database-' in r["address"]]
+        return ",".join(s["cidr_block"] for s in sorted(subnets, key=lambda s: s["availability_zone"]))
+    kind, name, attribute, *pattern = MADE[key]
+    value = str(stack.one(kind, name)[attribute])
+    return re.search(pattern[0], value)[1] if pattern else value
+
+
+@dataclass
+class Seen:
+    key: str
+    place: str
+    value: str
+
+
+def seen() -> list[Seen]:
+    """Every place, as the API server has it now."""
+    return [Seen(key, f"{kind} {where} {path}", value_at(kind, where, path, *pattern)) for key, kind, where, path, *pattern in PLACES]
+
+
+def value_at(kind: str, where: str, path: str, pattern: str = "") -> str:
+    namespace, name = where.split("/")
+    group = {"Gateway": ".networking.istio.io", "Application": ".argoproj.io"}.get(kind, "")
+    found = c.get(kind.lower() + group, name, namespace or None)
+    assert found, f"there is no {kind} {where}"
+    value = ",".join(str(v) for v in follow(found, path))
+    if not pattern:
+        return value
+    match = re.search(pattern, value)
+    assert match, f"{kind} {where}: {value!r} holds no {pattern}"
+    return match[match.lastindex]
+
+
+def follow(found, path: str) -> list:
+    """Steps are keys, indexes, `*`, and names in a list of environment variables; a key may hold dots."""
+    if not path:
+        return [found]
+    step, _, rest = path.partition(".")
+    if isinstance(found, list):
+        if step == "*":
+            return [value for item in found for value in follow(item, rest)]
+        if step.isdigit():
+            return follow(found[int(step)], rest)
+        return [item["value"] for item in found if item["name"] == step]
+    if step not in found:  # a key with dots
+        step = next(key for key in found if path.startswith(key))
+        rest = path[len(step) + 1 :]
+    return follow(found[step], rest)
+
+
+def spelled() -> dict[str, str]:
+    """Everything in the cluster that is spelled like a name of AWS: where it stands last."""
+    found = {}
+    for kind in KINDS:
+        for item in c.items(kind):
+            item["metadata"].pop("managedFields", None)
+            for name in SPELLED.findall(json.dumps(item).replace("eks.amazonaws.com/role-arn", "")):  # a key, no name
+                found[name] = f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+    return found
+
+
+def service_account(kind: str, where: str) -> str:
+    """Who may take the role that stands there, as IAM names it."""
+    namespace, name = where.split("/")
+    if kind == "Application":
+        app = c.application(name)
+        values = app["spec"]["source"]["helm"]["valuesObject"]
+        account = next(found for found in (values.get("serviceAccount"), values.get("rbac", {}).get("serviceAccount"), values.get("alertmanager", {}).get("serviceAccount")) if found)
+        namespace, name = app["spec"]["destination"]["namespace"], account["name"]
+    return f"system:serviceaccount:{namespace}:{name}"
