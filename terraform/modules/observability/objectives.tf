@@ -8,8 +8,8 @@ locals {
 
   # What is measured, and the expression that makes a burn rate of it.
   indicators = {
-    # `refused` is what the load balancer answers by itself. If that is because no target is healthy, it chose none and did not count
-    # the request; those it did count are counted twice below the line, which matters only where nearly everything fails anyway.
+    # `refused` is what the load balancer answers by itself. With no healthy target it does so without counting a request, so these are added
+    # to the requests; where it did count them they are in the divisor twice, which matters only when nearly everything fails anyway.
     # Counts of nothing are not published: they are 0, and without any request nothing is burnt.
     availability = {
       why     = "Requests end in a 5xx so fast that the error budget of 30 days does not last"
