@@ -36,8 +36,9 @@ locals {
       for rule in ["rate-limit", "AWSManagedRulesCommonRuleSet", "AWSManagedRulesSQLiRuleSet", "AWSManagedRulesKnownBadInputsRuleSet", "AWSManagedRulesAmazonIpReputationList"] :
       ["AWS/WAFV2", "BlockedRequests", "WebACL", var.load_balancer.web_acl_name, "Region", local.region, "Rule", rule]
     ] },
-    { title = "Pods of the service", stat = "Minimum", metrics = [
+    { title = "Pods of the service, restarts", stat = "Minimum", metrics = [
       ["ContainerInsights", "service_number_of_running_pods", "ClusterName", var.name, "Namespace", "birthday-api", "Service", "birthday-api"],
+      [".", "pod_number_of_container_restarts", ".", ".", ".", ".", "PodName", "birthday-api-primary", { stat = "Sum" }],
     ] },
     { title = "Pods: CPU and memory, % of their node", stat = "Average", metrics = [
       ["ContainerInsights", "pod_cpu_utilization", "ClusterName", var.name, "Namespace", "birthday-api", "Service", "birthday-api"],

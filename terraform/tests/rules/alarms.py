@@ -116,7 +116,7 @@ def dashboard(stack):
     for metric in (
         "RequestCount", "HTTPCode_Target_5XX_Count", "TargetResponseTime", "CPUUtilization", "DatabaseConnections",
         "ReplicaLag", "FreeStorageSpace", "node_cpu_utilization", "pod_cpu_utilization", "pod_memory_utilization",
-        "BlockedRequests", *LOG_METRICS,
+        "pod_number_of_container_restarts", "BlockedRequests", *LOG_METRICS,
     ):  # fmt: skip
         assert f'"{metric}"' in body, metric
     assert len(json.loads(body)["widgets"]) == 12
