@@ -81,7 +81,7 @@ def test_every_place_names_the_same_state():
             "dynamodb_table": f"{values['project']}-terraform-lock",
         }
         own = dict(re.findall(r'^(\w+) += "(.*)"', read(f"environments/{environment}/terraform.tfvars"), re.M))
-        for shared in ("project", "region", "zone_name", "repository_name"):
+        for shared in ("project", "region", "zone_name", "repository_name", "github_repository"):
             assert own[shared] == values[shared], f"{shared} of {environment}"
 
 

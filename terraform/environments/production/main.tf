@@ -155,6 +155,7 @@ module "observability" {
   }
 
   name               = local.name
+  runbooks_url       = "https://github.com/${var.github_repository}/blob/main/docs/runbooks"
   alarm_emails       = var.alarm_emails
   log_retention_days = var.log_retention_days
   load_balancer = {

@@ -5,6 +5,7 @@ availability_zones = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
 zone_name          = "birthday.example.com"
 domain_name        = "birthday.example.com"
 repository_name    = "birthday-api"
+github_repository  = "birthday-api/birthday-api"
 
 network = {
   cidr_block          = "10.0.0.0/16"

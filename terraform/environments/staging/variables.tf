@@ -130,6 +130,11 @@ variable "minimum_pods" {
   type        = number
 }
 
+variable "github_repository" {
+  description = "Repository whose docs/runbooks the alarms name, as owner/name; the one of terraform/bootstrap."
+  type        = string
+}
+
 variable "alarm_emails" {
   description = "Addresses that get the alarms."
   type        = set(string)

@@ -7,22 +7,22 @@ locals {
     merge([
       for index, instance in var.database.instances : {
         "database-cpu${index == 0 ? "" : "-replica"}" = {
-          why       = "CPU of ${instance}"
+          why       = "CPU of ${instance}", runbook = "database-instance"
           namespace = "AWS/RDS", metric = "CPUUtilization", dimensions = { DBInstanceIdentifier = instance }
           statistic = "Average", threshold = 80, compare = ">", minutes = 10, missing = "missing"
         }
         "database-storage${index == 0 ? "" : "-replica"}" = {
-          why       = "Less than a fifth of the storage of ${instance} is free, and it did not grow"
+          why       = "Less than a fifth of the storage of ${instance} is free, and it did not grow", runbook = "database-instance"
           namespace = "AWS/RDS", metric = "FreeStorageSpace", dimensions = { DBInstanceIdentifier = instance }
           statistic = "Minimum", threshold = var.database.allocated_storage_gib * local.gib / 5, compare = "<", minutes = 10, missing = "missing"
         }
         "database-connections${index == 0 ? "" : "-replica"}" = {
-          why       = "${instance} comes near max_connections"
+          why       = "${instance} comes near max_connections", runbook = "database-instance"
           namespace = "AWS/RDS", metric = "DatabaseConnections", dimensions = { DBInstanceIdentifier = instance }
           statistic = "Maximum", threshold = floor(var.database.max_connections * 0.8), compare = ">", minutes = 5, missing = "missing"
         }
         "database-memory${index == 0 ? "" : "-replica"}" = {
-          why       = "Less than 256 MiB of memory of ${instance} is free"
+          why       = "Less than 256 MiB of memory of ${instance} is free", runbook = "database-instance"
           namespace = "AWS/RDS", metric = "FreeableMemory", dimensions = { DBInstanceIdentifier = instance }
           statistic = "Minimum", threshold = local.gib / 4, compare = "<", minutes = 10, missing = "missing"
         }
@@ -30,7 +30,7 @@ locals {
     ]...),
     {
       for instance in slice(var.database.instances, 1, length(var.database.instances)) : "database-replica-lag" => {
-        why       = "The replica is more than half a minute behind"
+        why       = "The replica is more than half a minute behind", runbook = "database-instance"
         namespace = "AWS/RDS", metric = "ReplicaLag", dimensions = { DBInstanceIdentifier = instance }
         statistic = "Maximum", threshold = 30, compare = ">", minutes = 5, missing = "breaching"
       }

@@ -1,5 +1,5 @@
-# Where logs lie and alarms go. What rings is in alarms.tf and database_alarms.tf,
-# what is drawn in dashboard.tf.
+# Where logs lie and alarms go. What rings is in objectives.tf, alarms.tf, database_alarms.tf
+# and log_alarms.tf, what is drawn in dashboard.tf.
 
 data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}

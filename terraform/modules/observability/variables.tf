@@ -8,6 +8,16 @@ variable "name" {
   }
 }
 
+variable "runbooks_url" {
+  description = "Where people read the runbooks: every alarm's description ends in a page of it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^https://.*[^/]$", var.runbooks_url))
+    error_message = "runbooks_url must be an https address without a slash at its end."
+  }
+}
+
 variable "alarm_emails" {
   description = "Addresses that get the alarms; each must confirm the first mail. More ways (chat, pager) subscribe to the topic."
   type        = set(string)

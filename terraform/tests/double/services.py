@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.ec2.models import launch_templates, security_groups
 from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
@@ -106,6 +107,11 @@ def let_delete_markers_go():
     s3.FakeDeleteMarker.dispose = lambda marker: None
 
 
+def take_composite_alarms():
+    """CloudWatch: moto can keep and describe them, but has no call that makes one."""
+    CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
+
+
 def leave_rotation_to_the_caller():
     """Secrets Manager: a rotation makes a pending version without a value; whoever plays the service calls the steps."""
 
@@ -182,6 +188,7 @@ def extend():
     ignore_conditional_denials()
     keep_newer_versions()
     let_delete_markers_go()
+    take_composite_alarms()
     leave_rotation_to_the_caller()
     run_functions() if "LAMBDA_RUNTIME" in os.environ else initialize_secrets()
     say_who_reads_secrets()

@@ -47,4 +47,4 @@ def remove(kind, name=None, /, count=None):
     return apply
 
 
-from . import cluster, database, edge, identity, logs, network  # noqa: E402, F401
+from . import alarms, cluster, database, edge, identity, logs, network  # noqa: E402, F401

@@ -1,6 +1,4 @@
-"""Encryption, logs, alarms and the dashboard."""
-
-import json
+"""Encryption and logs."""
 
 from . import change, remove, rule
 
@@ -70,67 +68,3 @@ def database_logs(stack):
 @rule(change("aws_flow_log", traffic_type="REJECT"), planned=True)
 def flow_logs(stack):
     assert stack.one("aws_flow_log")["traffic_type"] == "ALL"
-
-
-ALARMS = {
-    ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
-    ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
-    ("AWS/ApplicationELB", "TargetResponseTime"),
-    ("AWS/ApplicationELB", "HealthyHostCount"),
-    ("AWS/ApplicationELB", "UnHealthyHostCount"),
-    ("AWS/RDS", "CPUUtilization"),
-    ("AWS/RDS", "FreeStorageSpace"),
-    ("AWS/RDS", "DatabaseConnections"),
-    ("AWS/RDS", "ReplicaLag"),
-    ("AWS/RDS", "FreeableMemory"),
-    ("AWS/Route53", "HealthCheckStatus"),
-    ("AWS/Lambda", "Errors"),
-    ("AWS/CertificateManager", "DaysToExpiry"),
-    ("AWS/WAFV2", "BlockedRequests"),
-    ("ContainerInsights", "cluster_failed_node_count"),
-    ("ContainerInsights", "cluster_node_count"),
-    ("ContainerInsights", "node_cpu_utilization"),
-    ("ContainerInsights", "node_memory_utilization"),
-    ("ContainerInsights", "node_filesystem_utilization"),
-    ("ContainerInsights", "service_number_of_running_pods"),
-    ("ContainerInsights", "pod_cpu_utilization_over_pod_limit"),
-    ("ContainerInsights", "pod_memory_utilization_over_pod_limit"),
-}
-
-
-@rule(
-    remove("aws_cloudwatch_metric_alarm", "database-replica-lag"),
-    change("aws_cloudwatch_metric_alarm", "latency", alarm_actions=[]),
-    change("aws_cloudwatch_metric_alarm", "latency", actions_enabled=False),
-    change("aws_cloudwatch_metric_alarm", "pod-count", threshold=2),
-)
-def alarms(stack):
-    found = stack.all("aws_cloudwatch_metric_alarm")
-    assert {(alarm["namespace"], alarm["metric_name"]) for alarm in found} == ALARMS
-    topics = {topic["arn"] for topic in stack.all("aws_sns_topic")}
-    assert all(alarm["actions_enabled"] and alarm["alarm_actions"] for alarm in found)
-    assert all(set(alarm["alarm_actions"]) <= topics for alarm in found)
-    [pods] = [alarm for alarm in found if alarm["metric_name"] == "service_number_of_running_pods"]
-    assert pods["threshold"] == 6, "two pods per zone"
-
-
-@rule(change("aws_db_event_subscription", event_categories=["backup"]), planned=True)
-def failover_events(stack):
-    assert {"failover", "failure", "availability"} <= set(stack.one("aws_db_event_subscription")["event_categories"])
-
-
-def drop_requests(stack):
-    board = stack.one("aws_cloudwatch_dashboard")
-    board["dashboard_body"] = board["dashboard_body"].replace("RequestCount", "Nothing")
-
-
-@rule(drop_requests)
-def dashboard(stack):
-    body = stack.one("aws_cloudwatch_dashboard")["dashboard_body"]
-    for metric in (
-        "RequestCount", "HTTPCode_Target_5XX_Count", "TargetResponseTime", "CPUUtilization", "DatabaseConnections",
-        "ReplicaLag", "FreeStorageSpace", "node_cpu_utilization", "pod_memory_utilization_over_pod_limit",
-        "BlockedRequests",
-    ):  # fmt: skip
-        assert metric in body, metric
-    assert len(json.loads(body)["widgets"]) == 9

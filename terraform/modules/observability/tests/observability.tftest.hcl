@@ -17,7 +17,8 @@ mock_provider "aws" {
 }
 
 variables {
-  name = "birthday-test"
+  name         = "birthday-test"
+  runbooks_url = "https://example.com/runbooks"
   load_balancer = {
     arn_suffix              = "app/birthday-test/1"
     target_group_arn_suffix = "targetgroup/birthday-test/1"

@@ -1,0 +1,122 @@
+"""Objectives, alarms and the dashboard."""
+
+import json
+import re
+
+from . import change, remove, rule
+
+# What is watched, and by which metric.
+WATCHED = {
+    ("AWS/ApplicationELB", "RequestCount"),
+    ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
+    ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
+    ("AWS/ApplicationELB", "TargetResponseTime"),
+    ("AWS/ApplicationELB", "HealthyHostCount"),
+    ("AWS/ApplicationELB", "UnHealthyHostCount"),
+    ("AWS/RDS", "CPUUtilization"),
+    ("AWS/RDS", "FreeStorageSpace"),
+    ("AWS/RDS", "DatabaseConnections"),
+    ("AWS/RDS", "ReplicaLag"),
+    ("AWS/RDS", "FreeableMemory"),
+    ("AWS/Route53", "HealthCheckStatus"),
+    ("AWS/Lambda", "Errors"),
+    ("AWS/CertificateManager", "DaysToExpiry"),
+    ("AWS/WAFV2", "BlockedRequests"),
+    ("ContainerInsights", "cluster_failed_node_count"),
+    ("ContainerInsights", "cluster_node_count"),
+    ("ContainerInsights", "node_cpu_utilization"),
+    ("ContainerInsights", "node_memory_utilization"),
+    ("ContainerInsights", "node_filesystem_utilization"),
+    ("ContainerInsights", "service_number_of_running_pods"),
+    ("ContainerInsights", "pod_cpu_utilization"),
+    ("ContainerInsights", "pod_number_of_container_restarts"),
+}
+LOG_METRICS = {"LogLines", "LoginsRefused", "MigrationsFailed"}
+
+
+def metrics(alarm):
+    """(namespace, metric) of everything that an alarm looks at."""
+    if alarm["metric_name"]:
+        return {(alarm["namespace"], alarm["metric_name"])}
+    return {(metric["namespace"], metric["metric_name"]) for query in alarm["metric_query"] for metric in query["metric"]}
+
+
+def children(stack):
+    """Names of the alarms that alarms of objectives are made of."""
+    return {name for parent in stack.all("aws_cloudwatch_composite_alarm") for name in re.findall(r'ALARM\("([^"]+)"\)', parent["alarm_rule"])}
+
+
+@rule(
+    remove("aws_cloudwatch_metric_alarm", "database-replica-lag"),
+    remove("aws_cloudwatch_metric_alarm", "logins-refused"),
+    change("aws_cloudwatch_metric_alarm", "request-flood", alarm_actions=[]),
+    change("aws_cloudwatch_metric_alarm", "request-flood", actions_enabled=False),
+    change("aws_cloudwatch_composite_alarm", "latency-critical", alarm_actions=[]),
+    change("aws_cloudwatch_metric_alarm", "pod-count", threshold=2),
+)
+def alarms(stack):
+    found = stack.all("aws_cloudwatch_metric_alarm")
+    [name] = {cluster["name"] for cluster in stack.all("aws_eks_cluster")}
+    assert {metric for alarm in found for metric in metrics(alarm)} == WATCHED | {(name, metric) for metric in LOG_METRICS}
+    topics = {topic["arn"] for topic in stack.all("aws_sns_topic")}
+    ringing = stack.all("aws_cloudwatch_composite_alarm") + [alarm for alarm in found if alarm["alarm_name"] not in children(stack)]
+    assert all(alarm["actions_enabled"] and alarm["alarm_actions"] for alarm in ringing)
+    assert all(set(alarm["alarm_actions"]) <= topics for alarm in ringing)
+    [pods] = [alarm for alarm in found if alarm["metric_name"] == "service_number_of_running_pods"]
+    assert pods["threshold"] == 6, "two pods per zone"
+
+
+@rule(
+    remove("aws_cloudwatch_composite_alarm", "latency-warning"),
+    remove("aws_cloudwatch_composite_alarm", "availability-critical"),
+    remove("aws_cloudwatch_metric_alarm", "availability-6h-short"),
+    change("aws_cloudwatch_composite_alarm", "latency-critical", alarm_rule="FALSE"),
+    planned=True,
+)
+def objectives(stack):
+    """Long and short windows of both objectives, and who is told; what the figures are, tests/test_alarms.py says."""
+    [name] = {cluster["name"] for cluster in stack.all("aws_eks_cluster")}
+    wanted = {f"{name}-{objective}-{severity}" for objective in ("availability", "latency") for severity in ("critical", "warning")}
+    assert {alarm["alarm_name"] for alarm in stack.all("aws_cloudwatch_composite_alarm")} == wanted
+    windows = {
+        f"{name}-{objective}-{window}{short}"
+        for objective in ("availability", "latency") for window in ("1h", "6h", "1d", "3d") for short in ("", "-short")
+    }  # fmt: skip
+    assert children(stack) == windows
+    assert windows <= {alarm["alarm_name"] for alarm in stack.all("aws_cloudwatch_metric_alarm")}
+
+
+@rule(
+    remove("aws_cloudwatch_log_metric_filter", "MigrationsFailed"),
+    change("aws_cloudwatch_log_metric_filter", "LogLines", log_group_name="/aws/elsewhere"),
+    planned=True,
+)
+def log_metrics(stack):
+    """The application's log is counted. Whether the patterns fit its lines, tests/observability says."""
+    [name] = {cluster["name"] for cluster in stack.all("aws_eks_cluster")}
+    filters = stack.all("aws_cloudwatch_log_metric_filter")
+    assert {found["metric_transformation"][0]["name"] for found in filters} == LOG_METRICS
+    assert {found["metric_transformation"][0]["namespace"] for found in filters} == {name}
+    assert {found["log_group_name"] for found in filters} == {stack.one("aws_cloudwatch_log_group", "application")["name"]}
+
+
+@rule(change("aws_db_event_subscription", event_categories=["backup"]), planned=True)
+def failover_events(stack):
+    assert {"failover", "failure", "availability"} <= set(stack.one("aws_db_event_subscription")["event_categories"])
+
+
+def drop_requests(stack):
+    board = stack.one("aws_cloudwatch_dashboard")
+    board["dashboard_body"] = board["dashboard_body"].replace("RequestCount", "Nothing")
+
+
+@rule(drop_requests)
+def dashboard(stack):
+    body = stack.one("aws_cloudwatch_dashboard")["dashboard_body"]
+    for metric in (
+        "RequestCount", "HTTPCode_Target_5XX_Count", "TargetResponseTime", "CPUUtilization", "DatabaseConnections",
+        "ReplicaLag", "FreeStorageSpace", "node_cpu_utilization", "pod_cpu_utilization", "pod_memory_utilization",
+        "pod_number_of_container_restarts", "BlockedRequests", *LOG_METRICS,
+    ):  # fmt: skip
+        assert f'"{metric}"' in body, metric
+    assert len(json.loads(body)["widgets"]) == 12

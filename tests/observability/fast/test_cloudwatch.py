@@ -1,0 +1,143 @@
+"""CloudWatch watches the same objectives as Prometheus, and finds in the real service's log what its filters look for."""
+
+import json
+import re
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+import yaml
+
+from lib.cloudwatch import counts, filters, promise, shipped
+from lib.queries import ROOT, alerts, groups
+from lib.service import BINARY, environment, eventually, fetch, free_port, process, service
+
+CHART = ROOT / "gitops/charts/birthday-api/templates"
+# the recorded ratio and the alert of each objective
+RULES = {"availability": ("errors", "BirthdayApiErrors"), "latency": ("slow", "BirthdayApiSlow")}
+
+
+def test_prometheus_has_the_same_objectives_windows_and_burn_rates():
+    found = {(a["alert"], a["labels"]["window"]): (a["labels"]["severity"], a["expr"]) for a in alerts() if "window" in a["labels"]}
+    expected = {}
+    for objective, (ratio, alert) in RULES.items():
+        budget = promise()["objectives"][objective]["budget"]
+        for burn in promise()["burn_rates"]:
+            sides = [f"birthday_api:{ratio}:ratio{burn[window]} > {burn['rate']} * {budget}" for window in ("long", "short")]
+            expected[alert, burn["long"]] = (burn["severity"], " and ".join(sides))
+    assert found == expected
+
+
+def test_prometheus_has_the_same_limit_of_latency():
+    [slow] = [rule["expr"] for group in groups() for rule in group["rules"] if rule.get("record") == "birthday_api:slow:rate5m"]
+    seconds = promise()["objectives"]["latency"]["seconds"]
+    assert re.findall(r'le="([^"]*)"', slow) == [str(seconds["service"])]
+    assert seconds["load_balancer"] > seconds["service"]
+
+
+def test_the_documentation_promises_the_same():
+    text = (ROOT / "docs/observability.md").read_text()
+    for objective, row in {"availability": "without a 5xx", "latency": "no longer than 50 ms"}.items():
+        [line] = [line for line in text.splitlines() if line.startswith("|") and row in line]
+        budget = 100 * promise()["objectives"][objective]["budget"]
+        assert f"| {100 - budget:g} % |" in line
+        assert re.findall(r"([\d.]+) %", line)[1:] == [f"{burn['rate'] * budget:g}" for burn in promise()["burn_rates"]]
+
+
+# ------------------------------------------------------------------ what the log says
+
+
+class RefusingPostgreSql:
+    """Speaks as much of PostgreSQL's protocol as it takes to refuse: the login, or, once `lets_in` is set, every statement."""
+
+    def __init__(self):
+        self.lets_in = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"postgres://somebody:something@127.0.0.1:{self.listener.getsockname()[1]}/birthday?sslmode=disable"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+
+    @staticmethod
+    def error(code: str, message: str) -> bytes:
+        fields = b"".join(kind + text.encode() + b"\0" for kind, text in ((b"S", "ERROR"), (b"V", "ERROR"), (b"C", code), (b"M", message)))
+        return b"E" + struct.pack("!i", len(fields) + 5) + fields + b"\0"
+
+    def serve(self, connection: socket.socket):
+        ready = b"Z" + struct.pack("!i", 5) + b"I"
+        with connection:
+            connection.recv(4096)
+            if not self.lets_in:
+                connection.sendall(self.error("28P01", 'password authentication failed for user "somebody"'))
+                return
+            connection.sendall(b"R" + struct.pack("!ii", 8, 0) + ready)
+            while connection.recv(4096):
+                connection.sendall(self.error("42501", "permission denied") + ready)
+
+
+@pytest.fixture(scope="session")
+def lines(tmp_path_factory) -> dict[str, list[str]]:
+    """What the real service logs, by what happened to it."""
+    healthy = tmp_path_factory.mktemp("healthy")
+    with service(healthy) as address:
+        fetch(f"{address}/docs")
+
+    database = RefusingPostgreSql()
+    broken = tmp_path_factory.mktemp("broken")
+    settings = {"PORT": str(free_port()), "TELEMETRY": '{format="json"}', "LIFECYCLE": "{drain=0}"}
+    log = broken / "log"
+    with open(log, "wb") as output, process(
+        [BINARY], env=environment(**settings, DATABASES=f"{{birthdays={{url={json.dumps(database.url)},migrate=true}}}}"), cwd=broken, stderr=output
+    ):
+        eventually("a refused login", lambda: '"message":"login refused' in log.read_text())
+        database.lets_in = True
+        eventually("an error", lambda: '"level":"ERROR"' in log.read_text())
+
+    away = f'{{birthdays={{url="postgres://somebody@127.0.0.1:{free_port()}/birthday"}}}}'
+    migration = subprocess.run(
+        [BINARY, "migrate", "--wait", "0"], env=environment(**settings, DATABASES=away), cwd=broken, text=True, capture_output=True, timeout=60
+    )
+    assert migration.returncode == 1
+    return {"healthy": (healthy / "log").read_text().splitlines(), "broken": log.read_text().splitlines(), "migration": migration.stderr.splitlines()}
+
+
+def counted(metric: str, lines: list[str], container: str) -> list[str]:
+    return [line for line in lines if counts(filters()[metric], shipped(line, container))]
+
+
+def test_each_filter_finds_what_it_is_for(lines):
+    assert set(filters()) == {"LogLines", "LoginsRefused", "MigrationsFailed"}
+    assert {json.loads(line)["level"] for line in counted("LogLines", lines["broken"], "birthday-api")} == {"WARN", "ERROR"}
+    refused = counted("LoginsRefused", lines["broken"], "birthday-api")
+    assert refused and all("28P01" in line for line in refused)
+    [last] = counted("MigrationsFailed", lines["migration"], "migrate")
+    assert last == lines["migration"][-1]
+
+
+def test_no_filter_finds_anything_in_a_healthy_service(lines):
+    assert any('"status":200' in line for line in lines["healthy"])
+    for metric in filters():
+        assert not counted(metric, lines["healthy"], "birthday-api"), metric
+
+
+def test_no_filter_takes_one_containers_lines_for_anothers(lines):
+    for metric in ("LogLines", "LoginsRefused"):
+        assert not counted(metric, lines["broken"], "istio-proxy"), metric
+    assert not counted("MigrationsFailed", lines["migration"], "birthday-api")
+
+
+def test_containers_are_called_what_the_filters_call_them():
+    named = {name for pattern in filters().values() for name in re.findall(r'container_name = "([^"]*)"', pattern)}
+    charts = {name for file in ("deployment.yaml", "migrate.yaml") for name in re.findall(r"^ +containers:\n +- name: (\S+)", (CHART / file).read_text(), re.M)}
+    assert named == charts
+
+
+def test_lines_are_counted_by_a_level_that_they_have(lines):
+    module = "".join((ROOT / "terraform/modules/observability" / file).read_text() for file in ("log_alarms.tf", "dashboard.tf"))
+    assert 'dimensions = { level = "$.data.level" }' in module
+    named = set(re.findall(r'dimensions = { level = "(\w+)" }|"level", "(\w+)"|"\.", "\.", "\.", "(\w+)"\]', module))
+    assert {level for levels in named for level in levels if level} == {json.loads(line)["level"] for line in lines["broken"]} - {"INFO"}

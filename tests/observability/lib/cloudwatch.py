@@ -1,0 +1,46 @@
+"""Terraform's metric filters, and which lines of the log they count. What is not known here of CloudWatch's filter patterns is an error."""
+
+import json
+import re
+
+import yaml
+
+from lib.queries import ROOT
+
+MODULE = ROOT / "terraform/modules/observability"
+FLUENT_BIT = ROOT / "gitops/apps/templates/fluent-bit.yaml"
+TERM = re.compile(r'\$((?:\.\w+)+) = "([^"*]*)(\*?)"')
+
+
+def promise() -> dict:
+    """Objectives and burn rates."""
+    return yaml.safe_load((MODULE / "objectives.yaml").read_text())
+
+
+def filters() -> dict[str, str]:
+    """Patterns by the metric that counts what they find."""
+    found = re.findall(r'^    (\w+) = {\n      pattern += ("(?:[^"\\]|\\.)*")$', (MODULE / "log_alarms.tf").read_text(), re.MULTILINE)
+    return {metric: json.loads(pattern) for metric, pattern in found}
+
+
+def shipped(line: str, container: str) -> dict:
+    """A line of a container as Fluent Bit sends it to the log group."""
+    settings = yaml.safe_load(re.search(r"^        filter: (.*)$", FLUENT_BIT.read_text(), re.MULTILINE)[1])
+    assert settings["mergeLog"] == settings["keepLog"] == "On"
+    event = {"log": line, "kubernetes": {"container_name": container}}
+    return event | {settings["mergeLogKey"]: json.loads(line)} if line.startswith("{") else event
+
+
+def counts(pattern: str, event: dict) -> bool:
+    """Terms of text, with a star at the end or without, joined by && and ||."""
+
+    def term(found: re.Match) -> str:
+        value = event
+        for key in found[1].split(".")[1:]:
+            value = value.get(key) if isinstance(value, dict) else None
+        matches = isinstance(value, str) and (value.startswith(found[2]) if found[3] else value == found[2])
+        return str(matches)
+
+    known = TERM.sub(term, re.fullmatch(r"\{ (.*) \}", pattern)[1])
+    assert re.fullmatch(r"(True|False|&&|\|\||[() ])+", known), known
+    return eval(known.replace("&&", "and").replace("||", "or"))
