@@ -10,7 +10,7 @@ ALL = sorted(file.stem for file in FOLDER.glob("*.md"))
 # what the last line of a runbook begins with: rehearsed.py writes it
 UNREHEARSED = "**Unrehearsed:**"
 # of kubectl, those that take a value as the next word
-WITH_VALUE = {"-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by"}
+WITH_VALUE = {"-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by", "--field-selector"}
 
 
 def text_of(runbook: str) -> str:

@@ -21,7 +21,11 @@ BY_CONTROLLERS = {
 }  # fmt: skip
 # Of charts that can be had from the internet only: `CHARTS=FOLDER gitops/tests/run fast` looks at those.
 UNSEEN = {("statefulset", "prometheus-prometheus-prometheus", "monitoring")}
-UNSEEN_PODS = {("argocd", "app.kubernetes.io/name=argocd-repo-server"), ("kube-system", "app.kubernetes.io/name=aws-cluster-autoscaler")}
+UNSEEN_PODS = {
+    ("argocd", "app.kubernetes.io/name=argocd-repo-server"),
+    ("kube-system", "app.kubernetes.io/name=aws-cluster-autoscaler"),
+    ("kube-system", "app.kubernetes.io/name=aws-load-balancer-controller"),
+}
 SIDECARS = {"istio-proxy"}
 
 
