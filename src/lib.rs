@@ -25,7 +25,8 @@ pub fn rocket(figment: Figment, settings: config::Settings, clock: http::Clock) 
         // Rocket's default headers are for pages: `http/page` sets its own, stricter ones, and API answers need none.
         .attach(Shield::new())
         .attach(store::Birthdays::init())
+        .attach(http::stage())
+        // after what it announces: a service that listens with all its limits
         .attach(lifecycle::stage())
         .attach(telemetry::stage())
-        .attach(http::stage())
 }

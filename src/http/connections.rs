@@ -1,4 +1,4 @@
-//! Limits on connections that send nothing, or half a request.
+//! How many connections may wait, and limits on those that send nothing, or half a request.
 //!
 //! Rocket 0.5 has no time-out for the head of a request, for the first bytes of its body, or between two requests, and keeps its
 //! listener to itself. So a task looks at the sockets of this process once a second and shuts down those on which no request
@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rocket::fairing::AdHoc;
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::{Data, Orbit, Request, Rocket};
 use tokio::time::Instant;
 
 use super::request::started;
@@ -19,30 +20,41 @@ use super::request::started;
 pub const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// From one request to the next. A proxy that reuses connections should give them up sooner.
 pub const NEXT_REQUEST: Duration = Duration::from_secs(30);
+/// Connections that the system keeps until they are accepted; `net.core.somaxconn` is the usual limit. Rocket asks for 128, and who is
+/// left out of a larger burst tries again after a second (RFC 6298, section 2.1).
+#[cfg(target_os = "linux")]
+const BACKLOG: i32 = 4096;
 
 /// When the last request of each client address began; only addresses of open connections stay.
 type Requests = Arc<Mutex<HashMap<SocketAddr, Instant>>>;
 
-pub fn limits() -> AdHoc {
-    AdHoc::on_ignite("connection limits", |rocket| async {
-        let requests = Requests::default();
-        let noted = requests.clone();
-        rocket
-            .attach(AdHoc::on_request("connection activity", move |request, _| {
-                if let Some(client) = request.remote() {
-                    noted.lock().unwrap_or_else(PoisonError::into_inner).insert(client, started(request));
-                }
-                Box::pin(async {})
-            }))
-            .attach(AdHoc::on_liftoff("connection limits", move |rocket| {
-                let port = rocket.config().port;
-                Box::pin(async move { watch(port, requests) })
-            }))
-    })
+#[derive(Default)]
+pub struct Limits {
+    requests: Requests,
+}
+
+#[rocket::async_trait]
+impl Fairing for Limits {
+    fn info(&self) -> Info {
+        Info { name: "connection limits", kind: Kind::Request | Kind::Liftoff }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        if let Some(client) = request.remote() {
+            self.requests.lock().unwrap_or_else(PoisonError::into_inner).insert(client, started(request));
+        }
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        watch(rocket.config().port, self.requests.clone());
+    }
 }
 
 #[cfg(target_os = "linux")]
 fn watch(port: u16, requests: Requests) {
+    if let Err(error) = sockets::lengthen_queue(port, BACKLOG) {
+        tracing::warn!("of a burst of connections only the first 128 are sure of a place: {error}");
+    }
     tokio::spawn(async move {
         let mut seen: HashMap<SocketAddr, Instant> = HashMap::new();
         loop {
@@ -82,34 +94,69 @@ fn watch(_: u16, _: Requests) {
 
 #[cfg(target_os = "linux")]
 mod sockets {
+    use std::fs;
+    use std::io::{self, IoSlice, IoSliceMut};
+    use std::mem::MaybeUninit;
     use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-    use std::os::fd::RawFd;
-    use std::{fs, io};
+    use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+    use std::os::unix::net::UnixStream;
 
-    use nix::sys::socket::{Shutdown, SockaddrStorage, getpeername, getsockname, shutdown};
+    use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, SockaddrStorage, getpeername, getsockname, sendmsg, shutdown};
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, listen, recvmsg, sockopt};
 
     /// The accepted connections of the listener on `port`: client address and descriptor.
     pub fn open(port: u16) -> io::Result<Vec<(SocketAddr, RawFd)>> {
-        let mut open = Vec::new();
-        for entry in fs::read_dir("/proc/self/fd")? {
-            let Some(descriptor) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            // Files and the listener itself have no peer.
-            let (Ok(local), Ok(peer)) = (getsockname::<SockaddrStorage>(descriptor), getpeername::<SockaddrStorage>(descriptor))
-            else {
-                continue;
-            };
-            if let (Some(local), Some(client)) = (address(&local), address(&peer))
-                && local.port() == port
-            {
-                open.push((client, descriptor));
+        let sockets = on(port)?.into_iter();
+        Ok(sockets.filter_map(|descriptor| Some((peer(descriptor)?, descriptor))).collect())
+    }
+
+    /// Lets up to `backlog` connections wait at the listener on `port`.
+    pub fn lengthen_queue(port: u16, backlog: i32) -> io::Result<()> {
+        for descriptor in on(port)?.into_iter().filter(|descriptor| peer(*descriptor).is_none()) {
+            let socket = duplicate(descriptor)?;
+            if sockopt::socket_acceptconn(&socket)? {
+                return Ok(listen(&socket, backlog)?);
             }
         }
-        Ok(open)
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    /// Sockets of this process whose own port is `port`.
+    fn on(port: u16) -> io::Result<Vec<RawFd>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc/self/fd")? {
+            let Some(descriptor) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let local = getsockname::<SockaddrStorage>(descriptor).ok();
+            if local.as_ref().and_then(address).is_some_and(|local| local.port() == port) {
+                found.push(descriptor);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Files and the listener itself have no peer.
+    fn peer(descriptor: RawFd) -> Option<SocketAddr> {
+        getpeername::<SockaddrStorage>(descriptor).ok().as_ref().and_then(address)
+    }
+
+    /// The socket as one that is owned: by a message from this process to itself, as a number alone proves no ownership (`SCM_RIGHTS`,
+    /// unix(7)).
+    fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+        let (from, to) = UnixStream::pair()?;
+        let message = [ControlMessage::ScmRights(&[descriptor])];
+        sendmsg::<()>(from.as_raw_fd(), &[IoSlice::new(&[0])], &message, MsgFlags::empty(), None)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut received = RecvAncillaryBuffer::new(&mut space);
+        recvmsg(&to, &mut [IoSliceMut::new(&mut [0])], &mut received, RecvFlags::CMSG_CLOEXEC)?;
+        let sockets = received
+            .drain()
+            .filter_map(|part| if let RecvAncillaryMessage::ScmRights(sockets) = part { Some(sockets) } else { None });
+        sockets.flatten().next().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Ends the connection if the descriptor still is the one to `client`.
     pub fn shut_down(client: SocketAddr, descriptor: RawFd) {
-        if getpeername::<SockaddrStorage>(descriptor).ok().as_ref().and_then(address) == Some(client) {
+        if peer(descriptor) == Some(client) {
             // It may have been closed by itself at this very moment, which is as good.
             let _ = shutdown(descriptor, Shutdown::Both);
         }

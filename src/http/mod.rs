@@ -27,6 +27,6 @@ pub fn stage() -> AdHoc {
             .mount("/", methods::not_allowed())
             .register("/", vec![problem::catcher()])
             .attach(methods::NoOverride)
-            .attach(connections::limits())
+            .attach(connections::Limits::default())
     })
 }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::{Service, birthday, command, raw};
@@ -111,5 +112,24 @@ async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
         let answer = raw::exchange(service.address, bytes);
         assert!(answer.starts_with(status), "{:?}: {answer}", &bytes[..6]);
         assert_eq!(service.get("/livez").await.status, 200);
+    }
+}
+
+#[test]
+fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_turned_away() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    service.signal(Signal::SIGSTOP);
+    // Whom the system's queue has no room for asks again after a second, and after two more: none does.
+    let connect =
+        |number| TcpStream::connect_timeout(&service.address, Duration::from_millis(900)).map_err(|error| (number, error));
+    let burst = (0..900).map(connect).collect::<Result<Vec<_>, _>>().unwrap();
+    service.signal(Signal::SIGCONT);
+    for mut connection in burst {
+        connection.write_all(GET.as_bytes()).unwrap();
+        let mut answer = [0; 1024];
+        connection.set_read_timeout(Some(SLACK)).unwrap();
+        let length = connection.read(&mut answer).unwrap();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..length]));
     }
 }
