@@ -96,7 +96,13 @@ def test_a_commit_that_the_api_server_refuses_changes_nothing_and_its_retries_do
         assert c.get("deployment", "birthday-api", c.NAMESPACE)["metadata"]["generation"] == deployment
         assert images() == before
     c.refresh("birthday-api")
-    c.eventually("a revert works", lambda: c.states(c.application("birthday-api")) == ("Synced", "Healthy"), 90)
+
+    def reverted():
+        """The state alone says little: nothing had changed. The sync that was tried again and again has to end."""
+        app = c.application("birthday-api")
+        return c.states(app) == ("Synced", "Healthy") and app["status"]["operationState"]["phase"] == "Succeeded"
+
+    c.eventually("a revert works", reverted, 90)
     assert images() == before
 
 
