@@ -10,7 +10,8 @@ class Chain:
 
     def __init__(self, work: Path):
         self.file, self.text, start = work / "handed-on.json", work / "chain", work / "began"
-        start.touch(exist_ok=True)
+        if not start.exists():  # the first process of a chain sets its beginning
+            start.touch()
         self.began = start.stat().st_mtime
 
     def __getitem__(self, name: str) -> str:
