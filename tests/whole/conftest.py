@@ -97,10 +97,9 @@ def bridge(applied) -> dict:
 def read_secret(client):  # noqa: F811
     manager = client("secretsmanager")
 
-    def read(reference: dict) -> str:
+    def read(key: str) -> dict[str, str]:
         try:
-            found = manager.get_secret_value(SecretId=reference["key"], VersionStage="AWSCURRENT")
-            return json.loads(found["SecretString"])[reference["property"]]
+            return json.loads(manager.get_secret_value(SecretId=key, VersionStage="AWSCURRENT")["SecretString"])
         except ClientError as error:
             raise RuntimeError(error) from error  # external-secrets tries again, too
 

@@ -38,8 +38,8 @@ def bridge(environment) -> dict:
 
 @pytest.fixture(scope="session")
 def read_secret():
-    """What Secrets Manager answers to a remoteRef."""
-    return lambda reference: "made-by-the-test"
+    """What Secrets Manager has under a key."""
+    return lambda key: {"username": "made-by-the-test", "password": "made-by-the-test"}
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ class Repository:
 
 class SecretsOperator:
     """Plays external-secrets: makes the Secret of each ExternalSecret, keeps it up to date and reports it ready, as the operator
-    does. `read` says what a remoteRef leads to."""
+    does. `read` says what is in the secret of a key."""
 
     def __init__(self, read):
         self.read, self.made = read, {}
@@ -149,7 +149,10 @@ class SecretsOperator:
     def serve(self, kind: str, found: dict) -> None:
         name, namespace = found["metadata"]["name"], found["metadata"].get("namespace")
         where = ["-n", namespace] if namespace else []
-        values = {d["secretKey"]: self.read(d["remoteRef"]) for d in found["spec"].get("data", [])}
+        references = {d["secretKey"]: d["remoteRef"] for d in found["spec"].get("data", [])}
+        # Once for each key, as the operator does: a user name never comes with the password of another version.
+        read = {key: self.read(key) for key in sorted({r["key"] for r in references.values()})}
+        values = {name: read[r["key"]][r["property"]] for name, r in references.items()}
         if found.get("status", {}).get("conditions") and self.made.get((kind, name)) == values:
             return
         if namespace:
