@@ -1,4 +1,4 @@
-# What only the log says, counted. Fluent Bit puts a line under `log`, and under `data` what it parsed of it, if it is JSON
+# What only the log says, counted. Fluent Bit puts a line of JSON under `data`, any other one under `log`
 # (gitops/apps/templates/fluent-bit.yaml). Nothing is published while nothing is found: no metric, no cost, no alarm.
 
 locals {

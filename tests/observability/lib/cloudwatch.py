@@ -24,11 +24,11 @@ def filters() -> dict[str, str]:
 
 
 def shipped(line: str, container: str) -> dict:
-    """A line of a container as Fluent Bit sends it to the log group."""
+    """A line of a container as Fluent Bit sends it to the log group (manual, "Kubernetes filter": Merge_Log, Keep_Log)."""
     settings = yaml.safe_load(re.search(r"^        filter: (.*)$", FLUENT_BIT.read_text(), re.MULTILINE)[1])
-    assert settings["mergeLog"] == settings["keepLog"] == "On"
-    event = {"log": line, "kubernetes": {"container_name": container}}
-    return event | {settings["mergeLogKey"]: json.loads(line)} if line.startswith("{") else event
+    assert settings["mergeLog"] == "On" and settings["keepLog"] == "Off"
+    found = {settings["mergeLogKey"]: json.loads(line)} if line.startswith("{") else {"log": line}
+    return found | {"kubernetes": {"container_name": container}}
 
 
 def counts(pattern: str, event: dict) -> bool:
