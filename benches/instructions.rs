@@ -4,9 +4,9 @@
 use std::hint::black_box;
 use std::io::Write;
 
-use birthday_api::birthday::{Countdown, DateOfBirth, LeapDay, Username, calendar, today_in};
+use birthday_api::birthday::{DateOfBirth, LeapDay, Username, calendar, days_until, today_in};
+use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
-use birthday_api::http::Clock;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use figment::Figment;
@@ -78,7 +78,7 @@ fn today_in_zone(calls: usize, zone: Tz) {
 fn countdown(calls: usize, born: &str, rule: LeapDay) {
     let today = today();
     let born = DateOfBirth::parse(born, today).expect("a date");
-    repeat(calls, || Countdown::new(black_box(born), black_box(today), rule));
+    repeat(calls, || days_until(black_box(born), black_box(today), rule));
 }
 
 /// The whole service but its sockets, on SQLite; `calls` requests, `together` of them at a time.

@@ -11,14 +11,15 @@ use rocket::{Build, Rocket};
 use rocket_db_pools::Database;
 
 pub mod birthday;
+pub mod clock;
 pub mod config;
 pub mod http;
 pub mod lifecycle;
+pub mod logging;
 pub mod store;
-pub mod telemetry;
 
 /// The service, not yet started. `figment` and `settings` come from [`config::Settings::load`].
-pub fn rocket(figment: Figment, settings: config::Settings, clock: http::Clock) -> Rocket<Build> {
+pub fn rocket(figment: Figment, settings: config::Settings, clock: clock::Clock) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(settings)
         .manage(clock)
@@ -28,5 +29,4 @@ pub fn rocket(figment: Figment, settings: config::Settings, clock: http::Clock) 
         .attach(http::stage())
         // after what it announces: a service that listens with all its limits
         .attach(lifecycle::stage())
-        .attach(telemetry::stage())
 }

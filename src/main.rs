@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use birthday_api::clock::Clock;
 use birthday_api::config::{self, Settings};
-use birthday_api::http::{self, Clock};
-use birthday_api::{lifecycle, store, telemetry};
+use birthday_api::{http, lifecycle, logging, store};
 use clap::{Parser, Subcommand};
 use figment::Figment;
 use tokio::runtime::{Builder, Runtime};
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
-    telemetry::start(settings.telemetry.format);
+    logging::start(settings.telemetry.format);
     runtime(&settings)?.block_on(async {
         let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
         lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await.map_err(|error| error.to_string())
@@ -81,7 +81,7 @@ fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
 }
 
 fn migrate(settings: &Settings, wait: Duration) -> Result<(), String> {
-    telemetry::start(settings.telemetry.format);
+    logging::start(settings.telemetry.format);
     let database = &settings.databases.birthdays;
     runtime(settings)?.block_on(store::migrate_within(database, wait)).map_err(|error| error.to_string())?;
     tracing::info!("the schema of {} is up to date", database.url);

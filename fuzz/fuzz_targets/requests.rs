@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
+use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
-use birthday_api::http::Clock;
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};

@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate, NaiveTime};
 use icalendar::{Calendar, Component, Event, EventLike};
 
-use super::countdown::birthday_in;
+use super::days_until::birthday_in;
 use super::{DateOfBirth, LeapDay, Username};
 
 /// One all-day event that returns every year, with a UID that stays the same for this name.

@@ -3,10 +3,10 @@
 //! Pure values and functions. Nothing here knows HTTP or SQL, and nothing reads a clock: "today" always comes in as a value.
 
 pub mod calendar;
-mod countdown;
 mod date_of_birth;
+mod days_until;
 mod username;
 
-pub use countdown::{Countdown, LeapDay, today_in};
 pub use date_of_birth::{DateOfBirth, DateOfBirthError};
+pub use days_until::{LeapDay, days_until, today_in};
 pub use username::{Username, UsernameError};

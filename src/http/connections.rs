@@ -14,7 +14,7 @@ use rocket::fairing::{Fairing, Info, Kind};
 use rocket::{Data, Orbit, Request, Rocket};
 use tokio::time::Instant;
 
-use super::request::started;
+use super::guards::started;
 
 /// From the connection to its first whole request.
 pub const FIRST_REQUEST: Duration = Duration::from_secs(10);

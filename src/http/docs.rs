@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::page::{self, Page, Site};
 use super::problem::Problem;
-use super::{health, hello};
+use super::{greeting, metrics, probes};
 
 pub fn routes() -> Vec<Route> {
     routes![document, docs]
@@ -24,7 +24,7 @@ pub fn routes() -> Vec<Route> {
                        whoever reaches the service can read, replace or delete any name."
     ),
     paths(
-        hello::greet, hello::save, hello::forget, hello::subscribe, page::home::home, page::home::save, health::livez, health::readyz, health::metrics, document, docs
+        greeting::greet, greeting::save, greeting::forget, greeting::subscribe, page::home::home, page::home::save, probes::livez, probes::readyz, metrics::metrics, document, docs
     ),
     tags(
         (name = "Birthdays", description = "One date of birth under each username."),

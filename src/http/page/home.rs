@@ -15,10 +15,11 @@ use rocket::response::Redirect;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::guards::{Deadline, read, zone_named};
 use super::super::problem::{Document, Problem};
-use super::super::request::{Clock, Deadline, read, zone_named};
 use super::{OwnPage, Page, Site, render};
-use crate::birthday::{Countdown, DateOfBirth, LeapDay, Username, today_in};
+use crate::birthday::{DateOfBirth, LeapDay, Username, days_until, today_in};
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::store::Birthdays;
 
@@ -168,10 +169,7 @@ async fn find(
     settings: &Settings,
 ) -> Result<Person, Problem> {
     let found = birthdays.find(name.clone(), deadline.0).await?.ok_or(Problem::UnknownUsername)?;
-    let days = match Countdown::new(found.date_of_birth, today, settings.birthday.leap_day) {
-        Countdown::Today => 0,
-        Countdown::Days(days) => days,
-    };
+    let days = days_until(found.date_of_birth, today, settings.birthday.leap_day);
     Ok(Person {
         name: name.to_string(),
         today: today.into(),

@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
+use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
-use birthday_api::http::Clock;
 use birthday_api::lifecycle;
 use chrono::{DateTime, TimeDelta, Utc};
 use figment::Figment;

@@ -1,7 +1,7 @@
 //! The routes that are mounted, as the service itself knows them.
 
+use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
-use birthday_api::http::Clock;
 
 use super::app::NOW;
 use super::{Database, Store, figment};

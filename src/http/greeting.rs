@@ -9,9 +9,9 @@ use rocket::response::{self, Responder, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::guards::{Deadline, NewBirthday, Today};
 use super::problem::{Document, Problem};
-use super::request::{Deadline, NewBirthday, Today};
-use crate::birthday::{Countdown, Username, UsernameError, calendar};
+use crate::birthday::{Username, UsernameError, calendar, days_until};
 use crate::config::Settings;
 use crate::store::{Birthdays, Found};
 
@@ -80,9 +80,9 @@ async fn greet(
 ) -> Result<Answer, Problem> {
     let (name, today) = (username?, today?);
     let found = find(birthdays, name.clone(), deadline).await?;
-    let message = match Countdown::new(found.date_of_birth, today.0, settings.birthday.leap_day) {
-        Countdown::Today => format!("Hello, {name}! Happy birthday!"),
-        Countdown::Days(days) => format!("Hello, {name}! Your birthday is in {days} day(s)"),
+    let message = match days_until(found.date_of_birth, today.0, settings.birthday.leap_day) {
+        0 => format!("Hello, {name}! Happy birthday!"),
+        days => format!("Hello, {name}! Your birthday is in {days} day(s)"),
     };
     let body = serde_json::to_string(&Greeting { message }).map_err(|_| Problem::Internal)?;
     Ok(Answer { status: Status::Ok, today: Some(today), from_replica: found.from_replica, body: Some((ContentType::JSON, body)) })

@@ -24,26 +24,11 @@ impl fmt::Display for LeapDay {
     }
 }
 
-/// How far away the next birthday is, in whole calendar days.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Countdown {
-    /// The birthday is today.
-    Today,
-    /// The next birthday is in this many days: 1 to 366.
-    Days(u32),
-}
-
-impl Countdown {
-    /// Counts from `today` to the next birthday of someone born on `born`.
-    pub fn new(born: DateOfBirth, today: NaiveDate, rule: LeapDay) -> Self {
-        let this_year = birthday_in(today.year(), born, rule);
-        let next = if this_year < today { birthday_in(today.year() + 1, born, rule) } else { this_year };
-        match u32::try_from((next - today).num_days()) {
-            Ok(0) => Self::Today,
-            Ok(days) => Self::Days(days),
-            Err(_) => unreachable!("the next birthday is not before today"),
-        }
-    }
+/// How many whole calendar days remain from `today` to the next birthday of someone born on `born`: 0 to 366, 0 on the day itself.
+pub fn days_until(born: DateOfBirth, today: NaiveDate, rule: LeapDay) -> u32 {
+    let this_year = birthday_in(today.year(), born, rule);
+    let next = if this_year < today { birthday_in(today.year() + 1, born, rule) } else { this_year };
+    u32::try_from((next - today).num_days()).expect("the next birthday is not before today")
 }
 
 /// The birthday that falls into `year`. Only 29 February lacks a day in some years, and there `rule` decides.
@@ -72,10 +57,7 @@ mod tests {
     }
 
     fn days(born: &str, today: &str, rule: LeapDay) -> u32 {
-        match Countdown::new(DateOfBirth::from_kept(day(born)), day(today), rule) {
-            Countdown::Today => 0,
-            Countdown::Days(days) => days,
-        }
+        days_until(DateOfBirth::from_kept(day(born)), day(today), rule)
     }
 
     #[test]
@@ -130,8 +112,7 @@ mod tests {
             while date > first {
                 until_next = if is_birthday(month_and_day, date, rule) { Some(0) } else { until_next.map(|n| n + 1) };
                 if let Some(expected) = until_next {
-                    let expected = if expected == 0 { Countdown::Today } else { Countdown::Days(expected) };
-                    let answer = Countdown::new(DateOfBirth::from_kept(born), date, rule);
+                    let answer = days_until(DateOfBirth::from_kept(born), date, rule);
                     assert_eq!(answer, expected, "born {born}, today {date}, {rule:?}");
                 }
                 date = date.pred_opt().unwrap();

@@ -1,14 +1,12 @@
-//! What the platform asks: is the process alive, should it get requests, what does it count.
+//! What the platform asks: is the process alive, should it get requests.
 
-use rocket::http::ContentType;
 use rocket::{Route, State};
 
 use super::problem::{Document, Problem};
 use crate::lifecycle::Draining;
-use crate::telemetry::Telemetry;
 
 pub fn routes() -> Vec<Route> {
-    routes![livez, readyz, metrics]
+    routes![livez, readyz]
 }
 
 /// Whether the process runs
@@ -28,14 +26,4 @@ fn livez() -> &'static str {
 #[get("/readyz")]
 fn readyz(draining: &State<Draining>) -> Result<&'static str, Problem> {
     if draining.is_set() { Err(Problem::Draining) } else { Ok("ok\n") }
-}
-
-/// What is counted, as OpenMetrics text
-#[utoipa::path(tag = "Operation", responses(
-    (status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text"),
-))]
-#[get("/metrics")]
-fn metrics(telemetry: &State<Telemetry>) -> Result<(ContentType, String), Problem> {
-    let kind = ContentType::new("application", "openmetrics-text").with_params([("version", "1.0.0"), ("charset", "utf-8")]);
-    telemetry.encode().map(|text| (kind, text)).map_err(|_| Problem::Internal)
 }

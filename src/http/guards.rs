@@ -1,6 +1,6 @@
 //! What handlers take from a request: the name, the date that counts as today, the deadline, the body.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use rocket::data::{Data, FromData, Outcome as DataOutcome, ToByteUnit};
 use rocket::http::Status;
@@ -11,28 +11,11 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::birthday::{DateOfBirth, Username, UsernameError, today_in};
+use crate::clock::Clock;
 use crate::config::Settings;
 
 /// The largest body, in bytes.
 const LARGEST_BODY: usize = 1024;
-
-/// Where the time of day comes from; read once for a request.
-pub struct Clock(Box<dyn Fn() -> DateTime<Utc> + Send + Sync>);
-
-impl Clock {
-    pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        Self(Box::new(now))
-    }
-
-    /// The clock of this machine.
-    pub fn system() -> Self {
-        Self::new(Utc::now)
-    }
-
-    pub fn now(&self) -> DateTime<Utc> {
-        (self.0)()
-    }
-}
 
 impl<'r> FromParam<'r> for Username {
     type Error = UsernameError;

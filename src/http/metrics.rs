@@ -1,7 +1,6 @@
-//! Logs and metrics. Neither ever holds a name, a date or a body: requests are told apart by route template and by ids.
+//! `/metrics`, the counting of requests, trace and request ids, and the access log. None of them holds a name, a date or a body.
 
 use std::fmt;
-use std::io::IsTerminal;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
@@ -10,33 +9,17 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use rocket::fairing::{AdHoc, Fairing, Kind};
-use rocket::http::Header;
-use rocket::{Data, Request, Response};
+use rocket::http::{ContentType, Header};
+use rocket::{Data, Request, Response, Route, State};
 use rocket_db_pools::Database;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::prelude::*;
 
-use crate::config::{LogFormat, Settings};
-use crate::http::{Clock, RESOURCES, started};
+use super::guards::started;
+use super::methods::RESOURCES;
+use super::problem::Problem;
+use crate::clock::Clock;
+use crate::config::Settings;
 use crate::lifecycle::Draining;
 use crate::store::Birthdays;
-
-/// Log lines go to standard error. Panics become lines too.
-pub fn start(format: LogFormat) {
-    // sqlx's own lines may quote values.
-    let levels = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
-    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
-    let lines = match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
-    };
-    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let reason = panic.payload_as_str().unwrap_or("no reason given");
-        tracing::error!(place, "panic: {reason}");
-    }));
-}
 
 /// Upper bounds of the latency buckets in seconds.
 const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -66,22 +49,36 @@ impl MetricConstructor<HistogramWithExemplars<Exemplar>> for Buckets {
 }
 
 /// What is counted.
-pub struct Telemetry {
+struct Metrics {
     registry: Registry,
 }
 
-impl Telemetry {
+impl Metrics {
     /// OpenMetrics text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
-    pub fn encode(&self) -> Result<String, fmt::Error> {
+    fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(8192);
         text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
 }
 
+pub fn routes() -> Vec<Route> {
+    routes![metrics]
+}
+
+/// What is counted, as OpenMetrics text
+#[utoipa::path(tag = "Operation", responses(
+    (status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text"),
+))]
+#[get("/metrics")]
+fn metrics(metrics: &State<Metrics>) -> Result<(ContentType, String), Problem> {
+    let kind = ContentType::new("application", "openmetrics-text").with_params([("version", "1.0.0"), ("charset", "utf-8")]);
+    metrics.encode().map(|text| (kind, text)).map_err(|_| Problem::Internal)
+}
+
 /// Counts requests, echoes trace and request ids, and writes the access log where it is wanted.
 pub fn stage() -> AdHoc {
-    AdHoc::on_ignite("telemetry", |rocket| async {
+    AdHoc::on_ignite("metrics", |rocket| async {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let now = rocket.state::<Clock>().expect("lib.rs manages it before the start").now();
         let durations = Durations::new_with_constructor(Buckets);
@@ -102,7 +99,7 @@ pub fn stage() -> AdHoc {
             birthdays.metrics.register(&mut registry);
         }
         let requests = Requests { durations, access_log: settings.telemetry.access_log };
-        rocket.attach(requests).manage(Telemetry { registry })
+        rocket.attach(requests).manage(Metrics { registry })
     })
 }
 
