@@ -19,7 +19,7 @@ use crate::store;
 /// Rocket's own settings that have an effect here.
 const ROCKETS_OWN: [&str; 10] =
     ["address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors"];
-const OURS: [&str; 4] = ["birthday", "databases", "lifecycle", "telemetry"];
+const OURS: [&str; 5] = ["birthday", "databases", "lifecycle", "telemetry", "public_url"];
 const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
 
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Settings {
     pub databases: Databases,
     pub lifecycle: Lifecycle,
     pub telemetry: Telemetry,
+    /// Where users reach the service, if that is not where it listens.
+    pub public_url: Option<PublicUrl>,
     /// Rocket's own.
     #[serde(skip)]
     pub rocket: Config,
@@ -59,6 +61,33 @@ pub struct Lifecycle {
 pub struct Telemetry {
     pub format: LogFormat,
     pub access_log: bool,
+}
+
+/// Scheme and authority of the place where users reach the service. Prints as an origin (RFC 6454), without a slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    pub secure: bool,
+    /// The host, with the port unless it is the scheme's own.
+    pub host: String,
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.host)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let url = url::Url::parse(&text).ok().filter(|url| {
+            let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            bare && url.password().is_none() && matches!(url.scheme(), "http" | "https") && url.has_host()
+        });
+        let url = url.ok_or_else(|| de::Error::custom("not a scheme and a host; the form is https://birthday.example"))?;
+        let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
+        Ok(Self { secure: url.scheme() == "https", host: authority })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -13,7 +13,7 @@ use super::guards::{Deadline, NewBirthday, Today};
 use super::problem::{Document, Problem};
 use crate::birthday::{Username, UsernameError, calendar, days_until};
 use crate::config::Settings;
-use crate::store::{Birthdays, Found};
+use crate::store::{Birthdays, Condition, Found};
 
 pub fn routes() -> Vec<Route> {
     routes![greet, save, forget, subscribe]
@@ -116,7 +116,7 @@ async fn save(
 ) -> Result<Answer, Problem> {
     let (name, today) = (username?, today?);
     let born = body?.date_of_birth(today)?;
-    birthdays.save(name, born, deadline.0).await?;
+    birthdays.save(name, born, Condition::None, deadline.0).await?;
     Ok(Answer { status: Status::NoContent, today: Some(today), from_replica: false, body: None })
 }
 
@@ -134,7 +134,7 @@ async fn save(
 )]
 #[delete("/hello/<username>")]
 async fn forget(username: Name, deadline: Deadline, birthdays: &Birthdays) -> Result<Answer, Problem> {
-    match birthdays.forget(username?, deadline.0).await? {
+    match birthdays.delete(username?, deadline.0).await? {
         true => Ok(Answer { status: Status::NoContent, today: None, from_replica: false, body: None }),
         false => Err(Problem::UnknownUsername),
     }

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::batch::{Lane, Queue};
 use super::metrics::Metrics;
 use super::outage::Fault;
-use super::session::{Endpoint, Find, Forget, Save, Server, Session};
-use super::{Answer, Found, StoreError, Write};
+use super::session::{Endpoint, Find, Delete, Save, SaveIf, Server, Session};
+use super::{Answer, Condition, Found, StoreError, Write};
 use crate::birthday::{DateOfBirth, Username};
 
 type LookupQueue = Arc<Queue<Username, Answer<Option<Found>>>>;
@@ -140,13 +140,17 @@ async fn write<S: Server>(mut lane: Lane<Write, Answer<bool>>, mut primary: Sess
         let until = Instant::now() + limit;
         let mut answers = Vec::with_capacity(batch.requests.len());
         let mut saves = Save(Vec::with_capacity(batch.requests.len()));
-        // Saves that stand together share a commit; a removal among them keeps its place.
+        // Saves that stand together share a commit; a delete or a conditional save among them keeps its place.
         for request in std::mem::take(&mut batch.requests) {
             match request {
-                Write::Save(name, born) => saves.0.push((name, born)),
-                Write::Forget(name) => {
+                Write::Save(name, born, Condition::None) => saves.0.push((name, born)),
+                Write::Save(name, born, condition) => {
                     save(&mut primary, &mut saves, &mut answers, until).await;
-                    answers.push(primary.run(&Forget(name), until).await.map_err(meaning));
+                    answers.push(primary.run(&SaveIf(name, born, condition), until).await.map_err(meaning));
+                }
+                Write::Delete(name) => {
+                    save(&mut primary, &mut saves, &mut answers, until).await;
+                    answers.push(primary.run(&Delete(name), until).await.map_err(meaning));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Where birthdays are kept: PostgreSQL or SQLite behind three operations, find, save and forget.
+//! Where birthdays are kept: PostgreSQL or SQLite behind three operations, find, save and delete.
 //!
 //! A request waits in a queue ([`batch`]); [`lanes`] take what waits and send it as one statement over their own connection
 //! ([`session`]); [`postgres`] and [`sqlite`] hold the SQL. Lookups go on at the replica while the primary cannot answer.
@@ -61,14 +61,25 @@ pub struct Found {
 
 type Answer<T> = Result<T, StoreError>;
 
+/// What must hold for a save to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Condition {
+    #[default]
+    None,
+    /// The name has no birthday yet.
+    IfAbsent,
+    /// The name has a birthday.
+    IfPresent,
+}
+
 enum Write {
-    Save(Username, DateOfBirth),
-    Forget(Username),
+    Save(Username, DateOfBirth, Condition),
+    Delete(Username),
 }
 
 pub struct Store {
     lookups: Arc<Queue<Username, Answer<Option<Found>>>>,
-    /// The answer says whether the name is known by what was done: always after a save, and if it was before a removal.
+    /// The answer says whether the write took place.
     writes: Arc<Queue<Write, Answer<bool>>>,
     lanes: tokio::sync::Mutex<JoinSet<()>>,
     pub settings: Settings,
@@ -80,14 +91,14 @@ impl Store {
         self.ask(&self.lookups, name, deadline).await
     }
 
-    /// Creates or replaces; the commit is durable when this returns.
-    pub async fn save(&self, name: Username, born: DateOfBirth, deadline: Instant) -> Answer<()> {
-        self.ask(&self.writes, Write::Save(name, born), deadline).await.map(drop)
+    /// Creates or replaces under `condition`; false if it did not hold. The commit is durable when this returns true.
+    pub async fn save(&self, name: Username, born: DateOfBirth, condition: Condition, deadline: Instant) -> Answer<bool> {
+        self.ask(&self.writes, Write::Save(name, born, condition), deadline).await
     }
 
-    /// True if the name was known.
-    pub async fn forget(&self, name: Username, deadline: Instant) -> Answer<bool> {
-        self.ask(&self.writes, Write::Forget(name), deadline).await
+    /// False if the name had no birthday.
+    pub async fn delete(&self, name: Username, deadline: Instant) -> Answer<bool> {
+        self.ask(&self.writes, Write::Delete(name), deadline).await
     }
 
     async fn ask<Q, A>(&self, queue: &Queue<Q, Answer<A>>, request: Q, deadline: Instant) -> Answer<A> {

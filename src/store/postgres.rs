@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
+use super::Condition;
 use super::credentials::Login;
 use super::session::{Connection, Server};
 use crate::birthday::{DateOfBirth, Username};
@@ -90,7 +91,16 @@ impl Connection for PgConnection {
         query.execute(self).await.map(drop)
     }
 
-    async fn forget(&mut self, name: &Username) -> sqlx::Result<bool> {
+    async fn save_if(&mut self, name: &Username, born: DateOfBirth, condition: Condition) -> sqlx::Result<bool> {
+        let sql = match condition {
+            Condition::IfPresent => "update birthdays set date_of_birth = $2 where username = $1",
+            _ => "insert into birthdays (username, date_of_birth) values ($1, $2) on conflict (username) do nothing",
+        };
+        let done = sqlx::query(sql).bind(name.as_str()).bind(born.date()).execute(self).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn delete(&mut self, name: &Username) -> sqlx::Result<bool> {
         let done = sqlx::query("delete from birthdays where username = $1").bind(name.as_str()).execute(self).await?;
         Ok(done.rows_affected() > 0)
     }

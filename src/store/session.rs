@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::Condition;
 use super::credentials::{Credentials, Login};
 use super::metrics::Metrics;
 use super::outage::{Fault, Presence};
@@ -24,20 +25,32 @@ pub trait Server: Send + Sync + 'static {
     fn connect(&self, login: Option<&Login>) -> impl Future<Output = sqlx::Result<Self::Connection>> + Send;
 }
 
-/// What a connection can do. Every statement is idempotent, so that it may be sent again when its answer was lost.
+/// What a connection can do.
 pub trait Connection: Send {
     /// The dates of those `names` that are known, in any order.
     fn find(&mut self, names: &[Username]) -> impl Future<Output = sqlx::Result<Vec<(String, NaiveDate)>>> + Send;
     /// Creates or replaces, all in one commit; the map's order keeps two writers from waiting for each other in a circle.
     fn save(&mut self, rows: &BTreeMap<&Username, DateOfBirth>) -> impl Future<Output = sqlx::Result<()>> + Send;
+    /// Creates only or replaces only; false if the condition did not hold.
+    fn save_if(
+        &mut self,
+        name: &Username,
+        born: DateOfBirth,
+        condition: Condition,
+    ) -> impl Future<Output = sqlx::Result<bool>> + Send;
     /// True if the name was known.
-    fn forget(&mut self, name: &Username) -> impl Future<Output = sqlx::Result<bool>> + Send;
+    fn delete(&mut self, name: &Username) -> impl Future<Output = sqlx::Result<bool>> + Send;
     fn close(self) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
 /// A statement of the service, for any kind of connection. `again` says that it was sent before and its answer was lost.
 pub trait Statement: Sync {
     type Answer: Send;
+
+    /// Whether it may be sent again when its answer was lost.
+    fn is_idempotent(&self) -> bool {
+        true
+    }
 
     fn run<C: Connection>(&self, on: &mut C, again: bool) -> impl Future<Output = sqlx::Result<Self::Answer>> + Send;
 }
@@ -138,7 +151,9 @@ impl<S: Server> Session<S> {
     /// Runs `statement` before `until`; once more on a fresh connection if this one broke.
     pub async fn run<T: Statement>(&mut self, statement: &T, until: Instant) -> Result<T::Answer, Fault> {
         let mut outcome = self.attempt(statement, until, false).await;
-        if let Err(fault @ Fault::Connection(_)) = &outcome {
+        if let Err(fault @ Fault::Connection(_)) = &outcome
+            && statement.is_idempotent()
+        {
             tracing::debug!(server = self.endpoint.role, "{fault}; trying once more");
             self.endpoint.metrics.retries.inc();
             // What ended this connection most likely ended the others too.
@@ -248,8 +263,10 @@ impl<S: Server> Session<S> {
 pub struct Find(pub Vec<Username>);
 /// Saves in the order of arrival: of several dates for one name the last is kept.
 pub struct Save(pub Vec<(Username, DateOfBirth)>);
-/// Forgets a name; true if it was known.
-pub struct Forget(pub Username);
+/// Saves under a condition; false if it did not hold.
+pub struct SaveIf(pub Username, pub DateOfBirth, pub Condition);
+/// Deletes a name; true if it was known.
+pub struct Delete(pub Username);
 
 impl Statement for Find {
     type Answer = Vec<(String, NaiveDate)>;
@@ -267,11 +284,24 @@ impl Statement for Save {
     }
 }
 
-impl Statement for Forget {
+impl Statement for SaveIf {
+    type Answer = bool;
+
+    /// The second of two equal creations finds what the first one created.
+    fn is_idempotent(&self) -> bool {
+        self.2 != Condition::IfAbsent
+    }
+
+    async fn run<C: Connection>(&self, on: &mut C, _again: bool) -> sqlx::Result<bool> {
+        on.save_if(&self.0, self.1, self.2).await
+    }
+}
+
+impl Statement for Delete {
     type Answer = bool;
 
     /// Sent again, it may find that the first one, whose answer was lost, did the work.
     async fn run<C: Connection>(&self, on: &mut C, again: bool) -> sqlx::Result<bool> {
-        Ok(on.forget(&self.0).await? || again)
+        Ok(on.delete(&self.0).await? || again)
     }
 }

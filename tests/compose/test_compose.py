@@ -9,7 +9,7 @@ from http.client import HTTPException
 from conftest import PORT, PROJECT, compose, container, docker
 from load import Client, Load
 
-DRAIN, LIMIT = 5, 5 + 6 + 1 + 1  # Rocket.toml: drain; drain + grace + mercy + 1
+DRAIN, LIMIT = 5, 5 + 6 + 1 + 1  # docker-compose.yml: drain; drain + grace + mercy + 1
 DEADLINE = 3 + 2  # connect_timeout + query_timeout
 LATE = 2  # what a busy machine may add
 

@@ -71,7 +71,6 @@ def test_every_setting_is_one_that_the_service_reads(service):
 def test_time_limits_of_the_chart_are_the_services_own_defaults(service):
     defaults = tomllib.loads((SERVICE / "Rocket.toml").read_text())["default"]
     given = settings(service)
-    assert given["lifecycle"]["drain"] == defaults["lifecycle"]["drain"]
     assert given["shutdown"]["grace"] == defaults["shutdown"]["grace"] and given["shutdown"]["mercy"] == defaults["shutdown"]["mercy"]
     for key in ("connect_timeout", "query_timeout", "max_connections"):
         assert given["databases"]["birthdays"][key] == defaults["databases"]["birthdays"][key]

@@ -21,7 +21,7 @@ use super::{OwnPage, Page, Site, render};
 use crate::birthday::{DateOfBirth, LeapDay, Username, days_until, today_in};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::store::Birthdays;
+use crate::store::{Birthdays, Condition};
 
 /// What the forms of the page hold.
 #[derive(FromForm, Serialize, ToSchema)]
@@ -213,8 +213,8 @@ pub async fn save(
     let today = today_in(*zone.as_ref().unwrap_or(&settings.birthday.time_zone), clock.now());
     let born = DateOfBirth::parse(&entry.date_of_birth, today).map_err(Problem::from);
     let problems = match (name, born, zone) {
-        (Ok(name), Ok(born), Ok(_)) => match birthdays.save(name, born, deadline.0).await {
-            Ok(()) => {
+        (Ok(name), Ok(born), Ok(_)) => match birthdays.save(name, born, Condition::None, deadline.0).await {
+            Ok(_) => {
                 let tz = Some(entry.tz.as_str()).filter(|tz| !tz.is_empty());
                 return Ok(Ok(Redirect::to(uri!(home(Some(entry.username.as_str()), tz)))));
             }
