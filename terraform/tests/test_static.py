@@ -164,7 +164,7 @@ def test_pods_trust_the_same_root_certificates():
     def prints(text):
         return {certificate.fingerprint(hashes.SHA256()) for certificate in x509.load_pem_x509_certificates(text.encode())}
 
-    assert prints(gitops("platform/secrets/base/rds-ca.pem")) == prints(read("modules/secrets/rotation/rds-ca.pem"))
+    assert prints(gitops("platform/secrets/rds-ca.pem")) == prints(read("modules/secrets/rotation/rds-ca.pem"))
 
 
 def test_gitops_knows_every_key_of_the_bridge():

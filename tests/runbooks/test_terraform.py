@@ -122,7 +122,7 @@ def test_first_edits_leave_no_example_value(folder):
         (1, '"staging.birthday.your-domain.org"'),
         (2, '"198.51.100.7/32"'),
         (2, '["operations@your-domain.org"]'),
-        (5, "https://github.com/your-organization/birthday-api.git"),
+        (4, "https://github.com/your-organization/birthday-api.git"),
     ):
         assert text.count(value) == times, value
     run(["terraform", "fmt", "-check", "-recursive", "-diff", place / "terraform"], env=os.environ | terraform_environment())

@@ -139,7 +139,7 @@ def release(repository, environment):  # noqa: F811
 @pytest.fixture(scope="session")
 def committed(repository, release, images, servers) -> str:  # noqa: F811
     """The commit that Argo CD finds first."""
-    shutil.copy(servers.folder / "settings/ca.pem", repository.folder / "gitops/platform/secrets/base/rds-ca.pem")
+    shutil.copy(servers.folder / "settings/ca.pem", repository.folder / "gitops/platform/secrets/rds-ca.pem")
     return release(images("first"))
 
 

@@ -52,3 +52,10 @@ managedNamespaceMetadata:
 {{- define "finalizers" -}}
 finalizers: [resources-finalizer.argocd.argoproj.io]
 {{- end }}
+
+{{/* Peers of a NetworkPolicy: a comma-separated list of CIDR blocks. */}}
+{{- define "blocks" -}}
+{{- range splitList "," . }}
+- ipBlock: {cidr: {{ trim . }}}
+{{- end }}
+{{- end }}

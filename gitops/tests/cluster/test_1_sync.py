@@ -54,7 +54,7 @@ def test_a_deleted_object_returns():
 
 
 def test_an_object_removed_from_git_is_pruned_and_a_revert_brings_it_back(repository):
-    with repository.mistake("Remove the quota", "gitops/platform/policies/base/kustomization.yaml", "  - quota.yaml\n", ""):
+    with repository.mistake("Remove the quota", "gitops/platform/policies/kustomization.yaml", "  - quota.yaml\n", ""):
         c.refresh("policies")
         c.eventually("the quota is gone", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE) is None, 90)
     c.refresh("policies")
@@ -88,8 +88,8 @@ def test_a_commit_that_the_api_server_refuses_changes_nothing_and_its_retries_do
         found = sync.get("syncResult", {}).get("resources", [])
         return sync.get("retryCount", 0) > 0 and [r["message"] for r in found if r.get("status") == "SyncFailed"]
 
-    mistake = "resources: {limits: {memory: 32Mi}}\n\ncanary:\n"
-    with repository.mistake("Limit below its request", VALUES.format(environment), "canary:\n", mistake):
+    mistake = "resources: {limits: {memory: 32Mi}}\n\nautoscaling:\n"
+    with repository.mistake("Limit below its request", VALUES.format(environment), "autoscaling:\n", mistake):
         c.refresh("birthday-api")
         message = c.eventually("the API server refuses the commit", refused, 60)[0]
         assert "less than or equal to memory limit" in message

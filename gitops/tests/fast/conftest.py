@@ -2,6 +2,7 @@ import pytest
 
 from lib import render, schemas
 
+RELEASED = "sha256:" + "1" * 64
 EXAMPLE = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
 
 
@@ -23,7 +24,7 @@ def applications(environment, bridge) -> list[dict]:
 @pytest.fixture(scope="session")
 def objects(applications) -> dict[str, list[dict]]:
     """Everything of this repository that Argo CD applies, by Application."""
-    found = {a["metadata"]["name"]: render.objects(a, None) for a in applications}
+    found = {a["metadata"]["name"]: render.objects(a, None, RELEASED) for a in applications}
     return {name: them for name, them in found.items() if them is not None}
 
 

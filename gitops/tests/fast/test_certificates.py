@@ -7,7 +7,7 @@ from cryptography import x509
 
 from lib import render
 
-BUNDLE = render.GITOPS / "platform" / "secrets" / "base" / "rds-ca.pem"
+BUNDLE = render.GITOPS / "platform" / "secrets" / "rds-ca.pem"
 # time for AWS to announce a new one, and for us to ship it
 NOTICE = timedelta(days=400)
 

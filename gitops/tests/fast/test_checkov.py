@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fast.conftest import EXAMPLE
+from fast.conftest import EXAMPLE, RELEASED
 from lib import render
 
 CONFIG = render.GITOPS / ".checkov.yaml"
@@ -19,7 +19,7 @@ def everything() -> dict[str, list[dict]]:
     found = {}
     for environment in ("staging", "production"):
         for app in render.applications(environment, render.bridge(environment, EXAMPLE)):
-            found[f"{environment}-{app['metadata']['name']}"] = [app, *(render.objects(app, None) or [])]
+            found[f"{environment}-{app['metadata']['name']}"] = [app, *(render.objects(app, None, RELEASED) or [])]
     return found
 
 

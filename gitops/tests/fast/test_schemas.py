@@ -9,8 +9,8 @@ WITHOUT_SCHEMA = "TargetGroupBinding"
 
 
 @pytest.fixture(scope="session")
-def everything(applications, objects, environment) -> list[dict]:
-    root = render.documents((render.GITOPS / "bootstrap" / f"{environment}.yaml").read_text())
+def everything(applications, objects) -> list[dict]:
+    root = render.documents((render.GITOPS / "bootstrap" / "root.yaml").read_text())
     return [*root, *applications, *(o for them in objects.values() for o in them)]
 
 

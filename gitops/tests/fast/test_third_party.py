@@ -13,7 +13,7 @@ from lib import render, schemas
 
 # Their charts are in no package. CHARTS names a folder of charts that `helm pull --untar` fetched, to check them too.
 NOT_VERIFIED = {
-    "argo-cd", "aws-load-balancer-controller", "cloudwatch", "cluster-autoscaler", "fluent-bit", "prometheus",
+    "argo-cd", "aws-load-balancer-controller", "cloudwatch", "cluster-autoscaler", "external-secrets", "fluent-bit", "prometheus",
 }  # fmt: skip
 PULLED = Path(os.environ["CHARTS"]) if "CHARTS" in os.environ else None
 
@@ -113,8 +113,3 @@ def test_istiod_has_the_settings_that_the_service_relies_on(third_party):
     deployment = next(o for o, _ in workloads(third_party["istiod"]))
     environment = {e["name"]: e.get("value") for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert environment["ENABLE_NATIVE_SIDECARS"] == "true"
-
-
-def test_external_secrets_runs_as_the_account_that_terraform_trusts(third_party, bridge):
-    account = next(o for o in third_party["external-secrets"] if o["kind"] == "ServiceAccount" and o["metadata"]["name"] == "external-secrets")
-    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == bridge["external_secrets_role_arn"]

@@ -43,13 +43,14 @@ def helm(release: str, chart: Path, namespace: str, values: dict, files: list[Pa
         return documents(run(*command, "-f", f.name))
 
 
-def kustomize(folder: Path, patches: list[dict]) -> list[dict]:
+def kustomize(folder: Path, patches: list[dict], components: list[str]) -> list[dict]:
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp).resolve()
         kustomization = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [os.path.relpath(folder.resolve(), tmp)],
+            "components": [os.path.relpath((folder / c).resolve(), tmp) for c in components],
             "patches": patches,
         }
         (tmp / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -66,16 +67,17 @@ def bridge(environment: str, file: Path) -> dict:
     raise SystemExit(f"{file}: no cluster Secret with the label environment={environment}")
 
 
-def applications(environment: str, secret: dict) -> list[dict]:
-    """The Applications of gitops/apps, as the root renders them."""
-    root = documents((GITOPS / "bootstrap" / f"{environment}.yaml").read_text())[0]
+def applications(environment: str, secret: dict, changes: dict | None = None) -> list[dict]:
+    """The Applications of gitops/apps, as the root renders them. `changes`: other values than those of the environment."""
+    root = documents((GITOPS / "bootstrap" / "root.yaml").read_text())[0]
     source = root["spec"]["template"]["spec"]["source"]
     values = {
         "bridge": secret,
         "repository": {"url": source["repoURL"], "revision": source["targetRevision"]},
+        **(changes or {}),
     }
     chart = GITOPS.parent / source["path"]
-    files = [chart / f for f in source["helm"]["valueFiles"]]
+    files = [chart / f.replace("{{ .metadata.labels.environment }}", environment) for f in source["helm"]["valueFiles"]]
     found = helm("root", chart, "argocd", values, files)
     return sorted(found, key=lambda a: (wave(a), a["metadata"]["name"]))
 
@@ -84,8 +86,9 @@ def wave(application: dict) -> int:
     return int(application["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
 
 
-def objects(application: dict, charts: Path | None) -> list[dict] | None:
-    """The objects of an Application; None if its chart is a third party's and not in `charts`."""
+def objects(application: dict, charts: Path | None, digest: str = "") -> list[dict] | None:
+    """The objects of an Application; None if its chart is a third party's and not in `charts`. `digest`: instead of the one that the
+    environment names."""
     spec = application["spec"]
     source, namespace = spec["source"], spec["destination"]["namespace"]
     if "chart" in source:
@@ -96,8 +99,12 @@ def objects(application: dict, charts: Path | None) -> list[dict] | None:
     path = GITOPS.parent / source["path"]
     if "helm" in source:
         files = [path / f for f in source["helm"]["valueFiles"]]
-        return helm(source["helm"]["releaseName"], path, namespace, source["helm"]["valuesObject"], files)
-    return kustomize(path, source.get("kustomize", {}).get("patches", []))
+        values = source["helm"]["valuesObject"]
+        if digest:
+            values = {**values, "image": {**values["image"], "digest": digest}}
+        return helm(source["helm"]["releaseName"], path, namespace, values, files)
+    settings = source.get("kustomize", {})
+    return kustomize(path, settings.get("patches", []), settings.get("components", []))
 
 
 def main() -> None:
@@ -108,6 +115,7 @@ def main() -> None:
     parser.add_argument("--applications", action="store_true")
     parser.add_argument("--bridge", type=Path, default=GITOPS / "bootstrap" / "cluster-secret.example.yaml")
     parser.add_argument("--charts", type=Path)
+    parser.add_argument("--digest", default="")
     args = parser.parse_args()
     apps = applications(args.environment, bridge(args.environment, args.bridge))
     chosen = [a for a in apps if args.only in (None, a["metadata"]["name"])]
@@ -117,7 +125,7 @@ def main() -> None:
         yaml.safe_dump_all(chosen, sys.stdout, sort_keys=False)
         return
     for app in chosen:
-        found = objects(app, args.charts)
+        found = objects(app, args.charts, args.digest)
         name = app["metadata"]["name"]
         if found is None:
             chart = app["spec"]["source"]

@@ -20,7 +20,7 @@ MODULES = {
     "istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad": "manifests/charts/base/files/crd-all.gen.yaml",
     "github.com/external-secrets/external-secrets@v1.3.2": "config/crds/bases",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
-    "github.com/fluxcd/flagger@v1.36.1": "charts/flagger/crds/crd.yaml",
+    "github.com/fluxcd/flagger@v1.44.0": "charts/flagger/crds/crd.yaml",
 }
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 IGNORED = ("nullable", "default", "example", "externalDocs")

@@ -29,6 +29,7 @@ output "bridge" {
       database_owner_secret_name        = module.secrets.owner_secret.name
       application_log_group             = module.observability.application_log_group_name
       database_subnet_cidrs             = join(",", module.network.database_subnet_cidr_blocks)
+      public_subnet_cidrs               = join(",", module.network.public_subnet_cidr_blocks)
     }
   }
 }

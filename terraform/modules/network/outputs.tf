@@ -12,6 +12,11 @@ output "subnet_ids" {
   }
 }
 
+output "public_subnet_cidr_blocks" {
+  description = "CIDR blocks of the public subnets, where the load balancer is."
+  value       = local.cidr_blocks.public
+}
+
 output "database_subnet_cidr_blocks" {
   description = "Address ranges of the database subnets, in the order of the zones."
   value       = local.cidr_blocks.database

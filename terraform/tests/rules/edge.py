@@ -123,7 +123,7 @@ BRIDGE = {
         "load_balancer_controller_role_arn", "external_secrets_role_arn", "cluster_autoscaler_role_arn",
         "cloudwatch_agent_role_arn", "service_role_arn", "alertmanager_role_arn", "alarm_topic_arn", "database_host",
         "database_replica_host", "database_port", "database_name", "database_secret_name", "database_owner_secret_name",
-        "application_log_group", "database_subnet_cidrs",
+        "application_log_group", "database_subnet_cidrs", "public_subnet_cidrs",
     },
 }  # fmt: skip
 
@@ -140,5 +140,6 @@ def bridge_contract(stack):
     values = list(bridge["labels"].values()) + list(bridge["annotations"].values())
     assert all(isinstance(value, str) for value in values), "annotations are strings"
     assert bridge["annotations"]["database_subnet_cidrs"] == "10.0.21.0/24,10.0.22.0/24,10.0.23.0/24"
+    assert bridge["annotations"]["public_subnet_cidrs"] == "10.0.1.0/24,10.0.2.0/24,10.0.3.0/24"
     assert bridge["annotations"]["alarm_topic_arn"] == stack.one("aws_sns_topic", "topic.alarms")["arn"]
     assert "password" not in json.dumps(bridge)

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[3]
-BASE = ROOT / "gitops/platform/observability/base"
+BASE = ROOT / "gitops/platform/observability"
 HERE = ROOT / "tests/observability"
 KEYWORDS = {"and", "or", "unless", "bool", "offset"}
 

@@ -1,10 +1,17 @@
+{{/* Empty while an environment names no image yet (a digest of zeros): then nothing is rendered, and nothing waits for it. */}}
+{{- define "birthday-api.released" -}}
+{{- if ne .Values.image.digest (printf "sha256:%064d" 0) }}yes{{ end }}
+{{- end }}
+
 {{- define "birthday-api.image" -}}
-{{ printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* Labels of every object. */}}
 {{- define "birthday-api.labels" -}}
-app.kubernetes.io/name: birthday-api
+app.kubernetes.io/name: {{ .Release.Name }}
 app.kubernetes.io/part-of: birthday-api
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
@@ -12,7 +19,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{/* Nothing that changes with the chart's version: a pod template that differs is a rollout. */}}
 {{- define "birthday-api.podLabels" -}}
-app.kubernetes.io/name: birthday-api
+app.kubernetes.io/name: {{ .Release.Name }}
 app.kubernetes.io/part-of: birthday-api
 {{- end }}
 
@@ -27,6 +34,7 @@ runAsNonRoot: true
 runAsUser: 65532
 runAsGroup: 65532
 fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
@@ -36,14 +44,30 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* "yes" with PostgreSQL, empty with SQLite. */}}
+{{- define "birthday-api.postgresql" -}}
+{{- if or .Values.database.host .Values.database.url }}yes{{ end }}
+{{- end }}
+
+{{/* The URL of a host of PostgreSQL: (list . HOST). */}}
+{{- define "birthday-api.url" -}}
+{{- with (index . 0).Values.database -}}
+postgres://birthday@{{ index $ 1 }}:{{ .port }}/{{ .name }}?sslmode={{ if .certificateAuthority }}verify-full&sslrootcert=/etc/birthday-api/rds-ca.pem{{ else }}require{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Settings that serve and migrate read alike. */}}
 {{- define "birthday-api.databaseEnvironment" -}}
 {{- $db := .Values.database -}}
-{{- $query := "sslmode=verify-full&sslrootcert=/etc/birthday-api/rds-ca.pem" -}}
-{{- $url := printf "postgres://birthday@%s:%d/%s?%s" $db.host (int $db.port) $db.name $query -}}
-{{- $table := printf "url=%q,credentials=\"/etc/birthday-api/database\",max_connections=%d,connect_timeout=%d,query_timeout=%d" $url (int $db.maxConnections) (int $db.connectTimeout) (int $db.queryTimeout) -}}
+{{- $url := $db.url -}}
+{{- if $db.host }}{{ $url = include "birthday-api.url" (list . $db.host) }}{{ end -}}
+{{- $table := printf "url=%q" ($url | default "sqlite:///var/lib/birthday-api/birthdays.db") -}}
+{{- if include "birthday-api.postgresql" . -}}
+{{- $table = printf "%s,credentials=\"/etc/birthday-api/database\",max_connections=%d" $table (int $db.maxConnections) -}}
+{{- end -}}
+{{- $table = printf "%s,connect_timeout=%d,query_timeout=%d" $table (int $db.connectTimeout) (int $db.queryTimeout) -}}
 {{- if $db.replicaHost -}}
-{{- $table = printf "%s,replica_url=%q" $table (printf "postgres://birthday@%s:%d/%s?%s" $db.replicaHost (int $db.port) $db.name $query) -}}
+{{- $table = printf "%s,replica_url=%q" $table (include "birthday-api.url" (list . $db.replicaHost)) -}}
 {{- end -}}
 - name: ROCKET_DATABASES
   value: {{ printf "{birthdays={%s}}" $table | squote }}
@@ -52,17 +76,19 @@ capabilities: {drop: [ALL]}
 {{- end }}
 
 {{/* One volume, so that the certificate authorities and the credentials lie under one path and
-     change in one step. Takes (dict "secret" NAME "ca" NAME). */}}
+     change in one step. Takes (list . SECRET). */}}
 {{- define "birthday-api.configVolume" -}}
 name: config
 projected:
   defaultMode: 0440
   sources:
+    {{- with (index . 0).Values.database.certificateAuthority }}
     - configMap:
-        name: {{ .ca }}
+        name: {{ . }}
         items: [{key: rds-ca.pem, path: rds-ca.pem}]
+    {{- end }}
     - secret:
-        name: {{ .secret }}
+        name: {{ index . 1 | required "database.secret: the name of a Secret with username and password" }}
         items:
           - {key: username, path: database/username}
           - {key: password, path: database/password}
@@ -71,7 +97,7 @@ projected:
 {{/* What proxies do with connections to the service; the numbers are explained in the README. No `tls`:
      the mesh turns mTLS on by itself, and STRICT refuses anything else. */}}
 {{- define "birthday-api.trafficPolicy" -}}
-{{- with .Values.traffic -}}
+{{- with .Values.istio -}}
 connectionPool:
   tcp:
     maxConnections: {{ .connections.max }}
@@ -95,6 +121,6 @@ outlierDetection:
 
 {{/* How a request to the service is tried: the fields that VirtualService and Canary share. */}}
 {{- define "birthday-api.route" -}}
-timeout: {{ .Values.traffic.timeout }}
-retries: {{- toYaml .Values.traffic.retries | nindent 2 }}
+timeout: {{ .Values.istio.timeout }}
+retries: {{- toYaml .Values.istio.retries | nindent 2 }}
 {{- end }}

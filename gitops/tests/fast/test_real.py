@@ -1,0 +1,125 @@
+"""What EKS, AWS and the controllers do, and nothing here would notice: rules of docs/real-kubernetes.md that can be read from the tree."""
+
+import copy
+
+import pytest
+import yaml
+
+from fast.conftest import EXAMPLE, RELEASED
+from lib import render
+
+SEEN = yaml.safe_load((render.GITOPS / "tests" / "charts.yaml").read_text())
+
+
+def found(node, key: str):
+    """Every value under a key, however deep."""
+    if isinstance(node, dict):
+        if key in node:
+            yield node[key]
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else ():
+        yield from found(inner, key)
+
+
+def values(applications, name: str) -> dict:
+    return next(a["spec"]["source"]["helm"]["valuesObject"] for a in applications if a["metadata"]["name"] == name)
+
+
+def rendered(environment: str, **changes) -> dict[str, list[dict]]:
+    secret = render.bridge(environment, EXAMPLE)
+    return {a["metadata"]["name"]: render.objects(a, None, RELEASED) for a in render.applications(environment, secret, changes)}
+
+
+def test_every_chart_was_seen_at_its_address_and_is_supported(applications):
+    listed = {(c["repository"], c["chart"], c["version"]): c for c in SEEN["charts"]}
+    for source in (a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]):
+        entry = listed[source["repoURL"], source["chart"], source["targetRevision"]]
+        assert "ended" not in entry or entry["ended"] > SEEN["checked"], entry
+
+
+def test_every_image_is_in_a_registry_of_the_list(objects, bridge):
+    ours = bridge["image_repository"]
+    images = {i for them in objects.values() for i in found([o for o in them if o["kind"] != "ConfigMap"], "image") if isinstance(i, str)}
+    assert images
+    for image in images | {objects["policies"][i]["data"]["proxy"] for i, o in enumerate(objects["policies"]) if o["kind"] == "ConfigMap"}:
+        assert image.startswith((ours, *SEEN["registries"])), image
+
+
+def test_every_claim_names_a_storage_class_that_is_there_before_it(applications, objects):
+    """EKS has no default class since 1.30, and a claim without one is never bound."""
+    classes = {o["metadata"]["name"] for o in objects["policies"] if o["kind"] == "StorageClass"}
+    waves = {a["metadata"]["name"]: render.wave(a) for a in applications}
+    claims = [(a, c) for a in applications for c in found(a["spec"], "volumeClaimTemplate")]
+    assert claims
+    for app, claim in claims:
+        assert claim["spec"]["storageClassName"] in classes and waves["policies"] < render.wave(app)
+
+
+def test_a_sync_that_hangs_ends(applications):
+    limit = int(values(applications, "argo-cd")["configs"]["params"]["controller.sync.timeout.seconds"])
+    assert 300 < limit <= 1800, "above the deadline of the migration"
+
+
+def test_the_service_evicts_nothing_that_it_depends_on(applications, objects, service):
+    ranks = {o["metadata"]["name"]: o["value"] for o in objects["policies"] if o["kind"] == "PriorityClass"}
+    own = ranks[service["Deployment", "birthday-api"]["spec"]["template"]["spec"]["priorityClassName"]]
+    for name in (values(applications, "istio-ingress")["priorityClassName"], values(applications, "istiod")["global"]["priorityClassName"]):
+        assert ranks[name] > own
+
+
+def test_a_gateway_is_ready_when_the_load_balancer_says_so(platform):
+    assert platform["Namespace", "/istio-ingress"]["metadata"]["labels"]["elbv2.k8s.aws/pod-readiness-gate-inject"] == "enabled"
+
+
+def test_nodes_with_sidecars_can_be_removed(applications):
+    assert values(applications, "cluster-autoscaler")["extraArgs"]["skip-nodes-with-local-storage"] is False
+
+
+def test_what_reads_the_metadata_of_its_instance_can_reach_it(applications, platform):
+    assert values(applications, "cloudwatch")["hostNetwork"] is True
+    config = yaml.safe_load(platform["ConfigMap", "amazon-cloudwatch/otel-collector"]["data"]["config.yaml"])
+    assert config["exporters"]["awsxray"]["local_mode"] is True
+
+
+def test_requests_reach_the_gateway_from_the_load_balancers_subnets_alone(platform, bridge):
+    rules = [r for (kind, name), o in platform.items() if kind == "NetworkPolicy" and name.startswith("istio-ingress/") for r in o["spec"].get("ingress", [])]
+    sources = [s for r in rules if any(p["port"] == 8080 for p in r["ports"]) for s in r["from"]]
+    assert sources == [{"ipBlock": {"cidr": cidr}} for cidr in bridge["public_subnet_cidrs"].split(",")]
+
+
+def test_people_log_in_where_an_issuer_is_named():
+    login = {"issuer": "https://login.example.com", "clientId": "argocd", "admins": "platform"}
+    apps = render.applications("production", render.bridge("production", EXAMPLE), {"login": login})
+    configs = values(apps, "argo-cd")["configs"]
+    oidc = yaml.safe_load(configs["cm"]["oidc.config"])
+    assert (oidc["issuer"], oidc["clientID"], oidc["enablePKCEAuthentication"]) == ("https://login.example.com", "argocd", True)
+    assert configs["rbac"] == {"policy.default": "role:readonly", "policy.csv": "g, platform, role:admin"}
+
+
+def test_a_private_repository_is_read_with_the_key_of_a_github_app(bridge):
+    objects = rendered("production", github={"appId": "1", "installationId": "2"})
+    secrets = {o["metadata"]["name"]: o["spec"] for o in objects["secrets"] if o["metadata"].get("namespace") == "argocd"}
+    assert secrets.keys() == {"argocd-repo-birthday-api", "argocd-notifications-secret"}
+    for spec in secrets.values():
+        assert spec["target"]["creationPolicy"] == "Merge"
+        assert spec["data"][0]["remoteRef"]["key"].endswith("/github-app")
+    store = next(o for o in objects["secrets"] if o["kind"] == "ClusterSecretStore")
+    assert store["spec"]["conditions"] == [{"namespaces": ["birthday-api", "argocd"]}]
+    without = [o for o in rendered("production")["secrets"] if o["metadata"].get("namespace") == "argocd"]
+    assert without == []
+
+
+def test_versions_are_an_environments_own_and_both_have_the_same_keys():
+    files = {e: yaml.safe_load((render.GITOPS / "environments" / e / "versions.yaml").read_text()) for e in ("staging", "production")}
+    assert files["staging"].keys() == files["production"].keys()
+    assert files["staging"]["versions"].keys() == files["production"]["versions"].keys()
+    changed = copy.deepcopy(files["staging"])
+    changed["versions"]["flagger"] = "9.9.9"
+    apps = render.applications("staging", render.bridge("staging", EXAMPLE), changed)
+    assert {a["spec"]["source"]["targetRevision"] for a in apps if a["metadata"]["name"] == "flagger"} == {"9.9.9"}
+
+
+@pytest.mark.parametrize("file", sorted((render.GITOPS / "apps" / "templates").glob("*.yaml")), ids=lambda f: f.stem)
+def test_no_version_stands_in_a_file_that_both_environments_share(file):
+    revisions = [line.split(": ", 1)[1] for line in file.read_text().splitlines() if line.strip().startswith("targetRevision")]
+    assert all(r.startswith("{{") for r in revisions), revisions
