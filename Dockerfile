@@ -1,4 +1,5 @@
 # The service's image: one binary on distroless, on a laptop as in production.
+#     docker run -p 8000:8000 -v birthdays:/var/lib/birthday-api IMAGE
 #
 # A release names both bases by digest: --build-arg RUST_IMAGE=rust:1.95-slim-bookworm@sha256:...
 # jemalloc, ring and SQLite are C, so each platform compiles for itself and nothing is cross-compiled:
@@ -22,10 +23,14 @@ RUN mkdir src benches && touch src/lib.rs benches/instructions.rs && echo 'fn ma
 
 COPY . .
 # Packed relocations are a megabyte less to read and to keep at every start; they need glibc 2.36, which the final image has.
-RUN cargo rustc --release --frozen --bin birthday-api -- -C link-arg=-Wl,-z,pack-relative-relocs
+RUN cargo rustc --release --frozen --bin birthday-api -- -C link-arg=-Wl,-z,pack-relative-relocs \
+ && mkdir /empty
 
 FROM ${RUNTIME_IMAGE}
 COPY --from=build /src/target/release/birthday-api /usr/local/bin/
+# SQLite's file lies here when no database is set. A volume that is mounted here takes over the owner.
+COPY --from=build --chown=65532:65532 /empty /var/lib/birthday-api
+WORKDIR /var/lib/birthday-api
 # the nonroot user of distroless, by number: Kubernetes' runAsNonRoot cannot judge a name
 USER 65532:65532
 ENV ROCKET_ADDRESS=0.0.0.0

@@ -50,6 +50,28 @@ write_digest() {
   [ "$(git diff --numstat)" = "$(printf '1\t1\t%s' "$file")" ] || die "$file: not exactly one line would change"
 }
 
+# serves_in_staging DIGEST: whether staging has reported that it serves this image and no other. Argo CD reports it as the commit
+# status `staging/DIGEST` of the commit that it had synced (gitops/apps/templates/argo-cd.yaml).
+#   STAGING_CONTEXT   a kubectl context of staging: its Application is asked instead
+serves_in_staging() {
+  local changed commit found
+  if [ -n "${STAGING_CONTEXT:-}" ]; then
+    found=$(kubectl --context "$STAGING_CONTEXT" get application birthday-api -n argocd -o json) || die "staging's cluster does not answer"
+    jq -e --arg ours "$IMAGE_REPOSITORY@" --arg digest "$1" '.status | .health.status == "Healthy" and .sync.status == "Synced"
+      and [.summary.images[]? | select(startswith($ours))] == [$ours + $digest]' <<<"$found" >/dev/null
+    return
+  fi
+  # Argo CD syncs the newest commit each time it looks: the one that wrote the digest, or one of the next few.
+  for changed in $(git log --format=%H -S "$1" -- "$(values_of staging)"); do
+    for commit in "$changed" $(git rev-list --first-parent --reverse "$changed..HEAD" | sed -n 1,10p); do
+      # the newest status comes first
+      found=$(gh api "repos/{owner}/{repo}/commits/$commit/statuses" --jq "map(select(.context == \"staging/$1\"))[0].state") || die "GitHub does not answer"
+      [ "$found" != success ] || return 0
+    done
+  done
+  return 1
+}
+
 # propose BRANCH TITLE BODY: HEAD's own commit becomes a pull request
 propose() {
   git push -q --force origin "HEAD:refs/heads/$1"
@@ -59,6 +81,4 @@ propose() {
     return
   fi
   gh pr list --head "$1" --state open --json url --jq '.[].url' | grep . || gh pr create --base "$branch" --head "$1" --title "$2" --body "$3"
-  # A pull request that a workflow opens starts no workflow by itself. (A repository of its own has other checks.)
-  [ -z "${GITHUB_ACTIONS:-}" ] || [ -n "${GITOPS_REPOSITORY:-}" ] || gh workflow run ci.yml --ref "$1"
 }

@@ -17,6 +17,7 @@ need_tools() { PATH=$("$scripts/tools" "$@"):$PATH; }
 
 need_repository() {
   [ -n "${IMAGE_REPOSITORY:-}" ] || die "IMAGE_REPOSITORY is not set: it says where images are, for example 111111111111.dkr.ecr.eu-west-1.amazonaws.com/birthday-api"
+  IMAGE_REPOSITORY=${IMAGE_REPOSITORY,,} # an owner's name may have capital letters
 }
 
 # A tag moves, a digest does not.

@@ -11,7 +11,7 @@ locals {
   ci_subjects = {
     plan  = ["pull_request", "ref:refs/heads/main"]
     apply = ["ref:refs/heads/main"]
-    push  = ["ref:refs/heads/main"]
+    push  = ["ref:refs/heads/main", "environment:delivery"]
   }
 }
 

@@ -1,4 +1,8 @@
-"""Production gets what staging has tested, by a pull request; either environment goes back by one command."""
+"""Production gets what staging serves, by a pull request; either environment goes back by one command."""
+
+import json
+
+import pytest
 
 from support.repository import NONE, VALUES, Repository
 
@@ -48,6 +52,71 @@ def test_promote_again_proposes_the_same_on_the_newest_main(clone, images):
     assert clone.git("rev-parse", f"origin/deliver/{images[0][7:19]}^") == newest
 
 
+def reports(tools, tmp_path, statuses: dict[str, list[tuple[str, str]]]) -> None:
+    """What gh finds: for each commit (context, state), the newest first."""
+    for commit, found in statuses.items():
+        (tmp_path / commit).write_text(json.dumps([{"context": context, "state": state} for context, state in found]))
+    tools.stand_in("gh", f'commit=${{2%/statuses}}; commit=${{commit##*/}}; {{ cat {tmp_path}/$commit 2>/dev/null || echo "[]"; }} | jq -r "$4"')
+
+
+@pytest.mark.parametrize(
+    ("found", "promoted"),
+    [
+        ([("staging/{new}", "success")], True),
+        ([("staging/{new}", "success"), ("staging/{new}", "failure")], True),
+        ([("staging/{new}", "failure"), ("staging/{new}", "success")], False),
+        ([("staging/{old}", "success"), ("staging/rolled-out", "success")], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("later", [False, True], ids=["on the commit that wrote it", "on a later commit"])
+def test_promote_refuses_a_digest_that_staging_does_not_report(clone, images, tools, tmp_path, found, promoted, later):
+    stage(clone, images[0], images[1])
+    commit = clone.git("rev-parse", "origin/main")
+    if later:
+        clone.git("pull", "-q")
+        commit = clone.commit("Something else")
+        clone.git("push", "-q", "origin", "main")
+    reports(tools, tmp_path, {commit: [(context.format(old=images[0], new=images[1]), state) for context, state in found]})
+    done = clone.run("scripts/promote")
+    assert done.code == (0 if promoted else 1) and ("has not reported" in done.err) != promoted, done
+
+
+def test_that_github_does_not_answer_is_no_verdict(clone, images, tools):
+    stage(clone, images[0])
+    tools.stand_in("gh", "exit 1")
+    done = clone.run("scripts/promote")
+    assert done.code == 1 and "GitHub does not answer" in done.err, done
+
+
+@pytest.mark.parametrize(
+    ("health", "pods", "promoted"), [("Healthy", [0], True), ("Degraded", [0], False), ("Healthy", [0, 1], False), ("Healthy", [1], False)]
+)
+def test_with_a_cluster_at_hand_promote_asks_the_application(clone, images, registry, tools, health, pods, promoted):
+    stage(clone, images[0])
+    found = {"health": {"status": health}, "sync": {"status": "Synced"}, "summary": {
+        "images": ["istio/proxyv2:1", *(f"{registry.repository}@{images[pod]}" for pod in pods)]}}  # fmt: skip
+    tools.stand_in("kubectl", f"echo '{json.dumps({'status': found})}'")
+    done = clone.run("scripts/promote", STAGING_CONTEXT="staging")
+    assert done.code == (0 if promoted else 1) and ("has not reported" in done.err) != promoted, done
+    assert tools.calls("kubectl") == ["--context staging get application birthday-api -n argocd -o json"]
+
+
+def test_promote_platform_makes_production_s_versions_those_of_staging(clone):
+    versions, new = "gitops/environments/{}/versions.yaml", "istio: 2.0.0\nflagger: 1.0.0\n"
+    commit = clone.commit("Try a version", **{versions.format("production"): "istio: 1.0.0\n", versions.format("staging"): new})
+    clone.git("push", "-q", "origin", "main")
+    ok(clone.run("scripts/promote", "platform"))
+    clone.git("fetch", "-q", "origin")
+    [branch] = [line.strip() for line in clone.git("branch", "-r").splitlines() if "deliver/" in line]
+    assert clone.git("show", f"{branch}:{versions.format('production')}") == new.strip()
+    assert clone.git("rev-parse", f"{branch}^") == clone.git("rev-parse", "origin/main") == commit
+    clone.git("merge", "-q", branch)
+    clone.git("push", "-q", "origin", "main")
+    done = clone.run("scripts/promote", "platform")
+    assert done.code == 1 and "already" in done.err, done
+
+
 def test_promote_needs_an_image_in_staging(clone):
     done = clone.run("scripts/promote")
     assert done.code == 1 and "staging holds no image yet" in done.err
@@ -59,22 +128,16 @@ def test_production_refuses_what_staging_has_never_held(clone, images):
     assert done.code == 1 and "staging has never held" in done.err, done
 
 
-def test_the_pull_request_is_opened_once_and_ci_started_for_it(clone, images, tools, tmp_path):
-    """A workflow's pull requests start no workflows, so it has to."""
+def test_the_pull_request_is_opened_once(clone, images, tools, tmp_path):
     stage(clone, images[0])
     clone.git("remote", "set-url", "origin", "https://github.com/birthday-api/birthday-api.git")
     clone.git("config", f"url.{tmp_path}/server.git.insteadOf", "https://github.com/birthday-api/birthday-api.git")
-    tools.stand_in("gh", f'case "$*" in "pr list"*) cat {tmp_path}/open ;; "pr create"*) echo https://example.test/1 | tee {tmp_path}/open ;; esac')
+    tools.stand_in("gh", f'case "$*" in api*) echo success ;; "pr list"*) cat {tmp_path}/open ;; "pr create"*) echo https://example.test/1 | tee {tmp_path}/open ;; esac')
     (tmp_path / "open").write_text("")
     for _ in range(2):
-        ok(clone.run("scripts/promote", GITHUB_ACTIONS="true"))
+        ok(clone.run("scripts/promote"))
     branch = f"deliver/{images[0][7:19]}"
-    asked = tools.calls("gh")
-    assert [call.split(" --title")[0] for call in asked if "create" in call] == [f"pr create --base main --head {branch}"]
-    assert asked.count(f"workflow run ci.yml --ref {branch}") == 2
-    tools.stand_in("gh")
-    ok(clone.run("scripts/promote"))
-    assert not [call for call in tools.calls("gh")[len(asked):] if call.startswith("workflow")], "a person's pull request starts ci by itself"
+    assert [call.split(" --title")[0] for call in tools.calls("gh") if "create" in call] == [f"pr create --base main --head {branch}"]
 
 
 def test_rollback_of_staging_goes_back_one_release_at_a_time(clone, images):

@@ -1,6 +1,7 @@
 """The workflows as data, and their commands as they run on a runner."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 import yaml
@@ -31,9 +32,9 @@ def steps():
     return [(name, job, step) for name, job, found in jobs() for step in found.get("steps", [])]
 
 
-def commands(name: str, job: str, values: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
-    """Command and environment of each `run` of a job, with `values` for the expressions; one that is not among them is an error.
-    Steps whose `if` is not among the values run."""
+def commands(name: str, job: str, values: dict[str, str]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Id, command and environment of each `run` of a job, with `values` for the expressions, also those that came in meanwhile; one
+    that is not among them is an error. Steps whose `if` is not among the values run."""
     found = workflow(name)["jobs"][job]
 
     def fill(text) -> str:
@@ -42,11 +43,9 @@ def commands(name: str, job: str, values: dict[str, str]) -> list[tuple[str, dic
     def environment(*levels: dict) -> dict[str, str]:
         return {key: fill(value) for level in levels for key, value in level.items()}
 
-    return [
-        (step["run"], environment(workflow(name).get("env", {}), found.get("env", {}), step.get("env", {})))
-        for step in found["steps"]
-        if "run" in step and values.get(step.get("if", ""), "true") == "true"
-    ]
+    for step in found["steps"]:
+        if "run" in step and values.get(step.get("if", ""), "true") == "true":
+            yield step.get("id", ""), step["run"], environment(workflow(name).get("env", {}), found.get("env", {}), step.get("env", {}))
 
 
 def outputs(text: str) -> dict[str, str]:
