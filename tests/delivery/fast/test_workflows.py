@@ -73,7 +73,7 @@ def test_actions_are_pinned_and_recorded():
     recorded = (ROOT / "docs/decisions/0301-actions.md").read_text()
     for file in (workflows.FOLDER / name for name in workflows.names()):
         for line in file.read_text().splitlines():
-            if "uses:" in line and "./" not in line:
+            if re.match(r" +(- )?uses: ", line) and "./" not in line:
                 match = re.search(r"uses: ([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$", line)
                 assert match, f"{file.name}: {line.strip()}"
                 assert f"| `{match[1]}` | {match[3]} | `{match[2]}` |" in recorded, f"{match[0]} is not in the decision"
@@ -90,7 +90,7 @@ def subjects() -> dict[str, set[str]]:
     """Role => the subjects that it trusts (terraform/bootstrap/github.tf)."""
     text = (ROOT / "terraform/bootstrap/github.tf").read_text()
     block = re.search(r"ci_subjects = \{(.*?)\n  \}", text, re.S)[1]
-    return {role: set(re.findall(r'"(.*?)"', values)) for role, values in re.findall(r"(\w+) += \[(.*?)\]", block)}
+    return {role: set(re.findall(r'"(.*?)"', values)) for role, values in re.findall(r"([\w-]+) += \[(.*?)\]", block)}
 
 
 def events(name: str, condition: str = "") -> set[str]:
@@ -116,26 +116,28 @@ def events(name: str, condition: str = "") -> set[str]:
 
 
 def test_aws_trusts_every_job_that_takes_a_role():
-    roles = set()
+    taken = set()
     for name, job, found in workflows.jobs():
         for step in found.get("steps", []):
             if not step.get("uses", "").startswith("aws-actions/configure-aws-credentials"):
                 continue
-            role = re.fullmatch(r"\$\{\{ vars\.AWS_(\w+)_ROLE \}\}", step["with"]["role-to-assume"])[1].lower()
-            roles.add(role)
+            named = re.fullmatch(r"\$\{\{ vars(?:\.|\[format\(')AWS_([A-Z]+)_ROLE(_\{0\}', \w+\.environment\)\])? \}\}", step["with"]["role-to-assume"])
+            roles = {f"{named[1].lower()}-{environment}" for environment in ("staging", "production")} if named[2] else {named[1].lower()}
+            taken |= roles
             signed = {f"environment:{found['environment']}"} if "environment" in found else events(name, found.get("if", ""))
-            assert signed <= subjects()[role], f"{name}: {job} as {role}"
+            assert all(signed <= subjects()[role] for role in roles), f"{name}: {job} as {roles}"
             assert found["permissions"]["id-token"] == "write"
-            if role == "apply" and "drift" not in job:
+            if named[1] == "APPLY" and "drift" not in job:
                 approval = workflows.workflow(name)["jobs"][found["needs"]]
                 assert approval["environment"] == "${{ inputs.environment }}" and approval["permissions"] == {}
-    assert roles == set(subjects())
+    assert taken == set(subjects())
 
 
 def test_only_those_who_need_it_can_ask_for_a_token():
     for name, job, found in workflows.jobs():
         if "uses" not in found and found["permissions"].get("id-token"):
-            assert any("configure-aws-credentials" in step.get("uses", "") for step in found["steps"]), f"{name}: {job}"
+            asks = [step for step in found["steps"] if re.match("aws-actions/configure-aws-credentials@|actions/attest@", step.get("uses", ""))]
+            assert asks, f"{name}: {job}"
 
 
 def test_pull_requests_of_two_forks_do_not_cancel_each_other():
