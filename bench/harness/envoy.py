@@ -1,8 +1,9 @@
-"""Envoy as the mesh runs it around a pod: a gateway that speaks mTLS to a sidecar, which speaks to the service. Each writes the access
-log of production. It is the upstream build: without Istio's metrics filter, and nothing redirects packets, so it does less."""
+"""Envoy as the mesh runs it around a pod: a gateway that speaks mTLS to a sidecar, which speaks to the service. It is the upstream
+build: without Istio's metrics filter, and nothing redirects packets, so it does less."""
 
 import json
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 FIELDS = {
@@ -14,6 +15,28 @@ FIELDS = {
 TYPE = "type.googleapis.com/envoy.extensions."
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What the mesh decides: which requests are logged, and what the gateway speaks to the sidecar."""
+
+    every_line: bool
+    http2: bool
+
+
+MESHES = {
+    "every request logged, HTTP/1.1 between them": Settings(every_line=True, http2=False),
+    "errors and one request in a hundred logged": Settings(every_line=False, http2=False),
+    "the same, HTTP/2 between them (shipped)": Settings(every_line=False, http2=True),
+}
+# 5xx, what Envoy itself answered, and a sample; CEL reads the sampled flag of a trace in the mesh.
+SAMPLE = {"or_filter": {"filters": [
+    {"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 500, "runtime_key": "access_log.errors"}}}},
+    {"runtime_filter": {"runtime_key": "access_log.sample", "percent_sampled": {"numerator": 1}, "use_independent_randomness": True}},
+]}}  # fmt: skip
+HTTP2 = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+    "@type": f"{TYPE}upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http2_protocol_options": {}}}}  # fmt: skip
+
+
 def certificate(directory: Path) -> None:
     """One that both ends show, and trust."""
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=pod"]
@@ -23,7 +46,7 @@ def certificate(directory: Path) -> None:
 
 def tls(directory: Path, side: str) -> dict:
     pair = {"certificate_chain": {"filename": str(directory / "certificate.pem")}, "private_key": {"filename": str(directory / "key.pem")}}
-    common = {"tls_certificates": [pair], "validation_context": {"trusted_ca": {"filename": str(directory / "certificate.pem")}}}
+    common = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [pair], "validation_context": {"trusted_ca": {"filename": str(directory / "certificate.pem")}}}
     more = {"require_client_certificate": True} if side == "Downstream" else {}
     typed = {"@type": f"{TYPE}transport_sockets.tls.v3.{side}TlsContext", "common_tls_context": common, **more}
     return {"transport_socket": {"name": "tls", "typed_config": typed}}
@@ -33,7 +56,7 @@ def address(port: int) -> dict:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def command(program: Path, directory: Path, name: str, port: int, admin: int, upstream: int, tls_in: bool, tls_out: bool) -> list[str]:
+def command(program: Path, directory: Path, name: str, port: int, admin: int, upstream: int, mesh: Settings, tls_in: bool, tls_out: bool) -> list[str]:
     """Listens on `port` and sends all to `upstream`."""
     log = {"@type": f"{TYPE}access_loggers.file.v3.FileAccessLog", "path": str(directory / f"{name}-access.log"),
            "log_format": {"json_format": {field: f"%{value}%" for field, value in FIELDS.items()}}}  # fmt: skip
@@ -41,13 +64,15 @@ def command(program: Path, directory: Path, name: str, port: int, admin: int, up
     manager = {
         "@type": f"{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
-        "access_log": [{"name": "file", "typed_config": log}],
+        "access_log": [{"name": "file", "typed_config": log, **({} if mesh.every_line else {"filter": SAMPLE})}],
         "http_filters": [{"name": "router", "typed_config": {"@type": f"{TYPE}filters.http.router.v3.Router"}}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
     }
     chain = {"filters": [{"name": "http", "typed_config": manager}], **(tls(directory, "Downstream") if tls_in else {})}
     endpoints = {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]}
     cluster = {"name": "upstream", "connect_timeout": "1s", "load_assignment": endpoints, **(tls(directory, "Upstream") if tls_out else {})}
+    if tls_out and mesh.http2:
+        cluster["typed_extension_protocol_options"] = HTTP2
     listener = {"name": "in", "address": address(port), "filter_chains": [chain]}
     file = directory / f"{name}.json"
     file.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": {"listeners": [listener], "clusters": [cluster]}}))

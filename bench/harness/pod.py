@@ -36,7 +36,7 @@ class Behind:
 
 def run(options: argparse.Namespace) -> None:
     rows = options.rows or 100_000
-    alone, behind = defaultdict(list), []
+    alone, behind = defaultdict(list), defaultdict(list)
     oha, names = str(options.cache / "oha/bin/oha"), [name_of(number * 7919 % rows) for number in range(10_000)]
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="birthday-bench-")))
@@ -48,16 +48,14 @@ def run(options: argparse.Namespace) -> None:
         service = stack.enter_context(running(SERVICE.command(options.cache), settings, port, directory / "service.log", probe))
         envoy.certificate(directory)
 
-        def proxy(name: str, upstream: int, **tls: bool) -> Running:
+        def proxy(proxies: contextlib.ExitStack, name: str, upstream: int, mesh: envoy.Settings, **tls: bool) -> Running:
             here, admin = free_port(), free_port()
-            command = envoy.command(options.cache / "envoy/bin/envoy", directory, name, here, admin, upstream, **tls)
-            # A sidecar answers nobody without a certificate, so its administration is asked.
-            process = stack.enter_context(running(command, {}, admin, directory / f"{name}.log", "/ready"))
+            command = envoy.command(options.cache / "envoy/bin/envoy", directory, name, here, admin, upstream, mesh, **tls)
+            # A sidecar refuses clients without a certificate, so its administration is asked.
+            process = proxies.enter_context(running(command, {}, admin, directory / f"{name}.log", "/ready"))
             process.port = here
             return process
 
-        sidecar = proxy("sidecar", port, tls_in=True, tls_out=False)
-        gateway = proxy("gateway", sidecar.port, tls_in=False, tls_out=True)
         for _ in range(options.rounds):
             for rate in (*RATES, None):
                 quiet()
@@ -67,8 +65,13 @@ def run(options: argparse.Namespace) -> None:
                     sample = closed_loop(service, database, 0, rows, options.seconds)
                 alone[rate].append(whole(sample))
                 say(f"{sample.rate:8,.0f}/s  service {sample.application_cpu:5.1f} µs  database {sample.database_cpu:5.1f} µs")
-            behind.append(through(options, database, service, sidecar, gateway, rows))
-            database.tidy("bench")
+            for title, mesh in envoy.MESHES.items():
+                with contextlib.ExitStack() as proxies:
+                    sidecar = proxy(proxies, "sidecar", port, mesh, tls_in=True, tls_out=False)
+                    gateway = proxy(proxies, "gateway", sidecar.port, mesh, tls_in=False, tls_out=True)
+                    quiet()
+                    behind[title].append(through(options, database, service, sidecar, gateway, rows))
+                database.tidy("bench")
         sizes = measured_rows(database)
     write(options, alone, behind, sizes)
 
@@ -107,7 +110,7 @@ def measured_rows(database: Server) -> list[tuple[str, int, float, float]]:
     return sizes
 
 
-def write(options: argparse.Namespace, alone: dict[int, list[Sample]], behind: list[Behind], sizes: list) -> None:
+def write(options: argparse.Namespace, alone: dict[int, list[Sample]], behind: dict[str, list[Behind]], sizes: list) -> None:
     others = report.middle([s for samples in alone.values() for s in samples], lambda s: s.others)
 
     def microseconds(samples: list, value) -> str:
@@ -118,8 +121,11 @@ def write(options: argparse.Namespace, alone: dict[int, list[Sample]], behind: l
             lambda s: s.rate, lambda s: s.application_cpu, lambda s: s.database_cpu))]
         for rate, samples in alone.items()
     ]  # fmt: skip
-    chain = [microseconds(behind, value) for value in (
-        lambda b: b.sample.rate, lambda b: b.gateway, lambda b: b.sidecar, lambda b: b.sample.application_cpu, lambda b: b.sample.database_cpu)]  # fmt: skip
+    chains = [
+        [title, *(microseconds(samples, value) for value in (
+            lambda b: b.sample.rate, lambda b: b.gateway, lambda b: b.sidecar, lambda b: b.sample.application_cpu, lambda b: b.sample.database_cpu))]
+        for title, samples in behind.items()
+    ]  # fmt: skip
     parts = [
         "# One pod\n",
         f"{report.stamp()}, {report.machine()}, PostgreSQL 18.1 and load generator on the same cores. Medians [ranges] of"
@@ -128,8 +134,8 @@ def write(options: argparse.Namespace, alone: dict[int, list[Sample]], behind: l
         "Lookups on a schedule, 64 connections.\n",
         report.table(("asked, requests/s", "answered", "service, CPU µs per request", "database"), rows),
         "## Behind a sidecar and a gateway, 64 connections, 90 % GET, 10 % PUT\n",
-        "Envoy 1.40 of upstream, one thread each, mTLS between them, the access log of production; without Istio's metrics, which cost more.\n",
-        report.table(("requests/s", "gateway, CPU µs per request", "sidecar", "service", "database"), [chain]),
+        "Envoy 1.40 of upstream, one thread each, mTLS between them, the access log's format of production; without Istio's metrics, which cost more.\n",
+        report.table(("mesh", "requests/s", "gateway, CPU µs per request", "sidecar", "service", "database"), chains),
         "## A row\n",
         report.table(("names", "rows", "table, bytes a row", "index"), ([name, f"{count:,}", f"{heap:.1f}", f"{index:.1f}"] for name, count, heap, index in sizes)),
     ]

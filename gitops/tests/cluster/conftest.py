@@ -52,11 +52,9 @@ def charts(applications, tmp_path_factory):
     """Every chart at its URL; prints which are real."""
     folder = tmp_path_factory.mktemp("charts")
     subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder / "real"], check=True, capture_output=True)
-    key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=charts"]
-    subprocess.run([*key, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
     sources = [a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]]
     wanted = {(s["repoURL"], s["chart"], s["targetRevision"]) for s in sources}
-    server = ChartServer(wanted, folder / "real", REAL, folder / "cert", folder / "key")
+    server = ChartServer(wanted, folder / "real", REAL, folder)
     for i, url in enumerate(sorted({s["repoURL"] for s in sources})):
         secret = {
             "apiVersion": "v1",

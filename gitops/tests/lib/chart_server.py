@@ -8,6 +8,7 @@ ConfigMap only, so that its Application makes its namespace.
 import hashlib
 import io
 import ssl
+import subprocess
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,9 +39,9 @@ def add(tar: tarfile.TarFile, path: str, content: dict) -> None:
 
 
 class ChartServer:
-    """`charts` are (repository URL, chart, version); `real` holds unpacked charts by name."""
+    """`charts` are (repository URL, chart, version); `real` holds unpacked charts by name. Its certificate goes into `folder`."""
 
-    def __init__(self, charts: set[tuple[str, str, str]], real: Path, use_real: set[str], cert: Path, key: Path):
+    def __init__(self, charts: set[tuple[str, str, str]], real: Path, use_real: set[str], folder: Path):
         self.files: dict[str, bytes] = {}
         self.hosts: set[str] = set()
         self.real: set[str] = set()
@@ -66,8 +67,12 @@ class ChartServer:
             indexes.setdefault(index, {"apiVersion": "v1", "entries": {}})["entries"].setdefault(name, []).append(entry)
         for index, content in indexes.items():
             self.files[index] = yaml.safe_dump(content).encode()
+        self.certificate, key = folder / "cert", folder / "key"
+        names = "subjectAltName=" + ",".join(f"DNS:{host}" for host in sorted(self.hosts))
+        make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=charts", "-addext", names]
+        subprocess.run([*make, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.tls.load_cert_chain(cert, key)
+        self.tls.load_cert_chain(self.certificate, key)
         server = self
 
         class Proxy(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from lib import mesh, render
 def everything(environment: str, charts) -> list[dict]:
     secret = render.bridge(environment, render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
     apps = render.applications(environment, secret)
-    found = [o for a in apps for o in render.objects(a, charts) or []]
+    found = [o for a in apps for o in render.objects(a, charts, mesh.RELEASED) or []]
     canary = next(o for o in found if o["kind"] == "Canary")
     # what controllers make: Flagger its route and Services, the ReplicaSet of the gateway its pod
     made = [mesh.flagger_virtual_service(canary)]
@@ -24,13 +24,6 @@ def everything(environment: str, charts) -> list[dict]:
     gateway = next(o for o in found if o["kind"] == "Deployment" and o["metadata"]["name"] == "istio-ingress")
     made.append({"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": gateway["spec"]["template"]["spec"]})
     return [*found, *made]
-
-
-@pytest.fixture(scope="module")
-def charts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("charts")
-    subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder], check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture(scope="module", params=["staging", "production"])

@@ -1,0 +1,93 @@
+"""Pods as the mesh makes them: Istio's own injector with the values that the tree ships, in front of a real API server with the
+tree's namespaces, classes and admission policies."""
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from lib import cluster as c
+from lib import mesh, render
+
+# Their charts are in no package, so their pods' ports cannot be read here; `CHARTS=FOLDER tests/run fast` renders them.
+NOT_VERIFIED = {"external-secrets", "argo-cd"}
+
+
+@pytest.fixture(scope="module")
+def tree(charts) -> dict[str, list[dict]]:
+    """The objects of each Application, as far as charts can be had, with the namespace that Argo CD gives them."""
+    secret = render.bridge("production", render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
+    found = {}
+    for app in render.applications("production", secret):
+        name, namespace = app["metadata"]["name"], app["spec"]["destination"]["namespace"]
+        found[name] = render.objects(app, charts, mesh.RELEASED) or []
+        for o in found[name]:
+            o["metadata"].setdefault("namespace", namespace)
+    return found
+
+
+@pytest.fixture(scope="module")
+def pods(tree, tmp_path_factory) -> list[dict]:
+    """Every pod of a namespace whose pods get a sidecar, and istiod's."""
+    folder = tmp_path_factory.mktemp("injector")
+    injector = next(o for o in tree["istiod"] if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "istio-sidecar-injector")
+    mesh_config = next(o for o in tree["istiod"] if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "istio")
+    for name, text in (("config", injector["data"]["config"]), ("values", injector["data"]["values"]), ("mesh", mesh_config["data"]["mesh"])):
+        (folder / name).write_text(text)
+    injected = {o["metadata"]["name"] for o in tree["policies"] if o["kind"] == "Namespace" and "istio-injection" in o["metadata"]["labels"]}
+    work = [o for them in tree.values() for o in them if o["kind"] in ("Deployment", "Job")]
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(o for o in work if o["metadata"]["namespace"] in injected))
+    command = ["istioctl", "kube-inject", "-f", folder / "all.yaml", "--injectConfigFile", folder / "config", "--valuesFile", folder / "values"]
+    done = subprocess.run([*command, "--meshConfigFile", folder / "mesh"], text=True, capture_output=True, check=True, timeout=120)
+    made = [*render.documents(done.stdout), *(o for o in work if o["metadata"]["name"] == "istiod")]
+    return [{**o["spec"]["template"], "metadata": {**o["spec"]["template"]["metadata"], **{k: o["metadata"][k] for k in ("name", "namespace")}}} for o in made]
+
+
+@pytest.fixture(scope="module")
+def namespaces(tree):
+    """What Argo CD has applied before any of these pods is made."""
+    accounts = [o for them in tree.values() for o in them if o["kind"] == "ServiceAccount" and o["metadata"]["namespace"] != "kube-system"]
+    istio = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    first = [istio, *(o for o in tree["policies"] if o["kind"] == "Namespace")]
+    for objects in (first, [o for o in tree["policies"] if o not in first] + accounts):
+        c.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+
+def test_the_api_server_lets_every_pod_into_its_restricted_namespace(pods, namespaces):
+    assert {p["metadata"]["namespace"] for p in pods} == {"birthday-api", "istio-ingress", "flagger", "istio-system"}
+    for pod in pods:
+        spec = {"apiVersion": "v1", "kind": "Pod", **pod}
+        if pod["metadata"]["namespace"] != "istio-system":
+            assert any(i["name"] == "istio-proxy" for i in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]), pod["metadata"]["name"]
+        c.eventually(f"{pod['metadata']['name']} is let in", lambda: c.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(spec)), 20)
+
+
+def test_a_proxy_without_a_seccomp_profile_is_refused(pods, namespaces):
+    """What Istio injects by default, into a pod whose chart sets the profile for its own container alone."""
+    pod = json.loads(json.dumps(next(p for p in pods if p["metadata"]["name"] == "flagger")))
+    proxy = next(i for i in pod["spec"]["initContainers"] if i["name"] == "istio-proxy")
+    del proxy["securityContext"]["seccompProfile"]
+    with pytest.raises(RuntimeError, match="seccompProfile"):
+        c.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", **pod}))
+
+
+def declared(pod: dict) -> set:
+    """What prometheus-operator can select: ports that a container declares, by number and by name."""
+    ports = [p for i in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]] for p in i.get("ports", [])]
+    return {p["containerPort"] for p in ports} | {p.get("name") for p in ports}
+
+
+def test_every_monitor_selects_a_port_of_a_pod(tree, pods):
+    monitors = [o for o in tree["observability"] if o["kind"] == "PodMonitor"]
+    for monitor in monitors:
+        name, spec = monitor["metadata"]["name"], monitor["spec"]
+        if name in NOT_VERIFIED:
+            continue
+        where = spec.get("namespaceSelector", {}).get("matchNames", [monitor["metadata"]["namespace"]])
+        wanted = spec["selector"]["matchLabels"].items()
+        selected = [p for p in pods if p["metadata"]["namespace"] in where and p["metadata"]["labels"].items() >= wanted]
+        assert selected, name
+        for pod in selected:
+            for endpoint in spec["podMetricsEndpoints"]:
+                assert endpoint.get("port", endpoint.get("portNumber")) in declared(pod), (name, pod["metadata"]["name"])
