@@ -19,8 +19,9 @@ NODE_CPU, PLATFORM = 1.93 - 0.38, 2.45
 
 # Assumptions: from the autoscaler's decision to a node that is Ready; from a scheduled pod to its first request.
 NODE_START, POD_START = 90, 8
-# Assumptions: requests of a person a day; the busiest hour of an ordinary day against the mean; bytes of a log line, two lines a request.
-REQUESTS_A_DAY, BUSY_HOUR, LOG_LINE, LOG_LINES = 1, 3, 1000, 2
+# Assumptions: requests of a person a day; the busiest hour of an ordinary day against the mean; bytes of a log line, and two lines
+# for each request that is traced, one in a hundred.
+REQUESTS_A_DAY, BUSY_HOUR, LOG_LINE, LOG_LINES = 1, 3, 1000, 0.02
 # Assumption: no CPU is planned to be busier than this, and no database to hold more in its memory.
 FULL = 0.7
 
@@ -79,7 +80,7 @@ CHART = "gitops/charts/birthday-api/"
 HPA, VALUES, HERE = CHART + "templates/hpa.yaml", CHART + "values.yaml", "gitops/environments/production/birthday-api.yaml"
 PODS = int(number(HERE, r"^  min: (\d+)")), int(number(HERE, r"^  max: (\d+)"))
 POD_REQUEST = number(VALUES, r"^  requests: \{cpu: (\d+)m") / 1000
-SIDECAR_REQUEST = number(VALUES, r"^    cpu: (\d+)m") / 1000
+SIDECAR_REQUEST = number(HERE, r"^  proxy: \{cpu: (\d+)m") / 1000
 TARGET = number(VALUES, r"^  cpu: (\d+)") / 100
 POOL = int(number(VALUES, r"^  maxConnections: (\d+)"))
 IN_FLIGHT = int(number(VALUES, r"^    max: (\d+)") + number(VALUES, r"^    maxPending: (\d+)"))
@@ -100,8 +101,8 @@ DEFAULT_UP = 0, [("Percent", 100.0, 15), ("Pods", 4.0, 15)]
 DEFAULT_DOWN = 300, [("Percent", 100.0, 15)]
 
 INGRESS, PLATFORM_VALUES = "gitops/apps/templates/istio-ingress.yaml", "gitops/environments/production/platform.yaml"
-GATEWAYS = tuple(int(number(PLATFORM_VALUES, rf"^gateway: \{{min: {least}, max: {most}\}}")) for least, most in ((r"(\d+)", r"\d+"), (r"\d+", r"(\d+)")))
-GATEWAY_REQUEST = number(INGRESS, r"requests: \{cpu: (\d+)m") / 1000
+GATEWAYS = tuple(int(number(PLATFORM_VALUES, rf"^gateway: \{{min: {least}, max: {most},")) for least, most in ((r"(\d+)", r"\d+"), (r"\d+", r"(\d+)")))
+GATEWAY_REQUEST = number(PLATFORM_VALUES, r"^gateway: .*cpu: (\d+)m\}") / 1000
 GATEWAY_TARGET = number(INGRESS, r"targetCPUUtilizationPercentage: (\d+)") / 100
 
 TERRAFORM = "terraform/environments/production/terraform.tfvars"

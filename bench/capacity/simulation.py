@@ -32,7 +32,7 @@ class Setting:
     nodes: tuple[int, int] = known.NODES
     sidecar_request: float = known.SIDECAR_REQUEST
     gateway_request: float = known.GATEWAY_REQUEST
-    sidecar_counts: bool = False  # whether the service's HPA looks at the sidecar too
+    sidecar_counts: bool = True  # whether the service's HPA looks at the sidecar too
     sidecar: float = known.PROXY  # CPU seconds of a request
     gateway: float = known.PROXY
     primary: int = known.PRIMARY  # vCPUs of the database

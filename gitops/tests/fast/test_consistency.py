@@ -143,9 +143,9 @@ def test_the_quota_has_room_for_stable_and_canary_pods_at_once(service, platform
     quota = platform["ResourceQuota", "birthday-api/birthday-api"]["spec"]["hard"]
     pods = 2 * most + surge + 1
     assert int(quota["pods"]) >= pods
-    requests = container(service)["resources"]["requests"]
-    # with the sidecar's 100m
-    assert float(quota["requests.cpu"]) * 1000 >= pods * (int(requests["cpu"].removesuffix("m")) + 100)
+    own = container(service)["resources"]["requests"]["cpu"]
+    sidecar = service["Deployment", "birthday-api"]["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/proxyCPU"]
+    assert float(quota["requests.cpu"]) * 1000 >= pods * sum(int(cpu.removesuffix("m")) for cpu in (own, sidecar))
 
 
 ROLE = "eks.amazonaws.com/role-arn"

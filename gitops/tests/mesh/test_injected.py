@@ -91,3 +91,41 @@ def test_every_monitor_selects_a_port_of_a_pod(tree, pods):
         for pod in selected:
             for endpoint in spec["podMetricsEndpoints"]:
                 assert endpoint.get("port", endpoint.get("portNumber")) in declared(pod), (name, pod["metadata"]["name"])
+
+
+@pytest.fixture
+def running(pods, namespaces):
+    """A pod of the service that stays: dry runs have no update."""
+    pod = json.loads(json.dumps(next(p for p in pods if p["metadata"]["name"] == "birthday-api")))
+    pod["metadata"]["name"] = "running"
+    c.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", **pod}))
+    yield pod
+    c.kubectl("delete", "pod", "running", "-n", "birthday-api", "--force", "--grace-period=0")
+
+
+def test_a_pod_keeps_its_proxy_when_the_mesh_moves_on_but_gets_no_other(running, tree):
+    policy = next(o for o in tree["policies"] if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "image-policy")
+    c.kubectl("patch", "configmap", "image-policy", "-n", "birthday-api", "--type=merge", "-p", '{"data":{"proxy":"docker.io/istio/proxyv2:1.32.0-distroless"}}')
+    try:
+        pod = json.dumps({"apiVersion": "v1", "kind": "Pod", **running, "metadata": {**running["metadata"], "name": "another"}})
+        c.eventually("the policy has moved on", lambda: refused("create", "--dry-run=server", "-f", "-", stdin=pod), 30)
+        c.kubectl("label", "pod", "running", "-n", "birthday-api", "seen=yes")
+        image = {"spec": {"initContainers": [{"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.31.9-distroless"}]}}
+        assert refused("patch", "pod", "running", "-n", "birthday-api", "--type=strategic", "-p", json.dumps(image))
+    finally:
+        c.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(policy))
+
+
+def refused(*args: str, **options) -> bool:
+    try:
+        c.kubectl(*args, **options)
+    except RuntimeError as e:
+        assert "the sidecar must be" in str(e), e
+        return True
+    return False
+
+
+def test_a_container_without_a_limit_of_cpu_gets_none(running):
+    made = c.get("pod", "running", "birthday-api")
+    service = next(i for i in made["spec"]["containers"] if i["name"] == "birthday-api")
+    assert "cpu" not in service["resources"]["limits"], "a LimitRange's maximum becomes the limit of who names none"

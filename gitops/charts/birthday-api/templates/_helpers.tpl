@@ -107,6 +107,8 @@ connectionPool:
     http2MaxRequests: {{ .connections.maxRequests }}
     idleTimeout: {{ .connections.idleTimeout }}
     maxRetries: 16
+    # one connection carries what many did; the sidecar speaks HTTP/1.1 to the service
+    h2UpgradePolicy: UPGRADE
 outlierDetection:
   # a 503 that the service answers while the database is away must not eject pods
   splitExternalLocalOriginErrors: true
