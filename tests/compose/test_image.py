@@ -44,6 +44,30 @@ def test_says_what_it_is(image: str):
     assert {"title", "licenses", "source", "revision", "version"} <= labels
 
 
+def test_alone_it_keeps_birthdays_on_a_volume_and_is_not_root(image: str):
+    """`docker run` as the README shows it: no settings."""
+    volume = f"{PROJECT}-birthdays"
+    try:
+        for times in range(2):
+            running = docker("run", "--detach", "--publish=127.0.0.1::8000", f"--volume={volume}:/var/lib/birthday-api", "--health-interval=1s", image)
+            try:
+                wait_until_healthy(running)
+                assert times == 1 or client_of(running).save("Ada").status == 204
+                assert client_of(running).find("Ada").status == 200, "of the container before"
+                docker("restart", running)
+                wait_until_healthy(running)
+                assert client_of(running).find("Ada").status == 200
+                assert docker("top", running, "-eo", "uid,args").splitlines()[1].split() == ["65532", "birthday-api", "serve"]
+            finally:
+                docker("rm", "--force", running)
+    finally:
+        docker("volume", "rm", volume)
+
+
+def client_of(running: str) -> Client:
+    return Client(int(docker("port", running, "8000").rsplit(":", 1)[-1]))
+
+
 @pytest.fixture(scope="module")
 def pod() -> dict:
     """The pod of the chart's Deployment, as it is in production."""
@@ -79,7 +103,7 @@ def test_starts_with_the_settings_of_the_chart(image: str, pod: dict, secret: st
     options += ["--health-interval=1s"]
     running = docker("run", "--detach", *options, image, *container["args"])
     try:
-        client = Client(int(docker("port", running, "8000").rsplit(":", 1)[-1]))
+        client = client_of(running)
         wait_until_healthy(running)
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             assert client.request("GET", container[probe]["httpGet"]["path"]).status == 200, probe

@@ -1,17 +1,15 @@
-"""Files, settings, outputs, flags and calls of AWS that the runbooks name are there, and the first edits do what they say."""
+"""Files, settings, outputs, flags and calls of AWS that the runbooks name are there."""
 
 import os
 import re
 import shlex
-import shutil
 
 import botocore.session
 import pytest
 from botocore import xform_name
 
-from roots import copy_tree
 from runbooks import ALL, ROOT, blocks, code, commands
-from terraform.tests.conftest import TERRAFORM, folder  # noqa: F401
+from terraform.tests.conftest import TERRAFORM
 from tools import run, terraform_environment
 
 # Commands of the AWS CLI that are no calls of a service's API.
@@ -94,35 +92,3 @@ def test_calls_of_aws_exist(runbook):
         flags |= {f"--no-{xform_name(name, '-')}" for name, shape in members.items() if shape.type_name == "boolean"}
         for flag in (word for word in arguments if word.startswith("--")):
             assert flag in flags, f"aws {service} {command} {flag}"
-
-
-def test_first_edits_leave_no_example_value(folder):
-    """The block under "Make it yours", run as it stands with an account and an address of its own."""
-    if "111111111111" not in (TERRAFORM / "bootstrap/terraform.tfvars").read_text():
-        pytest.skip("the edits have been made here")
-    place = folder / "yours"
-    copy_tree(TERRAFORM, place / "terraform")
-    shutil.copytree(ROOT / "gitops", place / "gitops", ignore=shutil.ignore_patterns("tests"))
-    programs = place / "programs"
-    programs.mkdir()
-    for name, answer in {"aws": "222222222222", "curl": "198.51.100.7", "git": ""}.items():
-        (programs / name).write_text(f"#!/bin/sh\necho {answer}\n")
-        (programs / name).chmod(0o755)
-
-    [edits] = [block for block in blocks("first-installation") if "perl" in block]
-    run(["bash", "-euo", "pipefail", "-c", edits], cwd=place, env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"})
-
-    files = [*place.glob("terraform/**/*.tfvars"), *place.glob("terraform/**/backend.tf"), *place.glob("gitops/[bp]*/*.yaml")]
-    text = "".join(file.read_text() for file in files if file.name != "cluster-secret.example.yaml")
-    for example in ("birthday.example.com", "state-111111111111", "birthday-api/birthday-api", "203.0.113.0", "alarm_emails = []"):
-        assert example not in text
-    for times, value in (
-        (3, '"birthday-terraform-state-222222222222"'),
-        (4, '"birthday.your-domain.org"'),
-        (1, '"staging.birthday.your-domain.org"'),
-        (2, '"198.51.100.7/32"'),
-        (2, '["operations@your-domain.org"]'),
-        (4, "https://github.com/your-organization/birthday-api.git"),
-    ):
-        assert text.count(value) == times, value
-    run(["terraform", "fmt", "-check", "-recursive", "-diff", place / "terraform"], env=os.environ | terraform_environment())
