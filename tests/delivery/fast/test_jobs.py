@@ -2,38 +2,20 @@
 
 import pytest
 from test_infrastructure import MAIN
-from test_release import DOCKER
 
 from support import workflows
-from support.repository import Repository
-
-
-class Runner:
-    def __init__(self, clone: Repository, folder, values: dict[str, str]):
-        self.clone, self.folder, self.values = clone, folder, values
-
-    def play(self, name: str, job: str, **values: str) -> dict[str, str]:
-        """Runs the job; what its steps gave as outputs."""
-        output, given, values = self.folder / "output", {}, self.values | values
-        files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(self.folder / "summary"), "GITHUB_ACTIONS": "true"}
-        for step, command, environment in workflows.commands(name, job, values):
-            output.write_text("")
-            done = self.clone.run("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command, **environment, **files)
-            assert done.code == 0, (command, done)
-            found = workflows.outputs(output.read_text())
-            values |= {f"steps.{step}.outputs.{key}": value for key, value in found.items()}
-            given |= found
-        return given
+from support.engine import DOCKER
 
 
 @pytest.fixture
-def runner(clone, registry, tools, tmp_path) -> Runner:
+def play(clone, registry, tools):
+    """(WORKFLOW, JOB, VALUE OF AN EXPRESSION...)"""
     tools.stand_in("aws", "echo word")
     tools.stand_in("docker", DOCKER)
     values = {
         "vars.IMAGE_REPOSITORY": registry.repository, "vars.GITOPS_REPOSITORY": "", "steps.app.outputs.token": "token",
     }  # fmt: skip
-    return Runner(clone, tmp_path, values)
+    return lambda name, job, **more: workflows.play(clone, name, job, values | more, limit=120)
 
 
 def what(value: str) -> dict[str, str]:
@@ -41,7 +23,7 @@ def what(value: str) -> dict[str, str]:
     return {"inputs.what": value, "inputs.what == 'staging'": str(value == "staging").lower(), **starts}
 
 
-def test_from_a_merge_to_production_and_back(runner, clone, registry, tools):
+def test_from_a_merge_to_production_and_back(play, clone, registry, tools):
     released = []
     for change in ("first", "second"):
         commit = clone.commit(change)
@@ -49,18 +31,18 @@ def test_from_a_merge_to_production_and_back(runner, clone, registry, tools):
         built = {}
         for platform in ("amd64", "arm64"):
             clone.environment["BUILT"] = registry.push(commit, platform)
-            built |= runner.play("image.yml", "build", **{"matrix.platform": platform})
-        outputs = runner.play("image.yml", "publish", **{f"needs.build.outputs.{name}": digest for name, digest in built.items()})
+            built |= play("image.yml", "build", **{"matrix.platform": platform})
+        outputs = play("image.yml", "publish", **{f"needs.build.outputs.{name}": digest for name, digest in built.items()})
         assert len(built) == 2 and registry.tags() >= {commit}
         assert tools.calls("cosign")[-1] == f"sign --yes {registry.repository}@{outputs['digest']}"
-        runner.play("deploy.yml", "deploy", **what("staging"), **{"inputs.digest": outputs["digest"]})
+        play("deploy.yml", "deploy", **what("staging"), **{"inputs.digest": outputs["digest"]})
         assert clone.digest("staging") == outputs["digest"]
         released.append(outputs["digest"])
     assert clone.git("log", "-1", "--format=%an", "origin/main") == "delivery"
 
-    runner.play("deploy.yml", "deploy", **what("promote image"), **{"inputs.digest": ""})
+    play("deploy.yml", "deploy", **what("promote image"), **{"inputs.digest": ""})
     assert clone.digest("production", f"origin/deliver/{released[1][7:19]}") == released[1]
-    runner.play("deploy.yml", "deploy", **what("rollback staging"), **{"inputs.digest": ""})
+    play("deploy.yml", "deploy", **what("rollback staging"), **{"inputs.digest": ""})
     assert clone.digest("staging") == released[0]
     assert tools.calls("aws").count("ecr get-login-password") == 2 * 4 + 2
 
@@ -73,21 +55,21 @@ def test_what_by_hand_can_be_chosen_is_what_the_job_knows():
         assert [conditions[step["if"]] for step in steps].count("true") == 1, option
 
 
-def test_the_images_that_run_are_scanned_at_night(runner, tools):
+def test_the_images_that_run_are_scanned_at_night(play):
     for environment in ("staging", "production"):
-        runner.play("nightly.yml", "images", **{"matrix.environment": environment})
+        play("nightly.yml", "images", **{"matrix.environment": environment})
 
 
-def test_a_plan_is_agreed_to_and_applied(runner, clone):
+def test_a_plan_is_agreed_to_and_applied(play, clone):
     root = clone.folder / "terraform/environments/staging"
     root.mkdir(parents=True)
     (root / "main.tf").write_text(MAIN % "first")
     (clone.folder / "terraform/package").write_text("#!/bin/sh\n")
     (clone.folder / "terraform/package").chmod(0o755)
     clone.environment["CHECKPOINT_DISABLE"] = "1"
-    outputs = runner.play("terraform.yml", "plan", **{"matrix.environment": "staging"})
-    assert outputs["staging"].startswith("### staging") and outputs["staging"] == (runner.folder / "summary").read_text().strip()
-    runner.play("terraform-apply.yml", "apply", **{"inputs.environment": "staging", "inputs.changes": outputs["staging-changes"]})
+    outputs = play("terraform.yml", "plan", **{"matrix.environment": "staging"})
+    assert outputs["staging"].startswith("### staging") and outputs["staging"] == (clone.folder.parent / "summary").read_text().strip()
+    play("terraform-apply.yml", "apply", **{"inputs.environment": "staging", "inputs.changes": outputs["staging-changes"]})
     assert '"first"' in (root / "terraform.tfstate").read_text()
-    assert runner.play("terraform.yml", "plan", **{"matrix.environment": "staging"})["staging-changes"] == "none"
-    runner.play("nightly.yml", "drift", **{"matrix.environment": "staging"})
+    assert play("terraform.yml", "plan", **{"matrix.environment": "staging"})["staging-changes"] == "none"
+    play("nightly.yml", "drift", **{"matrix.environment": "staging"})

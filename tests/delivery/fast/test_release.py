@@ -5,17 +5,8 @@ from conftest import REAL
 
 from support import registry as registries
 from support import workflows
+from support.engine import DOCKER
 from support.repository import ROOT
-
-# docker buildx, as far as it is used: `build` pushes nothing and reports $BUILT, `imagetools create` is crane's index
-DOCKER = r"""
-case "$1 $2 $3" in
-  "buildx build "*)
-    while [ $# -gt 0 ]; do [ "$1" != --metadata-file ] || printf '{"containerimage.digest": "%s"}' "$BUILT" >"$2"; shift; done ;;
-  "buildx imagetools create") tag=$5; shift 5; for image; do set -- "$@" --manifest "$image"; shift; done; crane index append --tag "$tag" "$@" ;;
-esac
-"""
-
 
 @pytest.fixture
 def commit(clone, tools) -> str:
@@ -44,16 +35,6 @@ def test_the_bases_are_those_of_the_dockerfile():
     defaults = [line.removeprefix("ARG ") for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("ARG ") and "_IMAGE=" in line]
     pinned = [line.split() for line in (ROOT / "scripts/bases.Dockerfile").read_text().splitlines() if line.startswith("FROM")]
     assert defaults == [f"{name}={image.split('@')[0]}" for _, image, _, name in pinned[:2]]
-
-
-def test_a_release_is_all_platforms_under_the_commit(clone, commit, registry):
-    digests = [registry.push(commit, platform) for platform in ("amd64", "arm64")]
-    done = publish(clone, *digests)
-    assert done.code == 0, done
-    assert registry.tags() == {commit}
-    assert done.out == clone.run("crane", "digest", f"{registry.repository}:{commit}").out
-    for platform, digest in zip(("amd64", "arm64"), digests):
-        assert clone.run("crane", "digest", "--platform", f"linux/{platform}", f"{registry.repository}:{commit}").out == digest
 
 
 def test_every_platform_is_scanned_before_there_is_a_tag(clone, commit, registry, tools):
@@ -93,12 +74,6 @@ def test_a_dirty_tree_is_not_released(clone, commit):
 def test_with_a_key_nothing_is_asked_of_the_world(clone, registry, tools, command):
     clone.run("scripts/signature", command, "sha256:" + "1" * 64, SIGNING_KEY="awskms:///alias/images")
     assert "--key awskms:///alias/images" in tools.calls("cosign")[-1] and "identity" not in tools.calls("cosign")[-1]
-
-
-@pytest.mark.parametrize(("command", "half"), [("sign", "key"), ("verify", "pub")])
-def test_a_key_in_a_file_has_its_public_half_beside_it(clone, registry, tools, command, half):
-    clone.run("scripts/signature", command, "sha256:" + "1" * 64, SIGNING_KEY="keys/cosign.key")
-    assert f"--key keys/cosign.{half}" in tools.calls("cosign")[-1]
 
 
 def test_without_a_key_the_workflow_on_main_is_who_must_have_signed(clone, tools):

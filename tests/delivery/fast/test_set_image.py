@@ -26,14 +26,6 @@ def test_changes_one_line_and_pushes_it(clone, images):
     assert clone.changed("origin/main") == f"1\t1\t{STAGING}"
 
 
-def test_the_same_image_again_changes_nothing(clone, images):
-    set_image(clone, "staging", images[0])
-    before = clone.git("rev-parse", "origin/main")
-    assert set_image(clone, "staging", images[0]).code == 0
-    clone.git("fetch", "origin")
-    assert clone.git("rev-parse", "origin/main") == before
-
-
 def test_commits_that_came_in_the_meantime_are_kept(clone, images, tmp_path):
     other = clone.clone(tmp_path / "other")
     theirs = other.commit("Theirs", **{"README.md": "theirs"})
@@ -61,14 +53,6 @@ def test_of_two_that_race_the_newer_image_wins_and_no_commit_is_lost(clone, imag
     assert theirs in clone.git("log", "--format=%H", "origin/main").splitlines()
     assert len(clone.git("log", "--format=%H", "origin/main", "--", STAGING).splitlines()) == (3 if late else 2)
     assert clone.git("status", "--porcelain") == "" and clone.git("rev-parse", "HEAD") == clone.git("rev-parse", "origin/main")
-
-
-def test_many_at_once_end_with_the_newest(clone, images, tmp_path):
-    clones = [clone.clone(tmp_path / f"clone-{n}") for n in range(3)]
-    running = [each.start("scripts/set-image", "staging", digest) for each, digest in zip(clones, images)]
-    ended = [(process.communicate(timeout=90), process.returncode) for process in running]
-    assert [code for _, code in ended] == [0, 0, 0], ended
-    assert clone.digest("staging") == images[2]
 
 
 def test_an_older_image_is_left_out_unless_it_is_asked_for(clone, images):

@@ -6,7 +6,7 @@ from functools import cache
 
 import yaml
 
-from support.repository import ROOT
+from support.repository import ROOT, Repository
 
 FOLDER = ROOT / ".github/workflows"
 
@@ -46,6 +46,20 @@ def commands(name: str, job: str, values: dict[str, str]) -> Iterator[tuple[str,
     for step in found["steps"]:
         if "run" in step and values.get(step.get("if", ""), "true") == "true":
             yield step.get("id", ""), step["run"], environment(workflow(name).get("env", {}), found.get("env", {}), step.get("env", {}))
+
+
+def play(repository: Repository, name: str, job: str, values: dict[str, str], limit: float = 60, **environment: str) -> dict[str, str]:
+    """Runs the commands of a job in the repository, as a runner would; what its steps gave as outputs."""
+    output, given, values = repository.folder.parent / "output", {}, dict(values)
+    files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(repository.folder.parent / "summary"), "GITHUB_ACTIONS": "true"}
+    for step, command, own in commands(name, job, values):
+        output.write_text("")
+        done = repository.run("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command, limit=limit, **own | files | environment)
+        assert done.code == 0, (command, done)
+        found = outputs(output.read_text())
+        values |= {f"steps.{step}.outputs.{key}": value for key, value in found.items()}
+        given |= found
+    return given
 
 
 def outputs(text: str) -> dict[str, str]:
