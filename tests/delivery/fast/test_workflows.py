@@ -12,7 +12,7 @@ from support import workflows
 from support.repository import ROOT, VALUES
 
 # Programs that a runner has, and what is called of them.
-RUNNER = {"gh auth setup-git", "gh pr comment", "cargo build", "test", "echo", "sed"}
+RUNNER = {"brew install bash", "gh auth setup-git", "gh pr comment", "cargo build", "test", "echo", "sed"}
 
 
 def test_actionlint_reports_nothing():

@@ -1,4 +1,4 @@
-"""A stand-in for GitHub's REST API that refuses what GitHub's own description of it (OpenAPI) does not allow, and keeps what it was sent."""
+"""A stand-in for GitHub's REST API. It refuses what GitHub's own description of it (OpenAPI) does not allow, and keeps what it was sent."""
 
 import contextlib
 import json
@@ -10,19 +10,16 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
-import referencing
-import referencing.jsonschema
+from referencing import Registry, Resource, jsonschema as dialects
 
-REPOSITORY = "owner/birthdays"
-# `gh` speaks HTTP with this host alone
-HOST = "github.localhost"
+HOST, REPOSITORY = "github.localhost", "owner/birthdays"  # `gh` speaks HTTP with this host alone
 
 
 class GitHub:
-    def __init__(self, description: Path):
+    def __init__(self, description: Path, statuses: Path):
         self.description = json.loads(description.read_text())
-        resource = referencing.Resource.from_contents(self.description, default_specification=referencing.jsonschema.DRAFT202012)
-        self.registry = referencing.Registry().with_resource("api", resource)
+        self.registry = Registry().with_resource("api", Resource.from_contents(self.description, default_specification=dialects.DRAFT202012))
+        self.statuses = statuses  # of commits: a file for each
         self.sent: list[tuple[str, str, dict]] = []  # method, path in the repository, body
         self.assets: dict[str, bytes] = {}
         self.address = ""
@@ -32,39 +29,49 @@ class GitHub:
         """What makes `gh` ask this server."""
         return {"HTTP_PROXY": self.address, "GH_HOST": HOST, "GH_REPO": f"{HOST}/{REPOSITORY}", "GH_TOKEN": "token"}
 
+    def of(self, commit: str) -> list[dict]:
+        """The statuses of a commit, the newest first."""
+        file = self.statuses / commit
+        return json.loads(file.read_text()) if file.exists() else []
+
+    def add(self, commit: str, status: dict) -> None:
+        self.statuses.mkdir(exist_ok=True)
+        (self.statuses / commit).write_text(json.dumps([status, *self.of(commit)]))
+
     def answer(self, method: str, url: str, data: bytes) -> object:
-        path, query = urlsplit(url).path, parse_qs(urlsplit(url).query)
+        path, query = urlsplit(url).path.removeprefix("/api/v3"), parse_qs(urlsplit(url).query)
+        inside = "/".join(path.split("/")[4:])
         if path == "/graphql":  # whether the tag is there
             return {"data": {"repository": {"ref": {"id": "tag"}}}}
-        inside = path.removeprefix(f"/repos/{REPOSITORY}/")
         if path.startswith("/upload/"):
             self.assets[query["name"][0]] = data
             return {"name": query["name"][0], "state": "uploaded"}
-        if path.startswith("/orgs/"):
-            return {"id": 7}
         if method == "GET":
-            return {"": {"full_name": REPOSITORY}}.get(inside.removeprefix(f"/repos/{REPOSITORY}"), {"branch_policies": []} if "policies" in inside else [])
-        body = json.loads(data or b"{}")
+            known = {"": {"full_name": REPOSITORY, "id": 7}, "commits": self.of(path.split("/")[-2]), "environments": {"branch_policies": []}}
+            return known.get(inside.split("/")[0] if path.startswith("/repos/") else "", [])
+        body = json.loads(data or b"{}") or {}
         self.check(method, path, body)
         self.sent.append((method, inside, body))
+        if inside.startswith("statuses/"):
+            self.add(inside.removeprefix("statuses/"), body)
         release = {"id": 1, "url": f"http://api.{HOST}/repos/{REPOSITORY}/releases/1", "upload_url": f"http://api.{HOST}/upload/1{{?name,label}}"}
-        return release | {"html_url": "http://example.test/release", "tag_name": "", "assets": [], "draft": body.get("draft", False)}
+        return release | {"html_url": "", "tag_name": "", "assets": [], "draft": body.get("draft", False), "token": "of-the-app", "expires_at": "2100-01-01T00:00:00Z"}
 
     def check(self, method: str, path: str, body: dict) -> None:
         """The body is as the description asks, and has no property that it does not know."""
-        [template] = [one for one in self.description["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path) and method.lower() in self.description["paths"][one]]
-        place = [*("paths", template.replace("~", "~0").replace("/", "~1"), method.lower()), "requestBody", "content", "application~1json", "schema"]
-        schema = {"$ref": "api#/" + "/".join(place)}
-        jsonschema.Draft202012Validator(schema, registry=self.registry).validate(body)
-        found = self.description["paths"][template][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
+        paths, method = self.description["paths"], method.lower()
+        [template] = [one for one in paths if method in paths[one] and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path)]
+        place = ["paths", template.replace("/", "~1"), method, "requestBody", "content", "application~1json", "schema"]
+        jsonschema.Draft202012Validator({"$ref": "api#/" + "/".join(place)}, registry=self.registry).validate(body)
+        found = paths[template][method]["requestBody"]["content"]["application/json"]["schema"]
         if "$ref" in found:
             found = self.description["components"]["schemas"][found["$ref"].rsplit("/", 1)[-1]]
         assert body.keys() <= found["properties"].keys(), body.keys() - found["properties"].keys()
 
 
 @contextlib.contextmanager
-def running(description: Path) -> Iterator[GitHub]:
-    github = GitHub(description)
+def running(description: Path, folder: Path) -> Iterator[GitHub]:
+    github = GitHub(description, folder / "statuses")
 
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:

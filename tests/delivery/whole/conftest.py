@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support import statuses
+from support import github
 from support.chain import Chain
 from support.repository import ROOT, Repository
 
@@ -22,15 +22,17 @@ if "ENVIRONMENT" in os.environ:
 
 
 @pytest.fixture(scope="session")
-def clone() -> Repository:
+def api():
+    with github.running(Path(os.environ["OPENAPI"]), WORK) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def clone(api) -> Repository:
     """A developer's clone. The key stands for the workflow's identity, which only GitHub can vouch for."""
-    gh = WORK / "programs/gh"
-    gh.parent.mkdir(exist_ok=True)
-    gh.write_text(statuses.GH.format(folder=WORK / "statuses"))
-    gh.chmod(0o755)
     return Repository(WORK / "clone", {
         "IMAGE_REPOSITORY": f"{REGISTRY}/birthday-api", "BASES": str(WORK / "bases.Dockerfile"), "COSIGN_PASSWORD": "",
-        "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "DELIVERY_TOOLS": str(WORK / "tools"), "PATH": f"{gh.parent}:{os.environ['PATH']}",
+        "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "DELIVERY_TOOLS": str(WORK / "tools"), **api.environment,
     })  # fmt: skip
 
 

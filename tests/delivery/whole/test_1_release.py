@@ -11,7 +11,6 @@ import pytest
 from conftest import REGISTRY, WORK
 
 from support import repository as repositories
-from support import statuses
 from support.engine import docker
 from support.repository import ROOT, VALUES, Repository
 
@@ -103,11 +102,11 @@ def test_the_digest_is_written_into_the_values_of_staging(clone, chain):
     chain.saw(f"staging     values name it, commit {clone.git('rev-parse', '--short=12', 'origin/main')}")
 
 
-def test_it_is_promoted_before_the_next_one_comes(clone, chain):
+def test_it_is_promoted_before_the_next_one_comes(clone, chain, api):
     done = clone.run("scripts/promote")
     assert done.code == 1 and "staging has not reported" in done.err, done
     # the report of a cluster that is not there yet
-    statuses.add(WORK / "statuses", clone.git("rev-parse", "origin/main"), {"context": f"staging/{chain['first']}", "state": "success"})
+    api.add(clone.git("rev-parse", "origin/main"), {"context": f"staging/{chain['first']}", "state": "success"})
     ok(clone.run("scripts/promote"))
     merge(clone, chain["first"])
     assert clone.digest("production") == chain["first"]
