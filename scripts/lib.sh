@@ -13,7 +13,7 @@ die() { say "$@"; exit 1; }
 # The head of the script, from the line that begins with "usage".
 usage() { sed -n '/^# usage/,/^[^#]/{s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 
-need_tools() { PATH=$("$scripts/tools" "$@"):$PATH; }
+need_tools() { PATH=$("$service/tools/get" "$@"):$PATH; }
 
 need_repository() {
   [ -n "${IMAGE_REPOSITORY:-}" ] || die "IMAGE_REPOSITORY is not set: it says where images are, for example 111111111111.dkr.ecr.eu-west-1.amazonaws.com/birthday-api"

@@ -11,6 +11,7 @@ impl Clock {
     }
 
     /// The clock of this machine.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads it")]
     pub fn system() -> Self {
         Self::new(Utc::now)
     }

@@ -9,12 +9,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.start import free_port
+
 from . import conformance, plots, report
 from .load import Sample, closed_loop, open_loop, quiet
-from .postgresql import Server, free_port
+from .postgresql import Server, server
 from .process import Running, resident_bytes, running
 from .rows import into_sqlite, name_of
-from .systems import ROOT, SERVICE, SQLITE, SYSTEMS, System
+from .systems import SERVICE, SQLITE, SYSTEMS, System
 from .systems import PIPELINED as PLAIN
 
 # Title, and how many per cent of the requests save.
@@ -37,7 +39,6 @@ class Comparison:
     def __init__(self, options: argparse.Namespace, database: Server, directory: Path) -> None:
         self.options, self.database, self.directory = options, database, directory
         self.rows = options.rows or 100_000
-        self.oha = str(options.cache / "oha/bin/oha")
 
     def start(self, system: System):
         port = free_port()
@@ -65,7 +66,7 @@ class Comparison:
                 self.database.tidy(DATABASE)
             names = [name_of(number * 7919 % self.rows) for number in range(10_000)]
             for rate in RATES:
-                sample = open_loop(self.oha, process, self.database, names, rate, self.options.seconds)
+                sample = open_loop(process, self.database, names, rate, self.options.seconds)
                 measured.rates[rate].append(self.without_errors(sample, system))
             measured.loaded.append(resident_bytes(process.pid))
 
@@ -88,7 +89,7 @@ class Comparison:
 def run(options: argparse.Namespace) -> None:
     chosen = [system for system in SYSTEMS if not options.only or system.name in options.only]
     measured = {system.name: Measured() for system in chosen}
-    with tempfile.TemporaryDirectory(prefix="birthday-bench-") as directory, Server(ROOT) as database:
+    with tempfile.TemporaryDirectory(prefix="birthday-bench-") as directory, server() as database:
         comparison = Comparison(options, database, Path(directory))
         database.load(DATABASE, comparison.rows)
         comparison.load_sqlite()

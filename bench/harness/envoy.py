@@ -56,7 +56,7 @@ def address(port: int) -> dict:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def command(program: Path, directory: Path, name: str, port: int, admin: int, upstream: int, mesh: Settings, tls_in: bool, tls_out: bool) -> list[str]:
+def command(directory: Path, name: str, port: int, admin: int, upstream: int, mesh: Settings, tls_in: bool, tls_out: bool) -> list[str]:
     """Listens on `port` and sends all to `upstream`."""
     log = {"@type": f"{TYPE}access_loggers.file.v3.FileAccessLog", "path": str(directory / f"{name}-access.log"),
            "log_format": {"json_format": {field: f"%{value}%" for field, value in FIELDS.items()}}}  # fmt: skip
@@ -76,4 +76,4 @@ def command(program: Path, directory: Path, name: str, port: int, admin: int, up
     listener = {"name": "in", "address": address(port), "filter_chains": [chain]}
     file = directory / f"{name}.json"
     file.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": {"listeners": [listener], "clusters": [cluster]}}))
-    return [str(program), "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
+    return ["envoy", "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]

@@ -6,13 +6,15 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+from common.start import free_port
+
 from . import plots, report
 from .compare import LOADS, say
 from .load import Sample, closed_loop, quiet
-from .postgresql import Server, free_port
+from .postgresql import Server, server
 from .process import resident_bytes, running
 from .rows import name_of
-from .systems import ROOT, SERVICE
+from .systems import SERVICE
 
 ROWS = (100_000, 1_000_000, 10_000_000)
 CONNECTIONS = (1, 16, 64, 256, 1024)
@@ -22,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     sizes = [rows for rows in ROWS if rows <= (options.rows or ROWS[-1])]
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="birthday-bench-")))
-        database = stack.enter_context(Server(ROOT))
+        database = stack.enter_context(server())
         for rows in sizes:
             say(f"loading {rows:,} rows")
             database.load(f"rows_{rows}", rows)

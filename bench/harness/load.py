@@ -73,12 +73,12 @@ def closed_loop(system: Running, database: Server, saves: int, rows: int, second
     return Sample(answered / told["seconds"], *latencies, 1e6 * mine / answered, 1e6 * theirs / answered, told["errors"], others)
 
 
-def open_loop(oha: str, system: Running, database: Server, names: list[str], rate: int, seconds: float, connections: int = 64) -> Sample:
+def open_loop(system: Running, database: Server, names: list[str], rate: int, seconds: float, connections: int = 64) -> Sample:
     """Lookups that arrive on a schedule, whether or not earlier ones are answered; latency counts from the scheduled instant."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as urls:
         urls.writelines(f"{system.url}/hello/{name}\n" for name in names)
         urls.flush()
-        command = [oha, "-z", f"{seconds:g}s", "-q", str(rate), "-c", str(connections), "--latency-correction", "--no-tui"]
+        command = ["oha", "-z", f"{seconds:g}s", "-q", str(rate), "-c", str(connections), "--latency-correction", "--no-tui"]
         meter = Meter(system, database)
         output = subprocess.run(
             [*command, "--output-format", "json", "--urls-from-file", urls.name], check=True, capture_output=True, text=True

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import psycopg
 
+from common.start import free_port
+
 from . import envoy, report
 from .compare import say
 from .load import Sample, closed_loop, open_loop, quiet
-from .postgresql import Server, free_port
+from .postgresql import Server, server
 from .process import Running, cpu_seconds, running
 from .rows import name_of
-from .systems import ROOT, SERVICE
+from .systems import SERVICE
 
 RATES = (250, 500, 1000, 2000, 4000, 8000, 16000)
 SAVES = 10  # per cent
@@ -37,10 +39,10 @@ class Behind:
 def run(options: argparse.Namespace) -> None:
     rows = options.rows or 100_000
     alone, behind = defaultdict(list), defaultdict(list)
-    oha, names = str(options.cache / "oha/bin/oha"), [name_of(number * 7919 % rows) for number in range(10_000)]
+    names = [name_of(number * 7919 % rows) for number in range(10_000)]
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="birthday-bench-")))
-        database = stack.enter_context(Server(ROOT))
+        database = stack.enter_context(server())
         database.load("bench", rows)
         port = free_port()
         settings = SERVICE.environment(port, database.url("bench"))
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
 
         def proxy(proxies: contextlib.ExitStack, name: str, upstream: int, mesh: envoy.Settings, **tls: bool) -> Running:
             here, admin = free_port(), free_port()
-            command = envoy.command(options.cache / "envoy/bin/envoy", directory, name, here, admin, upstream, mesh, **tls)
+            command = envoy.command(directory, name, here, admin, upstream, mesh, **tls)
             # A sidecar refuses clients without a certificate, so its administration is asked.
             process = proxies.enter_context(running(command, {}, admin, directory / f"{name}.log", "/ready"))
             process.port = here
@@ -60,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
             for rate in (*RATES, None):
                 quiet()
                 if rate:
-                    sample = open_loop(oha, service, database, names, rate, options.seconds)
+                    sample = open_loop(service, database, names, rate, options.seconds)
                 else:
                     sample = closed_loop(service, database, 0, rows, options.seconds)
                 alone[rate].append(whole(sample))

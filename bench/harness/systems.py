@@ -48,7 +48,7 @@ def uvicorn(module: str, workers: int) -> System:
     def command(cache: Path) -> list[str]:
         options = "--loop uvloop --http httptools --no-access-log --log-level warning".split()
         start = 'exec "$0" "$@" --port "$PORT"'
-        program = [str(cache / "fastapi/bin/uvicorn"), f"with_{module}:app", "--app-dir", str(PEERS / "fastapi")]
+        program = ["uvicorn", f"with_{module}:app", "--app-dir", str(PEERS / "fastapi")]
         return ["sh", "-c", start, *program, *options, "--workers", str(workers)]
 
     library = {"asyncpg": "asyncpg", "sqlalchemy": "SQLAlchemy"}[module]

@@ -4,22 +4,20 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 import uuid
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
-import database
+from common.start import eventually, fetch, free_port, postgres
 from roots import Root, copy_tree
-from secrets_manager import ROLES, connect
+from secrets_manager import MASTER, ROLES, connect
 from tools import TRIES, run
 
 TERRAFORM = Path(__file__).resolve().parents[1]
@@ -62,12 +60,6 @@ def tree(folder, package):
     return copy_tree(TERRAFORM, folder / "terraform")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.contextmanager
 def started_double(log):
     """The AWS double on a free port, and the settings under which everyone talks to it."""
@@ -87,23 +79,11 @@ def started_double(log):
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(url + "/moto-api/", process)
+        eventually("the AWS double answers", lambda: process.poll() is None and fetch(url + "/moto-api/"), 180)
         yield settings | {"AWS_ENDPOINT_URL": url}
     finally:
         process.kill()  # It holds nothing that is worth an orderly end.
         process.wait()
-
-
-def wait_for(url, process, seconds=180):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert process.poll() is None, "the AWS double ended"
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"{url} did not answer in {seconds} s")
 
 
 @pytest.fixture(scope="session")
@@ -139,9 +119,8 @@ def bootstrap(tree, aws):
 
 @pytest.fixture(scope="session")
 def server(folder):
-    place = folder / "postgres"
-    place.mkdir()
-    with database.running(place) as running:
+    """As RDS with rds.force_ssl: TLS only, by a certificate for localhost."""
+    with postgres("log_statement=all", tls=folder / "ca.pem") as running:
         yield running
 
 
@@ -151,7 +130,7 @@ def function(folder, package, server):
     place = folder / "function"
     with zipfile.ZipFile(package) as archive:
         archive.extractall(place)
-    shutil.copy(server.folder / "ca.pem", place / "rds-ca.pem")
+    shutil.copy(folder / "ca.pem", place / "rds-ca.pem")
     with started_double(folder / "secrets.log") as settings:
         os.environ.update(settings)
         sys.path.insert(0, str(place))
@@ -166,18 +145,18 @@ def function(folder, package, server):
 @pytest.fixture
 def manager(function, server):
     """A fresh database and fresh secrets: (client, secrets by role)."""
-    administrator = {"username": "rdsadmin", "password": "the-superusers-password"}
-    with connect(server, administrator, name="postgres") as connection:
+    url = urlsplit(server.url)
+    with connect(server, {"username": url.username, "password": url.password}, name="postgres") as connection:
         connection.run("DROP DATABASE IF EXISTS birthday WITH (FORCE)")
         for user in ("birthday_owner_a", "birthday_owner_b", "birthday_app_a", "birthday_app_b", *ROLES, "birthday_admin"):
             connection.run(f"DROP ROLE IF EXISTS {user}")
         # As RDS makes its master user.
-        connection.run(f"CREATE ROLE birthday_admin LOGIN CREATEROLE CREATEDB PASSWORD '{database.MASTER['password']}'")
+        connection.run(f"CREATE ROLE birthday_admin LOGIN CREATEROLE CREATEDB PASSWORD '{MASTER['password']}'")
         connection.run("CREATE DATABASE birthday OWNER birthday_admin")
 
     client = boto3.client("secretsmanager")
     run_id = uuid.uuid4().hex[:8]
-    master = client.create_secret(Name=f"{run_id}/master", SecretString=json.dumps(database.MASTER))["ARN"]
+    master = client.create_secret(Name=f"{run_id}/master", SecretString=json.dumps(MASTER))["ARN"]
     secrets = {role: client.create_secret(Name=f"{run_id}/{role}")["ARN"] for role in ROLES}
     os.environ |= {
         "DATABASE_HOST": "localhost", "DATABASE_PORT": str(server.port), "DATABASE_NAME": "birthday",

@@ -8,6 +8,8 @@ import pytest
 
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
 ROLES = ["birthday_owner", "birthday_app"]
+# as RDS makes it: no superuser
+MASTER = {"username": "birthday_admin", "password": "the-masters-password"}
 
 
 def connect(server, login, **options):

@@ -6,8 +6,7 @@ import ssl
 
 import pytest
 
-import database
-from secrets_manager import ROLES, connect, current, initialize, query, refused, rotate
+from secrets_manager import MASTER, ROLES, connect, current, initialize, query, refused, rotate
 
 
 def test_either_owner_makes_tables_that_the_role_owns(function, manager, server):
@@ -77,5 +76,5 @@ def test_no_password_is_in_the_servers_log_or_the_functions(function, manager, s
 def test_a_server_with_another_certificate_is_refused(function, manager, server):
     """verify-full: a host name that the certificate does not carry ends the connection."""
     with pytest.raises(ssl.SSLCertVerificationError):
-        with connect(server, database.MASTER, host="127.0.0.1"):
+        with connect(server, MASTER, host="127.0.0.1"):
             pass

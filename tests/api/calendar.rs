@@ -3,8 +3,7 @@
 use crate::support::{Database, Store, TestApp, on_both_stores};
 
 on_both_stores![
-    the_calendar_holds_one_yearly_all_day_event_without_the_year_of_birth,
-    the_uid_stays_while_days_and_years_go_by,
+    the_calendar_holds_one_yearly_all_day_event_without_the_year_of_birth, the_uid_stays_while_days_and_years_go_by,
     the_recurrence_of_a_leap_day_is_1_march_by_default,
 ];
 

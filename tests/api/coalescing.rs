@@ -5,10 +5,8 @@ use rocket::futures::future::join_all;
 use crate::support::{TestApp, birthday, on_both_stores, raw};
 
 on_both_stores![
-    parallel_saves_of_one_new_name_all_succeed_and_leave_one_row,
-    parallel_requests_for_many_names_each_get_their_own_answer,
-    after_its_204_a_client_sees_the_new_date,
-    a_row_that_the_database_refuses_fails_alone,
+    parallel_saves_of_one_new_name_all_succeed_and_leave_one_row, parallel_requests_for_many_names_each_get_their_own_answer,
+    after_its_204_a_client_sees_the_new_date, a_row_that_the_database_refuses_fails_alone,
     saves_and_removals_side_by_side_are_all_answered,
 ];
 

@@ -7,12 +7,9 @@ use crate::support::{Database, Store, TestApp, birthday, on_both_stores};
 
 on_both_stores![
     born_on_29_february_the_birthday_in_common_years_is_1_march_by_default,
-    born_on_1_march_and_asked_on_29_february_it_is_tomorrow,
-    the_year_turns_between_31_december_and_1_january,
-    dates_from_the_year_1_until_yesterday_are_taken,
-    todays_date_and_later_ones_are_refused,
-    what_is_not_a_date_of_ten_characters_is_refused,
-    one_reading_of_the_clock_decides_today_and_the_days,
+    born_on_1_march_and_asked_on_29_february_it_is_tomorrow, the_year_turns_between_31_december_and_1_january,
+    dates_from_the_year_1_until_yesterday_are_taken, todays_date_and_later_ones_are_refused,
+    what_is_not_a_date_of_ten_characters_is_refused, one_reading_of_the_clock_decides_today_and_the_days,
 ];
 
 /// Asks on each day: `None` is the congratulation, which is what 0 days would be.
@@ -86,33 +83,10 @@ async fn todays_date_and_later_ones_are_refused(app: TestApp) {
 
 async fn what_is_not_a_date_of_ten_characters_is_refused(app: TestApp) {
     for born in [
-        "",
-        " ",
-        "2000",
-        "2000-2-3",
-        "2000-02-3",
-        "2000-02-30",
-        "2001-02-29",
-        "1900-02-29",
-        "2000-13-01",
-        "2000-00-01",
-        "2000-01-00",
-        "0000-01-01",
-        "-001-01-01",
-        "-0001-01-02",
-        "+2000-01-02",
-        " 2000-01-02",
-        "2000-01-02 ",
-        "2000 - 01 - 02",
-        "2000-01-02T00:00:00Z",
-        "2000-01-02T00:00:00+14:00",
-        "20000102",
-        "02-01-2000",
-        "2000/01/02",
-        "12000-01-02",
-        "２０００-01-02",
-        "2000-01-0\u{0}",
-        "today",
+        "", " ", "2000", "2000-2-3", "2000-02-3", "2000-02-30", "2001-02-29", "1900-02-29", "2000-13-01", "2000-00-01",
+        "2000-01-00", "0000-01-01", "-001-01-01", "-0001-01-02", "+2000-01-02", " 2000-01-02", "2000-01-02 ", "2000 - 01 - 02",
+        "2000-01-02T00:00:00Z", "2000-01-02T00:00:00+14:00", "20000102", "02-01-2000", "2000/01/02", "12000-01-02",
+        "２０００-01-02", "2000-01-0\u{0}", "today",
     ] {
         app.put("/hello/John", birthday(born)).await.expect_problem(400, "invalid-date-of-birth");
     }

@@ -3,14 +3,9 @@
 use crate::support::{TestApp, on_both_stores};
 
 on_both_stores![
-    a_saved_birthday_is_counted_down_to,
-    putting_twice_replaces_the_date,
-    deleting_forgets_and_deleting_again_finds_nobody,
-    an_unknown_name_is_not_found,
-    case_is_kept_and_significant,
-    saved_and_greeted_answers_say_which_date_counted_as_today,
+    a_saved_birthday_is_counted_down_to, putting_twice_replaces_the_date, deleting_forgets_and_deleting_again_finds_nobody,
+    an_unknown_name_is_not_found, case_is_kept_and_significant, saved_and_greeted_answers_say_which_date_counted_as_today,
     paths_of_the_service_are_legal_usernames,
-    one_day_is_written_1_day_s,
 ];
 
 async fn a_saved_birthday_is_counted_down_to(app: TestApp) {
@@ -74,9 +69,4 @@ async fn paths_of_the_service_are_legal_usernames(app: TestApp) {
         assert_eq!(app.delete(&format!("/hello/{name}")).await.status, 204);
     }
     assert_eq!(app.get("/livez").await.body, "ok\n");
-}
-
-async fn one_day_is_written_1_day_s(app: TestApp) {
-    app.save("John", "1990-11-24").await;
-    assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 1 day(s)");
 }

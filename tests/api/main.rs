@@ -12,6 +12,7 @@ mod bodies;
 mod calendar;
 mod coalescing;
 mod dates;
+mod headers;
 mod hello;
 mod methods;
 mod openapi;

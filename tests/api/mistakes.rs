@@ -100,8 +100,7 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
 #[test]
 fn a_password_in_a_url_that_is_refused_is_not_repeated() {
     for url in [
-        "postgres://birthday:s3cret@localhost:port/x",
-        "postgres://birthday:s3cret@localhost/x?sslmode=maybe",
+        "postgres://birthday:s3cret@localhost:port/x", "postgres://birthday:s3cret@localhost/x?sslmode=maybe",
         "mysql://u:s3cret@localhost/x",
     ] {
         let directory = TempDir::new().unwrap();

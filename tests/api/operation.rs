@@ -3,8 +3,7 @@
 use crate::support::{Store, TestApp, on_both_stores};
 
 on_both_stores![
-    the_probes_answer_ok,
-    metrics_count_requests_by_route_and_status_and_hold_no_names,
+    the_probes_answer_ok, metrics_count_requests_by_route_and_status_and_hold_no_names,
     the_database_may_be_of_no_use_and_the_service_stays_live_and_ready,
 ];
 
@@ -36,13 +35,9 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     assert_eq!(count("PUT", "/hello/<username>", 204), Some(1), "{text}");
     assert_eq!(count("GET", "unmatched", 404), Some(1), "{text}");
     for figure in [
-        "birthday_start_time_seconds 1795435200",
-        "birthday_build_info{version=",
-        "birthday_draining 0",
-        "birthday_store_connections{server=\"primary\"} ",
-        "birthday_store_away{server=\"primary\"} 0",
-        "birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0",
-        "birthday_store_lookup_batch_size_count 3",
+        "birthday_start_time_seconds 1795435200", "birthday_build_info{version=", "birthday_draining 0",
+        "birthday_store_connections{server=\"primary\"} ", "birthday_store_away{server=\"primary\"} 0",
+        "birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0", "birthday_store_lookup_batch_size_count 3",
         "birthday_store_write_batch_size_count 1",
     ] {
         assert!(text.lines().any(|line| line.starts_with(figure)), "{figure} in {text}");

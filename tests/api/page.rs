@@ -7,10 +7,8 @@ use reqwest::Method;
 use crate::support::{Answer, TestApp, on_both_stores, operations};
 
 on_both_stores![
-    the_form_saves_and_leads_to_the_page_with_the_countdown,
-    a_form_with_mistakes_comes_back_with_what_to_change,
-    a_form_of_another_site_is_refused,
-    a_method_in_the_form_changes_nothing,
+    the_form_saves_and_leads_to_the_page_with_the_countdown, a_form_with_mistakes_comes_back_with_what_to_change,
+    a_form_of_another_site_is_refused, a_method_in_the_form_changes_nothing,
     the_documentation_explains_every_operation_and_every_problem,
 ];
 
@@ -49,10 +47,22 @@ async fn a_form_with_mistakes_comes_back_with_what_to_change(app: TestApp) {
 }
 
 async fn a_form_of_another_site_is_refused(app: TestApp) {
-    for header in [("Origin", "https://elsewhere.example.com"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")] {
-        submit(&app, FORM, &[header]).await.expect_problem(403, "foreign-origin");
+    let (own, longer) = (format!("http://{}", app.address), format!("http://{}.elsewhere.example.com", app.address));
+    for headers in [
+        &[("Origin", "https://elsewhere.example.com")][..],
+        &[("Origin", "null")],
+        &[("Origin", "http://127.0.0.1:1")],
+        &[("Origin", &longer)],
+        &[("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Origin", &own), ("Sec-Fetch-Site", "cross-site")],
+    ] {
+        submit(&app, FORM, headers).await.expect_problem(403, "foreign-origin");
     }
     app.get("/hello/John").await.expect_problem(404, "unknown-username");
+    for headers in [&[][..], &[("Sec-Fetch-Site", "same-origin")], &[("Sec-Fetch-Site", "none")]] {
+        assert_eq!(submit(&app, FORM, headers).await.status, 303, "{headers:?}");
+    }
 }
 
 async fn a_method_in_the_form_changes_nothing(app: TestApp) {

@@ -109,18 +109,6 @@ async fn connect_timeout_and_query_timeout_bound_a_request_when_nobody_answers()
 }
 
 #[tokio::test]
-async fn query_timeout_ends_a_statement_that_waits_for_a_lock() {
-    let app = TestApp::with(Database::new(Store::PostgreSql), "[default.databases.birthdays]\nquery_timeout = 0.5");
-    app.save("John", "1990-11-28").await;
-    let lock = app.database.lock().await;
-    let asked = Instant::now();
-    app.put("/hello/John", birthday("1990-11-29")).await.expect_problem(503, "unavailable");
-    assert!(asked.elapsed() >= Duration::from_millis(400) && asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
-    drop(lock);
-    eventually(Duration::from_secs(20), "it heals", async || app.get("/hello/John").await.status == 200).await;
-}
-
-#[tokio::test]
 async fn migrate_is_on_for_sqlite_and_off_for_postgresql_unless_set() {
     let directory = TempDir::new().unwrap();
     let off = serve(&directory, &[("ROCKET_DATABASES", "{birthdays={migrate=false}}")]);

@@ -54,19 +54,8 @@ async fn the_calendar_follows_the_zone(app: TestApp) {
 async fn a_zone_that_is_empty_repeated_or_unknown_is_refused(app: TestApp) {
     app.save("John", "1990-11-24").await;
     for query in [
-        "?tz=",
-        "?tz",
-        "?tz=UTC&tz=UTC",
-        "?tz=UTC&tz=",
-        "?tz=&tz=UTC",
-        "?a=b&tz=Mars/Olympus",
-        "?tz=Europe",
-        "?tz=%2B02:00",
-        "?tz=CEST",
-        "?tz=Europe/Amsterdam%00",
-        "?tz=%20UTC",
-        "?tz=..%2Fetc%2Fpasswd",
-        "?tz=%FF",
+        "?tz=", "?tz", "?tz=UTC&tz=UTC", "?tz=UTC&tz=", "?tz=&tz=UTC", "?a=b&tz=Mars/Olympus", "?tz=Europe", "?tz=%2B02:00",
+        "?tz=CEST", "?tz=Europe/Amsterdam%00", "?tz=%20UTC", "?tz=..%2Fetc%2Fpasswd", "?tz=%FF",
     ] {
         app.get(&format!("/hello/John{query}")).await.expect_problem(400, "invalid-time-zone");
         app.get(&format!("/hello/John/birthday.ics{query}")).await.expect_problem(400, "invalid-time-zone");

@@ -4,30 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
-use crate::support::{Service, birthday, command, eventually, finish, postgresql};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// A server that takes only encrypted connections, with a certificate for `host`.
-fn server(authority: &Authority, host: &str) -> postgresql::Server {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, authority).unwrap();
-    let files = |directory: &Path| {
-        fs::write(directory.join("server.crt"), certificate.pem()).unwrap();
-        fs::write(directory.join("server.key"), key.serialize_pem()).unwrap();
-        fs::write(directory.join("hba"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").unwrap();
-    };
-    postgresql::Server::prepare(files, &["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key", "hba_file=hba"])
-}
+use crate::support::postgresql::{Authority, Server, authority};
+use crate::support::{Service, birthday, command, eventually, finish};
 
 fn ca_file(directory: &TempDir, authority: &Authority) -> PathBuf {
     let path = directory.path().join("ca.pem");
@@ -35,7 +15,7 @@ fn ca_file(directory: &TempDir, authority: &Authority) -> PathBuf {
     path
 }
 
-fn tables(server: &postgresql::Server, ca: &Path) -> String {
+fn tables(server: &Server, ca: &Path) -> String {
     let url = format!("{}?sslmode=verify-full&sslrootcert={}", server.url("postgres"), ca.display());
     format!("{{birthdays={{url={url:?}}}}}")
 }
@@ -43,7 +23,7 @@ fn tables(server: &postgresql::Server, ca: &Path) -> String {
 #[tokio::test]
 async fn with_the_right_authority_it_migrates_and_serves_over_tls() {
     let (directory, authority) = (TempDir::new().unwrap(), authority());
-    let server = server(&authority, "127.0.0.1");
+    let server = Server::with_tls(&authority, "127.0.0.1", &[]);
     let tables = tables(&server, &ca_file(&directory, &authority));
     let migrated = finish(command(directory.path()).arg("migrate").env("ROCKET_DATABASES", &tables));
     assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
@@ -52,7 +32,7 @@ async fn with_the_right_authority_it_migrates_and_serves_over_tls() {
     assert_eq!(service.get("/hello/John").await.status, 200);
 }
 
-async fn expect_distrust(server: &postgresql::Server, ca: &Path, directory: &TempDir) {
+async fn expect_distrust(server: &Server, ca: &Path, directory: &TempDir) {
     let tables = tables(server, ca);
     let migrated = finish(command(directory.path()).args(["migrate", "--wait", "0"]).env("ROCKET_DATABASES", &tables));
     assert_eq!(migrated.code, Some(1), "{}", migrated.stderr);
@@ -66,21 +46,21 @@ async fn expect_distrust(server: &postgresql::Server, ca: &Path, directory: &Tem
 #[tokio::test]
 async fn with_another_authority_the_connection_is_refused_and_the_log_says_why() {
     let (directory, ours) = (TempDir::new().unwrap(), authority());
-    let server = server(&ours, "127.0.0.1");
+    let server = Server::with_tls(&ours, "127.0.0.1", &[]);
     expect_distrust(&server, &ca_file(&directory, &authority()), &directory).await;
 }
 
 #[tokio::test]
 async fn with_a_certificate_for_another_host_the_connection_is_refused() {
     let (directory, authority) = (TempDir::new().unwrap(), authority());
-    let server = server(&authority, "database.example.com");
+    let server = Server::with_tls(&authority, "database.example.com", &[]);
     expect_distrust(&server, &ca_file(&directory, &authority), &directory).await;
 }
 
 #[tokio::test]
 async fn a_file_of_authorities_that_is_missing_is_told() {
     let (directory, authority) = (TempDir::new().unwrap(), authority());
-    let server = server(&authority, "127.0.0.1");
+    let server = Server::with_tls(&authority, "127.0.0.1", &[]);
     let tables = tables(&server, &directory.path().join("missing.pem"));
     let migrated = finish(command(directory.path()).args(["migrate", "--wait", "0"]).env("ROCKET_DATABASES", &tables));
     assert_eq!(migrated.code, Some(1), "{}", migrated.stderr);

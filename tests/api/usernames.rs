@@ -5,9 +5,7 @@ use reqwest::Method;
 use crate::support::{TestApp, birthday, on_both_stores, raw};
 
 on_both_stores![
-    names_of_1_to_64_letters_are_taken,
-    anything_else_is_refused_alike_by_every_method,
-    without_a_name_there_is_nothing,
+    names_of_1_to_64_letters_are_taken, anything_else_is_refused_alike_by_every_method, without_a_name_there_is_nothing,
     a_path_that_is_not_utf_8_is_a_problem,
 ];
 

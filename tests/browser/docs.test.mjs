@@ -1,29 +1,17 @@
-// A developer at /docs: reads, follows the link of a problem, tries a request.
+// A developer at /docs: reads, tries a request.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { browser, service, visit } from './service.mjs'
+import { test } from 'node:test'
+import { api, together, visit } from './service.mjs'
 
-let api, chromium
-before(async () => { [api, chromium] = await Promise.all([service(), browser()]) })
-after(async () => { await chromium?.close(); await api?.stop() })
-
-async function developer(options, steps) {
-  const { page, complaints, close } = await visit(chromium, options)
-  try {
-    await steps(page)
-    assert.deepEqual(complaints, [])
-  } finally {
-    await close()
-  }
-}
+together()
 
 test('every operation of the OpenAPI document can be read, with and without JavaScript', async () => {
   const { paths } = await (await fetch(`${api.url}/openapi.json`)).json()
   const operations = Object.values(paths).flatMap(item => Object.values(item))
   assert.ok(operations.length >= 11)
   for (const javaScriptEnabled of [true, false]) {
-    await developer({ javaScriptEnabled }, async page => {
+    await visit({ javaScriptEnabled }, async page => {
       await page.goto(`${api.url}/docs`)
       for (const { operationId, summary, responses } of operations) {
         const text = await page.locator(`#${operationId}`).innerText()
@@ -35,7 +23,7 @@ test('every operation of the OpenAPI document can be read, with and without Java
 })
 
 test('save, greet, forget: the requests work as the page sends them', async () => {
-  await developer({}, async page => {
+  await visit({}, async page => {
     await page.goto(`${api.url}/docs`)
     const send = async (operation, fields = {}) => {
       const form = page.locator(`#${operation} form`)
@@ -56,37 +44,11 @@ test('save, greet, forget: the requests work as the page sends them', async () =
 })
 
 test('the curl command follows what is typed, quoted for a shell', async () => {
-  await developer({}, async page => {
+  await visit({}, async page => {
     await page.goto(`${api.url}/docs`)
     const article = page.locator('#greet')
     await article.locator('[name="tz"]').fill('Asia/Tokyo')
     await article.locator('[name="username"]').fill('O\'Hara')
     assert.equal(await article.locator('pre code').first().innerText(), `curl -i '${api.url}/hello/O'\\''Hara?tz=Asia%2FTokyo'`)
-  })
-})
-
-test('the type of every problem met leads to its explanation', async () => {
-  const hello = `${api.url}/hello/Somebody`
-  const json = { method: 'PUT', headers: { 'Content-Type': 'application/json' } }
-  const met = await Promise.all([
-    fetch(`${api.url}/hello/a1`),
-    fetch(hello),
-    fetch(`${hello}?tz=Mars`),
-    fetch(`${api.url}/nothing`),
-    fetch(hello, { method: 'POST' }),
-    fetch(hello, { ...json, body: '[]' }),
-    fetch(hello, { ...json, body: '{"dateOfBirth":"2000-02-30"}' }),
-    fetch(hello, { ...json, body: ' '.repeat(2000) }),
-    fetch(hello, { method: 'PUT', body: '{}' }),
-    fetch(`${api.url}/save`, { method: 'POST', headers: { Origin: 'https://other.example' }, body: new URLSearchParams({}) }),
-  ].map(async answer => (await answer).json()))
-  assert.equal(new Set(met.map(problem => problem.type)).size, met.length)
-  await developer({}, async page => {
-    for (const problem of met) {
-      await page.goto(api.url + problem.type)
-      const shown = page.locator('.item:target')
-      assert.equal(await shown.locator('h3').innerText(), problem.title)
-      assert.match(await shown.innerText(), new RegExp(`${problem.status}[^]*What to do:`))
-    }
   })
 })

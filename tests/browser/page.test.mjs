@@ -1,23 +1,12 @@
 // A person at the web page: saves, sees, mistypes, subscribes, deletes.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { NOON, browser, day, service, visit } from './service.mjs'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { test } from 'node:test'
+import { NOON, api, day, service, together, visit } from './service.mjs'
 
-let api, chromium
-before(async () => { [api, chromium] = await Promise.all([service(), browser()]) })
-after(async () => { await chromium?.close(); await api?.stop() })
-
-/** Runs `steps` with a new visitor's page, then checks that no script failed and nothing was blocked. */
-async function visitor(options, steps) {
-  const { page, complaints, close } = await visit(chromium, options)
-  try {
-    await steps(page)
-    assert.deepEqual(complaints, [])
-  } finally {
-    await close()
-  }
-}
+together()
 
 const inFiveDays = day({ days: 5, years: -30 })
 
@@ -30,7 +19,7 @@ async function save(page, name, dateOfBirth, zone) {
 }
 
 test('saving shows the countdown with the next date and its weekday in the visitor\'s language', async () => {
-  await visitor({ locale: 'nl-NL' }, async page => {
+  await visit({ locale: 'nl-NL' }, async page => {
     await page.goto(api.url)
     await save(page, 'Ada', inFiveDays, NOON)
     await page.getByRole('heading', { name: '5 days until Ada\'s birthday' }).waitFor()
@@ -44,7 +33,7 @@ test('saving shows the countdown with the next date and its weekday in the visit
 
 test('tomorrow it is 1 day, not 1 days', async () => {
   await api.save('Eve', day({ days: 1, years: -20 }))
-  await visitor({}, async page => {
+  await visit({}, async page => {
     await page.goto(`${api.url}/?username=Eve&tz=${NOON.replace('+', '%2B')}`)
     assert.equal(await page.locator('h2').first().innerText(), '1 day until Eve\'s birthday')
     assert.equal(await page.locator('.unit').textContent(), 'day')
@@ -53,7 +42,7 @@ test('tomorrow it is 1 day, not 1 days', async () => {
 
 test('a name can be looked up by keyboard alone', async () => {
   await api.save('Grace', inFiveDays)
-  await visitor({}, async page => {
+  await visit({}, async page => {
     await page.goto(api.url)
     await page.keyboard.press('Tab')
     assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the forms')
@@ -71,13 +60,13 @@ test('a name can be looked up by keyboard alone', async () => {
 test('on the day itself the page celebrates, and stays still for those who asked for less motion', async () => {
   await api.save('Linus', day({ years: -40 }))
   const address = `${api.url}/?username=Linus&tz=${NOON.replace('+', '%2B')}`
-  await visitor({}, async page => {
+  await visit({}, async page => {
     await page.goto(address)
     await page.getByRole('heading', { name: 'Happy birthday, Linus!' }).waitFor()
     assert.equal(await page.locator('.confetti').isVisible(), true)
     assert.doesNotMatch(await page.locator('main').innerText(), /\b0 days/)
   })
-  await visitor({ reducedMotion: 'reduce' }, async page => {
+  await visit({ reducedMotion: 'reduce' }, async page => {
     await page.goto(address)
     assert.equal(await page.locator('.confetti').isVisible(), false)
     assert.equal(await page.evaluate(() => document.getAnimations().length), 0)
@@ -85,7 +74,7 @@ test('on the day itself the page celebrates, and stays still for those who asked
 })
 
 test('wrong input is answered at each field it concerns, kept for correction, and saves nothing', async () => {
-  await visitor({}, async page => {
+  await visit({}, async page => {
     await page.goto(api.url)
     await save(page, 'Bob<b>1', day({ days: 3 }), 'Middle/Earth')
     const errors = {
@@ -107,7 +96,7 @@ test('wrong input is answered at each field it concerns, kept for correction, an
 })
 
 test('errors are the words of the API', async () => {
-  await visitor({}, async page => {
+  await visit({}, async page => {
     const { detail } = await (await fetch(`${api.url}/hello/Nobody`)).json()
     const answer = await page.goto(`${api.url}/?username=Nobody`)
     assert.equal(answer.status(), 404)
@@ -118,7 +107,7 @@ test('errors are the words of the API', async () => {
 
 test('what is typed comes back as text and never as markup', async () => {
   const hostile = '"><script>document.title="owned"</script><img src=x onerror=alert(1)>'
-  await visitor({}, async page => {
+  await visit({}, async page => {
     await page.goto(`${api.url}/?username=${encodeURIComponent(hostile)}&tz=${encodeURIComponent(hostile)}`)
     assert.equal(await page.locator('#lookup-username').inputValue(), hostile)
     assert.equal(await page.locator('#save-tz').inputValue(), hostile)
@@ -129,7 +118,7 @@ test('what is typed comes back as text and never as markup', async () => {
 
 test('deleting asks first, then forgets', async () => {
   await api.save('Mallory', inFiveDays)
-  await visitor({}, async page => {
+  await visit({}, async page => {
     const asked = []
     let agree = false
     page.on('dialog', dialog => { asked.push(dialog.message()); return agree ? dialog.accept() : dialog.dismiss() })
@@ -148,7 +137,7 @@ test('deleting asks first, then forgets', async () => {
 
 test('the calendar can be subscribed to and downloaded', async () => {
   await api.save('Barbara', inFiveDays)
-  await visitor({}, async page => {
+  await visit({}, async page => {
     await page.goto(`${api.url}/?username=Barbara`)
     const link = await page.getByRole('link', { name: 'Subscribe in a calendar' }).getAttribute('href')
     assert.equal(link, `${api.url.replace('http:', 'webcal:')}/hello/Barbara/birthday.ics`)
@@ -162,7 +151,7 @@ test('the calendar can be subscribed to and downloaded', async () => {
 })
 
 test('the browser\'s time zone is offered, another can be chosen, and it decides which date is today', async () => {
-  await visitor({ timezoneId: 'Asia/Tokyo' }, async page => {
+  await visit({ timezoneId: 'Asia/Tokyo' }, async page => {
     await page.goto(api.url)
     for (const form of ['lookup', 'save']) assert.equal(await page.locator(`#${form}-tz`).inputValue(), 'Asia/Tokyo')
     assert.ok(await page.locator('#zones option[value="Europe/Amsterdam"]').count())
@@ -182,9 +171,9 @@ test('the browser\'s time zone is offered, another can be chosen, and it decides
 
 for (const [rule, substitute] of [['mar1', '1 March'], ['feb28', '28 February']]) {
   test(`the leap-day rule ${rule} is explained where it matters`, async () => {
-    const strict = await service({ ROCKET_BIRTHDAY: `{leap_day="${rule}"}` })
+    const strict = await service({ BIRTHDAY: `{leap_day="${rule}"}` })
     try {
-      await visitor({}, async page => {
+      await visit({}, async page => {
         await page.goto(strict.url)
         const hint = page.locator('#leap')
         assert.equal(await hint.isVisible(), false)
@@ -202,7 +191,7 @@ for (const [rule, substitute] of [['mar1', '1 March'], ['feb28', '28 February']]
 }
 
 test('without JavaScript one can save, look up, correct and subscribe, and is told how to delete', async () => {
-  await visitor({ javaScriptEnabled: false }, async page => {
+  await visit({ javaScriptEnabled: false }, async page => {
     await page.goto(api.url)
     assert.equal(await page.locator('#leap').isVisible(), true)
     await save(page, 'Noscript', 'x'.slice(1), '')
@@ -224,7 +213,7 @@ for (const width of [320, 390, 768, 1280]) {
   test(`at ${width} pixels nothing is wider than the window, and fingers can hit every control`, async () => {
     const longest = 'W'.repeat(64)
     await api.save(longest, inFiveDays)
-    await visitor({ viewport: { width, height: 800 }, hasTouch: width < 700 }, async page => {
+    await visit({ viewport: { width, height: 800 }, hasTouch: width < 700 }, async page => {
       for (const path of ['/', `/?username=${longest}`, '/?username=1&tz=x', '/docs']) {
         await page.goto(api.url + path)
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
@@ -237,3 +226,33 @@ for (const width of [320, 390, 768, 1280]) {
     })
   })
 }
+
+test('in a real browser another site\'s page can neither save nor delete nor frame', async t => {
+  await api.save('Target', '1990-05-17')
+  const attacker = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end(`
+    <form method="post" action="${api.url}/save"><input name="username" value="Forged"><input name="dateOfBirth" value="1990-05-17"></form>
+    <form id="override" method="post" action="${api.url}/hello/Target"><input name="_method" value="delete"></form>
+    <iframe src="${api.url}/?username=Target"></iframe>`)).listen(0, '127.0.0.1')
+  t.after(() => { attacker.close(); attacker.closeAllConnections() })
+  await once(attacker, 'listening')
+  // Another name of the same machine: for a browser, another site.
+  const evil = `http://localhost:${attacker.address().port}/`
+  await visit({}, async page => {
+    page.removeAllListeners('console') // what is refused is reported
+    await page.goto(evil)
+    assert.equal(await page.frames()[1].locator('.person, form').count(), 0)
+    const deleted = await page.evaluate(url => fetch(url, { method: 'DELETE' }).then(() => 'sent', () => 'refused'), `${api.url}/hello/Target`)
+    assert.equal(deleted, 'refused')
+    for (const [form, status] of [['form:first-of-type', 403], ['#override', 405]]) {
+      const another = await page.context().newPage()
+      await another.goto(evil)
+      const [answer] = await Promise.all([
+        another.waitForResponse(response => response.request().method() === 'POST'),
+        another.locator(form).evaluate(element => element.submit()),
+      ])
+      assert.equal(answer.status(), status)
+    }
+    assert.equal((await fetch(`${api.url}/hello/Target`)).status, 200)
+    assert.equal((await fetch(`${api.url}/hello/Forged`)).status, 404)
+  })
+})

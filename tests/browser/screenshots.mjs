@@ -29,11 +29,11 @@ try {
   await api.save('Ada', born(42))
   await api.save('Linus', born(0))
   for (const [name, [path, options]] of Object.entries(pictures)) {
-    const { page, close } = await visit(chromium, { ...options, reducedMotion: 'reduce' })
     const file = join(folder, `${name}.png`)
-    await page.goto(api.url + path, { waitUntil: 'networkidle' })
-    await page.screenshot({ path: file })
-    await close()
+    await visit({ ...options, reducedMotion: 'reduce' }, async page => {
+      await page.goto(api.url + path, { waitUntil: 'networkidle' })
+      await page.screenshot({ path: file })
+    }, chromium)
     execFileSync('pngquant', ['--force', '--strip', '--skip-if-larger', '--quality=85-100', '--output', file, file])
     const { size } = statSync(file)
     if (size > LARGEST) throw new Error(`${file} has ${size} bytes, more than ${LARGEST}`)

@@ -1,17 +1,11 @@
-// The real binary on a free port with an empty database, and a real browser.
+// The real service with an empty database, and a real browser.
 
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-
-/** Packages are installed outside the repository: see `run`. */
-export const require = createRequire(join(process.env.MODULES, 'package.json'))
-const { chromium } = require('playwright-core')
+import { createInterface } from 'node:readline'
+import { after, before } from 'node:test'
+import { chromium as engine } from 'playwright-core'
 
 const PATIENCE = 20_000
 
@@ -29,26 +23,15 @@ export function day({ days = 0, years = 0 } = {}) {
   return date.toISOString().slice(0, 10)
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  return port
-}
-
-/** Starts the service; `stop` ends it and removes its database. */
+/** Started by examples/start.rs, with `settings` as in ROCKET_*; `stop` ends it. */
 export async function service(settings = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'birthday-browser-'))
-  const port = await freePort()
-  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROCKET_')))
-  const child = spawn(process.env.BIRTHDAY_API, {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...own, ROCKET_PORT: String(port), ROCKET_LIFECYCLE: '{drain=0}', ...settings },
-  })
+  const words = Object.entries({ LIFECYCLE: '{drain=0}', ...settings }).map(([key, value]) => `${key}=${value}`)
+  const child = spawn(process.env.START, ['service', ...words], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
-  const url = `http://127.0.0.1:${port}`
+  const [line] = await Promise.race([
+    once(createInterface(child.stdout), 'line'), ended.then(([code]) => { throw new Error(`the service ended with code ${code}`) }),
+  ])
+  const { url } = JSON.parse(line)
   const save = async (name, dateOfBirth) => {
     const answer = await fetch(`${url}/hello/${name}?tz=${encodeURIComponent(NOON)}`, {
       method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ dateOfBirth }),
@@ -56,23 +39,21 @@ export async function service(settings = {}) {
     if (answer.status !== 204) throw new Error(`saving ${name}: ${answer.status} ${await answer.text()}`)
   }
   const stop = async () => {
-    child.kill('SIGTERM')
+    child.stdin.end()
     await ended
-    await rm(folder, { recursive: true })
   }
-  for (const started = Date.now(); ; await sleep(50)) {
-    const ready = await fetch(`${url}/readyz`).then(answer => answer.ok, () => false)
-    if (ready) return { url, save, stop }
-    if (child.exitCode !== null) throw new Error(`the service ended with code ${child.exitCode}`)
-    if (Date.now() - started > PATIENCE) {
-      await stop()
-      throw new Error('the service was not ready in time')
-    }
-  }
+  return { url, save, stop }
+}
+
+/** One of each for the tests of a file. */
+export let api, chromium
+export function together() {
+  before(async () => { [api, chromium] = await Promise.all([service(), browser()]) })
+  after(async () => { await chromium?.close(); await api?.stop() })
 }
 
 /** Headless Chromium that talks to the service alone: no updates, no sync, nothing of its own in the background. */
-export const browser = () => chromium.launch({
+export const browser = () => engine.launch({
   executablePath: process.env.CHROMIUM,
   args: [
     // As root, which containers and CI often are, Chromium refuses to start with its sandbox.
@@ -81,16 +62,22 @@ export const browser = () => chromium.launch({
   ],
 })
 
-/** A new page as a visitor would have it. Fails on errors of the page's scripts and on whatever the policy blocked. */
-export async function visit(browser, options = {}) {
-  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Amsterdam', ...options })
-  context.setDefaultTimeout(PATIENCE)
-  const page = await context.newPage()
-  const complaints = []
-  page.on('pageerror', error => complaints.push(error.message))
-  page.on('console', message => {
-    const expected = message.text().startsWith('Failed to load resource')
-    if (message.type() === 'error' && !expected) complaints.push(message.text())
-  })
-  return { page, complaints, close: () => context.close() }
+/** Runs `steps` with a new visitor's page, then checks that no script failed and nothing was blocked. */
+export async function visit(options, steps, inside = chromium) {
+  const context = await inside.newContext({ locale: 'en-GB', timezoneId: 'Europe/Amsterdam', ...options })
+  try {
+    context.setDefaultTimeout(PATIENCE)
+    const page = await context.newPage()
+    const complaints = []
+    page.on('pageerror', error => complaints.push(error.message))
+    page.on('console', message => {
+      const expected = message.text().startsWith('Failed to load resource')
+      if (message.type() === 'error' && !expected) complaints.push(message.text())
+    })
+    const result = await steps(page)
+    assert.deepEqual(complaints, [])
+    return result
+  } finally {
+    await context.close()
+  }
 }

@@ -4,24 +4,21 @@
 // few bytes, and nothing to wait for but the page itself and then what it names, which is two round trips.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { NOON, browser, day, service, visit } from './service.mjs'
+import { before, test } from 'node:test'
+import { NOON, api, day, together, visit } from './service.mjs'
 
-let api, chromium
+together()
 before(async () => {
-  [api, chromium] = await Promise.all([service(), browser()])
   await api.save('Ada', '2000-02-29')
   await api.save('Linus', day({ years: -30 }))
 })
-after(async () => { await chromium?.close(); await api?.stop() })
 
 /** Lighthouse's slow 4G: round trip 150 ms, 1.6 Mbit/s down, 750 kbit/s up. */
 const SLOW_4G = { offline: false, latency: 150, downloadThroughput: 1.6e6 / 8, uploadThroughput: 750e3 / 8 }
 const LIMITS = { bytes: 50 * 1024, requests: 4, layoutShift: 0 }
 
-async function measure(path, network) {
-  const { page, close } = await visit(chromium, { viewport: { width: 390, height: 844 }, locale: 'de-DE' })
-  try {
+function measure(path, network) {
+  return visit({ viewport: { width: 390, height: 844 }, locale: 'de-DE' }, async page => {
     const devtools = await page.context().newCDPSession(page)
     await devtools.send('Network.enable')
     if (network) await devtools.send('Network.emulateNetworkConditions', network)
@@ -44,9 +41,7 @@ async function measure(path, network) {
       }).observe({ type: 'paint', buffered: true })
     }))
     return { bytes, initiators, firstPaint: Math.round(firstPaint), layoutShift }
-  } finally {
-    await close()
-  }
+  })
 }
 
 const zone = encodeURIComponent(NOON)

@@ -1,12 +1,7 @@
 // Expands calendars with ical.js: [{ics, first, last}] on standard input, the dates of each on standard output.
 
-import { createRequire } from 'node:module'
+import ICAL from 'ical.js'
 import { text } from 'node:stream/consumers'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-
-const require = createRequire(join(process.env.MODULES, 'package.json'))
-const { default: ICAL } = await import(pathToFileURL(require.resolve('ical.js')))
 
 function dates({ ics, first, last }) {
   const events = new ICAL.Component(ICAL.parse(ics)).getAllSubcomponents('vevent')

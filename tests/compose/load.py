@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 BORN = "1990-06-15"
@@ -31,9 +32,9 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self.keep_alive = keep_alive
 
-    def request(self, method: str, path: str, body: str | None = None) -> Answer:
+    def request(self, method: str, path: str, body: str | None = None, headers: dict | None = None) -> Answer:
         """Raises OSError or HTTPException when there is no whole answer."""
-        headers = {"Content-Type": "application/json"} if body else {}
+        headers = (headers or {}) | ({"Content-Type": "application/json"} if body else {})
         whole = False
         try:
             self.connection.request(method, path, body, headers)
@@ -79,17 +80,14 @@ class Load:
     events: list[Event] = field(default_factory=list)
 
     def __enter__(self):
-        self.over = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(letter,)) for letter in "abcdefghijkl"[: self.clients]]
-        for thread in self.threads:
-            thread.start()
+        self.over, self.pool = threading.Event(), ThreadPoolExecutor(self.clients)
+        self.running = [self.pool.submit(self._run, letter) for letter in "abcdefghijkl"[: self.clients]]
         return self
 
     def __exit__(self, *_):
         self.over.set()
-        for thread in self.threads:
-            thread.join(30)
-            assert not thread.is_alive(), "a client of the load hangs"
+        for client in self.running:
+            client.result(30)  # fails if the client did, or hangs
 
     @property
     def saved(self) -> set[str]:

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::load::{Acknowledged, Kind, Load, Record, expect_all_kept, kept};
-use super::pair::{Pair, address};
 use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms, repetitions};
 use super::{DEADLINE, service_on, through};
+use crate::support::pair::{Pair, address, back_up};
+use crate::support::postgresql::Server;
 use crate::support::{Service, birthday, block_on};
 
 const HEALS: Duration = Duration::from_secs(30);
@@ -29,7 +30,7 @@ fn fail_over(pair: &mut Pair, proxy: &Proxy, service: &Service, dead: Duration) 
     pair.kill_primary();
     std::thread::sleep(dead);
     pair.promote();
-    proxy.retarget(&[address(&pair.primary)]);
+    proxy.retarget(address(&pair.primary));
     let moved = Instant::now();
     load.wait_for(Kind::Save, moved, HEALS);
     load.wait_for(Kind::Lookup, moved, HEALS);
@@ -41,9 +42,8 @@ fn fail_over(pair: &mut Pair, proxy: &Proxy, service: &Service, dead: Duration) 
 }
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn no_acknowledged_save_is_lost_when_the_primary_is_killed_and_its_standby_promoted() {
-    let _alone = super::alone();
     let mut pair = Pair::start();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(address(&pair.primary)));
     let service = service_on(&directory, &through(&proxy, &pair.url()), "migrate=true,");
@@ -81,9 +81,8 @@ fn no_acknowledged_save_is_lost_when_the_primary_is_killed_and_its_standby_promo
 }
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn lookups_go_on_at_the_replica_while_the_primary_is_dead_and_return_to_the_new_one() {
-    let _alone = super::alone();
     let mut pair = Pair::start();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(address(&pair.primary)));
     let replica = format!("migrate=true,replica_url={:?},", pair.standby.as_ref().unwrap().url("postgres"));
@@ -108,21 +107,20 @@ fn lookups_go_on_at_the_replica_while_the_primary_is_dead_and_return_to_the_new_
 
 /// A name server may lead to the old primary for a while, and that comes back as a standby.
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_primary() {
-    let _alone = super::alone();
     let pair = Pair::start();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(address(&pair.primary)));
     let service = service_on(&directory, &through(&proxy, &pair.url()), "migrate=true,");
     block_on(service.save("John", "1990-05-17"));
-    proxy.retarget(&[address(pair.standby.as_ref().unwrap())]);
+    proxy.retarget(address(pair.standby.as_ref().unwrap()));
     // The open connections end, and new ones lead to the standby.
     proxy.set(Fault::Cut(0));
     let refused = Instant::now();
     while refused.elapsed() < Duration::from_secs(2) {
         block_on(service.put("/hello/John", birthday("1990-05-18"))).expect_problem(503, "unavailable");
     }
-    proxy.retarget(&[address(&pair.primary)]);
+    proxy.retarget(address(&pair.primary));
     let moved = Instant::now();
     while block_on(service.put("/hello/John", birthday("1990-05-19"))).status != 204 {
         assert!(moved.elapsed() < HEALS, "it stays with the standby");
@@ -133,9 +131,8 @@ fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_pr
 
 /// Otherwise a save that was refused could be repeated into an acknowledgement that the standby knows nothing of.
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn what_the_standby_does_not_have_is_not_acknowledged_however_often_it_is_saved() {
-    let _alone = super::alone();
     let mut pair = Pair::start();
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &pair.url(), "migrate=true,");
@@ -151,4 +148,20 @@ fn what_the_standby_does_not_have_is_not_acknowledged_however_often_it_is_saved(
         crate::support::run_on_postgresql(&pair.url(), end);
     }
     measured("standby away", "a save is 503, and the same save again is 503, until the standby is back");
+}
+
+#[test]
+#[ignore = "a drill: just drills"]
+fn a_physical_backup_under_load_has_all_that_was_acknowledged_before_it() {
+    let (server, directory) = (Server::start(&[]), TempDir::new().unwrap());
+    let service = service_on(&directory, &server.url("postgres"), "migrate=true,");
+    let load = Load::start(service.address, SAVERS, PAUSE);
+    load.wait_for(Kind::Save, Instant::now(), HEALS);
+    let before = load.acknowledged();
+    let restored = Server::with_password(server.password.clone(), |at| back_up(&server, &at.join("data")).unwrap(), &[]);
+    load.stop().expect_no_failure();
+    expect_all_kept(&before, &kept(&restored.url("postgres")));
+    let service = service_on(&directory, &restored.url("postgres"), "");
+    block_on(service.save("Restored", "1990-05-17"));
+    measured("physical backup", &format!("{} names acknowledged before it, all restored, 0 requests failed", before.len()));
 }

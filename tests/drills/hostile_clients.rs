@@ -50,9 +50,8 @@ pub fn memory(service: &Service) -> usize {
 }
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn a_thousand_connections_that_send_nothing_or_half_a_request_are_ended_and_hold_up_nobody() {
-    let _alone = super::alone();
     let drill = Drill::start();
     let before = memory(&drill.service);
     let beginnings = ["", "PUT /hel", "GET /hello/John HTTP/1.1\r\nHost: x\r\nX-Slow: "];
@@ -83,9 +82,8 @@ fn a_thousand_connections_that_send_nothing_or_half_a_request_are_ended_and_hold
 }
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn pipelined_requests_are_answered_in_their_order_and_a_client_that_never_reads_costs_no_memory() {
-    let _alone = super::alone();
     let drill = Drill::start();
     let get = |name: &str| format!("GET /hello/{name} HTTP/1.1\r\nHost: x\r\n\r\n");
     block_on(drill.service.save("John", "1990-05-17"));
@@ -124,9 +122,8 @@ fn never_reads(to: SocketAddr, bytes: &str) -> TcpStream {
 
 /// Two ways to say where a body ends: whoever reads one way while a proxy reads the other is served a smuggled request.
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn a_body_with_two_lengths_is_read_one_way_and_smuggles_nothing() {
-    let _alone = super::alone();
     let drill = Drill::start();
     block_on(drill.service.save("Victim", "1990-05-17"));
     let smuggled = "DELETE /hello/Victim HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -151,9 +148,8 @@ fn a_body_with_two_lengths_is_read_one_way_and_smuggles_nothing() {
 }
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn garbage_and_huge_headers_hold_up_nobody() {
-    let _alone = super::alone();
     let drill = Drill::start();
     let before = memory(&drill.service);
     let huge = format!("GET /livez HTTP/1.1\r\nHost: x\r\nX-Huge: {}\r\n\r\n", "x".repeat(1_000_000));

@@ -1,19 +1,15 @@
 //! Faults as drills: the real binary between real databases, a network that fails on command and clients that mean no good.
 //!
-//! `cargo test` leaves them out: they take minutes. `tests/drills/run` runs them, one after the other, and prints the figures.
+//! `cargo test` leaves them out: they take minutes. `just drills` runs them, one after the other, and prints the figures.
 
 // What the drills are made of.
-mod balancer;
 mod load;
-mod pair;
 mod proxy;
 mod report;
 
 // The database, and the way to it.
 mod failover;
 mod network;
-mod restore;
-mod rotation;
 mod sqlite;
 
 // The service, and those who use it.
@@ -22,7 +18,6 @@ mod overload;
 mod rollout;
 
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -31,12 +26,6 @@ use crate::support::{Service, command};
 
 /// The deadline of a request in the drills: `connect_timeout` and `query_timeout` are a second each.
 const DEADLINE: Duration = Duration::from_secs(2);
-
-/// One drill at a time: they measure time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The service on a database, with further settings of that database (`name=value,`).
 fn service_on(directory: &TempDir, url: &str, settings: &str) -> Service {

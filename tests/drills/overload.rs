@@ -128,9 +128,8 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
 }
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_recovers_at_once() {
-    let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &database.url(), "");
@@ -173,9 +172,8 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
 /// The way to the database is so long that its one lane for lookups answers a batch every two seconds: little enough for any machine to
 /// offer three times as much.
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn at_three_times_what_the_database_can_answer_those_who_are_answered_are_answered_soon_and_the_rest_refused_soon() {
-    let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(database_address(&database.url())));
     let service = service_with(
@@ -213,9 +211,8 @@ fn at_three_times_what_the_database_can_answer_those_who_are_answered_are_answer
 }
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn while_the_database_stands_still_every_request_is_refused_in_time_and_none_piles_up() {
-    let _alone = super::alone();
     let database = Database::new(Store::PostgreSql).migrated();
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &database.url(), "max_connections=2,");

@@ -31,7 +31,7 @@ pub enum Fault {
 
 #[derive(Clone)]
 struct Network {
-    targets: Vec<SocketAddr>,
+    target: SocketAddr,
     fault: Fault,
     /// How often the fault was set: a connection that is older than the last time is one that was open.
     times: usize,
@@ -41,31 +41,29 @@ pub struct Proxy {
     pub address: SocketAddr,
     network: watch::Sender<Network>,
     accepted: Arc<AtomicUsize>,
-    /// Connections for which there was nobody to pass them on to. A client may hide that by trying again.
-    pub refused: Arc<AtomicUsize>,
     _stop: oneshot::Sender<()>,
 }
 
 impl Proxy {
     /// On a thread of its own, so that it works whatever the test waits for.
     pub fn start(target: SocketAddr) -> Self {
-        let (network, watched) = watch::channel(Network { targets: vec![target], fault: Fault::None, times: 0 });
+        let (network, watched) = watch::channel(Network { target, fault: Fault::None, times: 0 });
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
-        let (accepted, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let counters = (accepted.clone(), refused.clone());
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = accepted.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 ready.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
-                    () = accept(listener, watched, counters) => {}
+                    () = accept(listener, watched, count) => {}
                     _ = stopped => {}
                 }
             });
         });
-        Self { address: started.recv().unwrap(), network, accepted, refused, _stop: stop }
+        Self { address: started.recv().unwrap(), network, accepted, _stop: stop }
     }
 
     pub fn set(&self, fault: Fault) {
@@ -75,9 +73,9 @@ impl Proxy {
         });
     }
 
-    /// New connections go to these, in turn; open ones stay where they are.
-    pub fn retarget(&self, targets: &[SocketAddr]) {
-        self.network.send_modify(|network| network.targets = targets.to_vec());
+    /// New connections go there; open ones stay where they are.
+    pub fn retarget(&self, target: SocketAddr) {
+        self.network.send_modify(|network| network.target = target);
     }
 
     /// How many connections were made through it.
@@ -86,11 +84,7 @@ impl Proxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    mut network: watch::Receiver<Network>,
-    (accepted, refused): (Arc<AtomicUsize>, Arc<AtomicUsize>),
-) {
+async fn accept(listener: TcpListener, mut network: watch::Receiver<Network>, accepted: Arc<AtomicUsize>) {
     let address = listener.local_addr().unwrap();
     let mut listener = Some(listener);
     loop {
@@ -107,8 +101,8 @@ async fn accept(
         }
         tokio::select! {
             client = listener.as_ref().unwrap().accept() => {
-                let number = accepted.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(relay(client.unwrap().0, network.clone(), number, refused.clone()));
+                accepted.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(relay(client.unwrap().0, network.clone()));
             }
             changed = network.changed() => if changed.is_err() {
                 return;
@@ -117,16 +111,14 @@ async fn accept(
     }
 }
 
-async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>, number: usize, refused: Arc<AtomicUsize>) {
-    let Ok(Network { targets, times, .. }) =
+async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>) {
+    let Ok(Network { target, times, .. }) =
         network.wait_for(|network| network.fault != Fault::BlackHole).await.map(|now| now.clone())
     else {
         return;
     };
     let reset = |client: &TcpStream| client.set_zero_linger().unwrap();
-    let server = if targets.is_empty() { None } else { TcpStream::connect(targets[number % targets.len()]).await.ok() };
-    let Some(mut server) = server else {
-        refused.fetch_add(1, Ordering::Relaxed);
+    let Ok(mut server) = TcpStream::connect(target).await else {
         return reset(&client);
     };
     client.set_nodelay(true).unwrap();

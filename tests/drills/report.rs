@@ -1,18 +1,12 @@
-//! What the drills measured, for docs/reliability.md: a line each, on the screen and in the file that DRILLS_REPORT names.
+//! What the drills measured, for docs/reliability.md: a line each.
 
 #![allow(clippy::print_stdout, reason = "figures are read on the screen")]
 
 use std::env;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::time::Duration;
 
 pub fn measured(drill: &str, figures: &str) {
     println!("measured  {drill}: {figures}");
-    if let Ok(path) = env::var("DRILLS_REPORT") {
-        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        writeln!(file, "{drill}: {figures}").unwrap();
-    }
 }
 
 /// How often a drill that can be repeated is: `usually`, or what DRILLS_REPEAT says.

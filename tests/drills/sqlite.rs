@@ -12,15 +12,14 @@ use tempfile::TempDir;
 use super::load::{Acknowledged, Kind, Load, expect_all_kept, kept};
 use super::report::{measured, ms, repetitions};
 use super::{service_on, service_with};
-use crate::support::{BINARY, Service, birthday, block_on, command, command_by, own_uid};
+use crate::support::{Service, binary, birthday, block_on, command, command_by, own_uid};
 
 const HEALS: Duration = Duration::from_secs(30);
 const NOBODY: u32 = 65534;
 
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn no_acknowledged_save_is_lost_when_the_service_is_killed_under_load() {
-    let _alone = super::alone();
     let directory = TempDir::new().unwrap();
     let url = format!("sqlite://{}", directory.path().join("birthdays.db").display());
     let mut acknowledged = Acknowledged::new();
@@ -44,22 +43,14 @@ fn no_acknowledged_save_is_lost_when_the_service_is_killed_under_load() {
 
 /// The service alone sees a disk of 512 KiB: a mount in a namespace of its own, gone with the process.
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn a_full_disk_refuses_saves_only_and_space_heals_it() {
-    let _alone = super::alone();
     let directory = TempDir::new().unwrap();
     let disk = directory.path().join("disk");
     fs::create_dir(&disk).unwrap();
     let mut inside = command_by(Path::new("unshare"), directory.path());
-    inside.args([
-        "--map-root-user",
-        "--mount",
-        "--",
-        "sh",
-        "-c",
-        "mount -t tmpfs -o size=512k tmpfs disk && exec \"$0\"",
-        BINARY,
-    ]);
+    inside.args(["--map-root-user", "--mount", "--", "sh", "-c", "mount -t tmpfs -o size=512k tmpfs disk && exec \"$0\""]);
+    inside.arg(binary());
     let service = service_with(&mut inside, "sqlite://disk/birthdays.db", "");
     let there = Path::new("/proc").join(service.id().to_string()).join("root").join(disk.strip_prefix("/").unwrap());
     block_on(service.save("John", "1990-05-17"));
@@ -96,9 +87,8 @@ fn a_full_disk_refuses_saves_only_and_space_heals_it() {
 
 /// As root nothing is read-only, so the service runs as somebody else.
 #[test]
-#[ignore = "a drill: tests/drills/run"]
+#[ignore = "a drill: just drills"]
 fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {
-    let _alone = super::alone();
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("birthdays.db");
     let url = format!("sqlite://{}", file.display());
@@ -108,9 +98,9 @@ fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {
     let mut other = command(directory.path());
     if own_uid() == 0 {
         // The build may lie where nobody else can read it.
-        let binary = directory.path().join("birthday-api");
-        fs::copy(BINARY, &binary).unwrap();
-        other = command_by(&binary, directory.path());
+        let copy = directory.path().join("birthday-api");
+        fs::copy(binary(), &copy).unwrap();
+        other = command_by(&copy, directory.path());
         for path in
             fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).chain([directory.path().to_owned()])
         {

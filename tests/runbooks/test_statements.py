@@ -1,46 +1,39 @@
 """What can be run without a cluster or a cloud is run: SQL on PostgreSQL 18.1, an erasure on the service; the rest is named."""
 
 import importlib
-import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 from rehearsed import with_line
-from runbooks import ALL, FOLDER, ROOT, blocks, code, commands
+from runbooks import ALL, FOLDER, blocks, code, commands
 
-import database
-from terraform.tests.conftest import folder, package  # noqa: F401
+from common.start import fetch, migrate, postgres, service
+from terraform.tests.conftest import package  # noqa: F401
 
 SELECT = re.compile(r"^(select .*?);?$", re.M | re.I)
 
 
 @pytest.mark.parametrize("runbook", ALL)
 def test_it_names_what_no_test_has_run(runbook):
-    assert (FOLDER / f"{runbook}.md").read_text() == with_line(runbook), "tests/runbooks/run rehearsed"
+    assert (FOLDER / f"{runbook}.md").read_text() == with_line(runbook), "just rehearsed"
 
 
 @pytest.fixture(scope="module")
-def run_sql(folder, package):  # noqa: F811
+def run_sql(package):  # noqa: F811
     """On a server with the service's schema, by the driver that the rotation function brings."""
-    place = folder / "postgres"
-    place.mkdir()
-    with database.running(place) as server:
-        sys.path.insert(0, str(package))
-        native = importlib.import_module("pg8000.native")
-        tls = importlib.import_module("ssl").create_default_context(cafile=place / "ca.pem")
-        login = {"user": "rdsadmin", "password": "the-superusers-password", "host": "localhost", "port": server.port}
-        connection = native.Connection(**login, database="postgres", ssl_context=tls)
-        for migration in sorted((ROOT / "migrations/postgres").glob("*.sql")):
-            connection.run(migration.read_text())
+    sys.path.insert(0, str(package))
+    native = importlib.import_module("pg8000.native")
+    with postgres() as server:
+        migrate(server.url)
+        url = urlsplit(server.url)
+        connection = native.Connection(url.username, url.hostname, "postgres", url.port, url.password)
         yield connection.run
         connection.close()
-        sys.path.remove(str(package))
+    sys.path.remove(str(package))
 
 
 def statements() -> list[tuple[str, str]]:
@@ -64,40 +57,20 @@ def test_columns_of_the_activity_view_exist(run_sql):
         run_sql(f"select {column} from pg_stat_activity")
 
 
-@pytest.fixture
-def service(folder):  # noqa: F811
-    """The service with SQLite, as `cargo run` starts it; its address."""
-    program = os.environ.get("BIRTHDAY_API", ROOT / "target/debug/birthday-api")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    place = folder / "service"
-    place.mkdir()
-    running = subprocess.Popen([program], cwd=place, env=os.environ | {"ROCKET_PORT": str(port), "ROCKET_LIFECYCLE": "{drain=0}"})
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"{address}/readyz", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield address
-    finally:
-        running.terminate()
-        running.wait(30)
-
-
-def test_an_erasure_is_as_it_is_told(service):
+def test_an_erasure_is_as_it_is_told():
     """Both commands, and the answers that stand beside them."""
+    with service() as api:
+        erase(api.url)
 
+
+def erase(address: str):
     def curl(command: str) -> str:
-        words = shlex.split(command.replace("https://birthday.example.com", service))
+        words = shlex.split(command.replace("https://birthday.example.com", address))
         return subprocess.run([*words, "-sS"], text=True, capture_output=True, check=True, timeout=20).stdout
 
     [told] = blocks("erasure", "console")
     command, _, answer = told.removeprefix("$ ").partition("\n")
-    known = urllib.request.Request(f"{service}/hello/John", b'{"dateOfBirth": "1990-05-17"}', {"Content-Type": "application/json"}, method="PUT")
-    assert urllib.request.urlopen(known, timeout=10).status == 204
+    fetch(f"{address}/hello/John", method="PUT", data=b'{"dateOfBirth": "1990-05-17"}', headers={"Content-Type": "application/json"})
     assert curl(command).splitlines()[0].strip() == answer.strip()
     [look] = commands("erasure", "curl")
     assert '"status":404' in curl(look).replace(" ", "") and "unknown-username" in curl(look)

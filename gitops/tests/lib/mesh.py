@@ -7,29 +7,18 @@ What differs from production, and why:
 - Flagger's VirtualService is written here as Flagger writes it; a test on the cluster holds them equal.
 """
 
-import contextlib
 import os
-import socket
 import subprocess
-import time
-import urllib.request
 from pathlib import Path
 
 import yaml
 
-from lib import render
+from common.start import eventually, fetch, free_port
 
-TOOLS = Path(os.environ.get("TOOLS", ""))
 # the gateway's port is the production one, on a loopback address of its own
 ADDRESS, PORT = "127.0.42.1", 8080
 RELEASED = "sha256:" + "1" * 64
 ISTIO_ONLY = ["istio.alpn", "istio.stats", "istio.metadata_exchange", "envoy.filters.http.grpc_stats"]
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def flagger_virtual_service(canary: dict, primary: int = 100) -> dict:
@@ -81,32 +70,6 @@ def without_istio_only_filters() -> dict:
     return {"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": {"configPatches": patches}}
 
 
-class Service:
-    """An instance of the service, with SQLite."""
-
-    def __init__(self, folder: Path, database: Path, port: int):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.port = port
-        self.log = (folder / f"service-{port}.log").open("w")
-        url = f'{{birthdays={{url="sqlite://{database}"}}}}'
-        environment = {"PATH": os.environ["PATH"], "ROCKET_ADDRESS": "127.0.0.1", "ROCKET_PORT": str(port), "ROCKET_DATABASES": url}
-        self.process = subprocess.Popen([binary(), "serve"], env=environment, stdout=self.log, stderr=subprocess.STDOUT, cwd=folder)
-        wait(f"service on {port}", lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).status == 200)
-
-    def close(self) -> None:
-        end(self.process)
-        self.log.close()
-
-
-def binary() -> str:
-    """The service in BIRTHDAY_API, or the one of this repository, built if it is not there."""
-    if "BIRTHDAY_API" in os.environ:
-        return os.environ["BIRTHDAY_API"]
-    source = Path(os.environ.get("SERVICE_SOURCE", render.GITOPS.parent))
-    subprocess.run(["nice", "-n", "10", "cargo", "build", "--locked", "-q"], cwd=source, check=True)
-    return str(source / "target" / "debug" / "birthday-api")
-
-
 def end(process: subprocess.Popen) -> None:
     process.terminate()
     try:
@@ -114,17 +77,6 @@ def end(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def wait(what: str, condition, seconds: float = 30) -> None:
-    stop = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(OSError, ValueError):
-            if condition():
-                return
-        if time.monotonic() > stop:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.2)
 
 
 class Istiod:
@@ -137,12 +89,12 @@ class Istiod:
         self.write("all", objects)
         self.port, self.http = free_port(), free_port()
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "ENABLE_CA_SERVER": "false", "POD_NAMESPACE": "istio-system", "PILOT_ENABLE_METADATA_EXCHANGE": "false"}
-        command = [TOOLS / "bin" / "pilot-discovery", "discovery", "--registries=Kubernetes", f"--configDir={self.config}", f"--kubeconfig={os.environ['KUBECONFIG']}"]
+        command = ["pilot-discovery", "discovery", "--registries=Kubernetes", f"--configDir={self.config}", f"--kubeconfig={os.environ['KUBECONFIG']}"]
         command += [f"--meshConfig={self.mesh}", f"--grpcAddr=127.0.0.1:{self.port}", f"--httpAddr=127.0.0.1:{self.http}"]
         command += ["--httpsAddr=", "--secureGRPCAddr=", "--monitoringAddr=", "--ctrlz_port=0", "--shutdownDuration=1s"]
         self.log = (folder / "istiod.log").open("w")
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT, cwd=folder)
-        wait("istiod", lambda: urllib.request.urlopen(f"http://127.0.0.1:{self.http}/ready", timeout=1).status == 200)
+        eventually("istiod", lambda: fetch(f"http://127.0.0.1:{self.http}/ready") or True)
 
     def write(self, name: str, objects: list[dict]) -> None:
         part = self.config / f"{name}.tmp"
@@ -183,17 +135,16 @@ class Gateway:
         file = folder / "envoy.yaml"
         file.write_text(yaml.safe_dump(bootstrap))
         self.log = self.access_log.open("w")
-        command = [TOOLS / "envoy" / "bin" / "envoy", "-c", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"]
+        command = ["envoy", "-c", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"]
         command += ["--file-flush-interval-msec", "200"]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
-        wait("Envoy's listener", lambda: self.get("/listeners?format=json").find(str(PORT)) > 0)
+        eventually("Envoy's listener", lambda: self.get("/listeners?format=json").find(str(PORT)) > 0)
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
-            return answer.read().decode()
+        return fetch(f"http://127.0.0.1:{self.admin}{path}")
 
     def post(self, path: str) -> None:
-        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.admin}{path}", method="POST"), timeout=5).close()
+        fetch(f"http://127.0.0.1:{self.admin}{path}", method="POST")
 
     def stat(self, name: str) -> int:
         """The sum of the counters or gauges whose names end so."""

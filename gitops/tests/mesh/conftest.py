@@ -4,6 +4,7 @@ import subprocess
 import pytest
 import yaml
 
+from common.start import service
 from lib import mesh, render
 
 
@@ -44,29 +45,22 @@ def domain(rendered) -> str:
 
 
 @pytest.fixture(scope="session")
-def ports() -> list[int]:
-    return [mesh.free_port(), mesh.free_port()]
-
-
-@pytest.fixture(scope="session")
-def services(ports, tmp_path_factory):
+def services(tmp_path_factory):
     """Two instances of the service that share a database; the second is the canary."""
     folder = tmp_path_factory.mktemp("services")
-    running = [mesh.Service(folder, folder / "birthdays.db", port) for port in ports]
-    yield running
-    for service in running:
-        service.close()
+    with service(folder) as primary, service(folder) as second:
+        yield [primary, second]
 
 
 @pytest.fixture(scope="session")
-def istiod(rendered, canary, mesh_config, ports, services, tmp_path_factory):
+def istiod(rendered, canary, mesh_config, services, tmp_path_factory):
     istio = [copy.deepcopy(o) for o in rendered if ".istio.io/" in o["apiVersion"]]
     for gateway in (o for o in istio if o["kind"] == "Gateway"):
         gateway["spec"]["servers"][0]["bind"] = mesh.ADDRESS
     suffix = "birthday-api.svc.cluster.local"
     stands_in = [
-        mesh.service_entry(f"birthday-api-primary.{suffix}", 80, ports[0], ["127.0.0.1"]),
-        mesh.service_entry(f"birthday-api-canary.{suffix}", 80, ports[1], ["127.0.0.1"]),
+        mesh.service_entry(f"birthday-api-primary.{suffix}", 80, services[0].port, ["127.0.0.1"]),
+        mesh.service_entry(f"birthday-api-canary.{suffix}", 80, services[1].port, ["127.0.0.1"]),
         *mesh.gateway_workload(),
     ]
     running = mesh.Istiod(tmp_path_factory.mktemp("istiod"), [*istio, *stands_in, mesh.without_istio_only_filters()], mesh_config)

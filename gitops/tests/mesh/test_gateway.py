@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from common.start import eventually, free_port
 from lib import mesh
 
 
@@ -26,7 +27,7 @@ def ask(gateway, domain):
         connection.close()
         return answer
 
-    mesh.wait("the gateway routes to the service", lambda: ask("GET", "/openapi.json").status == 200)
+    eventually("the gateway routes to the service", lambda: ask("GET", "/openapi.json").status == 200)
     return ask
 
 
@@ -109,14 +110,14 @@ def shares(ask, istiod, canary, gateway):
 
 def test_a_new_version_gets_its_share_by_weight(shares, istiod, canary):
     istiod.write("flagger", [mesh.flagger_virtual_service(canary, primary=50)])
-    mesh.wait("both get their share", lambda: min(shares()) > 10, 30)
+    eventually("both get their share", lambda: min(shares()) > 10, 30)
 
 
 def test_only_requests_with_the_header_get_the_new_version(shares, istiod, canary):
     by_header = copy.deepcopy(canary)
     by_header["spec"]["analysis"]["match"] = [{"headers": {"x-birthday-canary": {"exact": "always"}}}]
     istiod.write("flagger", [mesh.flagger_virtual_service(by_header, primary=0)])
-    mesh.wait("with the header", lambda: shares({"x-birthday-canary": "always"}) == (0, 60), 30)
+    eventually("with the header", lambda: shares({"x-birthday-canary": "always"}) == (0, 60), 30)
     assert shares() == (60, 0)
     assert shares({"x-birthday-canary": "never"}) == (60, 0)
 
@@ -129,7 +130,7 @@ def test_access_logs_name_routes_and_never_people(ask, gateway):
     person = "Rumpelstilzchen"
     headers = {"Referer": f"https://birthday.example.com/?username={person}", "User-Agent": person}
     assert ask("GET", f"/hello/{person}", headers=headers).status == 404
-    mesh.wait("the request is logged", lambda: len(lines()) > before, 20)
+    eventually("the request is logged", lambda: len(lines()) > before, 20)
     assert lines()[-1]["route"] == "public" and lines()[-1]["status"] == 404 and lines()[-1]["upstream"]
     assert person not in gateway.access_log.read_text()
 
@@ -159,26 +160,26 @@ def test_a_header_with_an_underscore_is_refused(ask):
     assert ask("GET", "/docs", headers={"x_forwarded_for": "1.2.3.4"}).status == 400
 
 
-def test_one_instance_that_is_gone_costs_no_answer_and_is_put_aside(gateway, istiod, ports, services, domain, ask):
+def test_one_instance_that_is_gone_costs_no_answer_and_is_put_aside(gateway, istiod, services, domain, ask):
     """Two endpoints of the stable version; nothing listens on one of them."""
-    gone = mesh.free_port()
-    entry = mesh.service_entry("birthday-api-primary.birthday-api.svc.cluster.local", 80, ports[0], ["127.0.0.1", "127.0.0.2"], {"127.0.0.2": gone})
+    gone = free_port()
+    entry = mesh.service_entry("birthday-api-primary.birthday-api.svc.cluster.local", 80, services[0].port, ["127.0.0.1", "127.0.0.2"], {"127.0.0.2": gone})
     metadata = entry["metadata"]
     all_objects = (istiod.config / "all.yaml").read_text()
     before = mesh.yaml.safe_load_all(all_objects)
     changed = [entry if o["kind"] == "ServiceEntry" and o["metadata"] == metadata else o for o in before]
     istiod.write("all", changed)
     try:
-        mesh.wait("Envoy knows both", lambda: f"127.0.0.2:{gone}" in gateway.get("/clusters"), 30)
+        eventually("Envoy knows both", lambda: f"127.0.0.2:{gone}" in gateway.get("/clusters"), 30)
         gateway.post("/reset_counters")
         assert {ask("GET", "/openapi.json").status for _ in range(40)} == {200}
         assert gateway.stat("upstream_rq_retry_success") > 0
-        mesh.wait("it is ejected", lambda: gateway.stat("outlier_detection.ejections_enforced_consecutive_local_origin_failure") > 0, 20)
+        eventually("it is ejected", lambda: gateway.stat("outlier_detection.ejections_enforced_consecutive_local_origin_failure") > 0, 20)
     finally:
         istiod.write("all", list(mesh.yaml.safe_load_all(all_objects)))
 
 
-def test_a_503_of_the_service_is_not_tried_again_and_ejects_nobody(gateway, istiod, ask, ports, tmp_path):
+def test_a_503_of_the_service_is_not_tried_again_and_ejects_nobody(gateway, istiod, ask, services, tmp_path):
     """A stand-in that answers 503 as the service does while the database is away, and counts what it gets."""
     import http.server
 
@@ -203,8 +204,8 @@ def test_a_503_of_the_service_is_not_tried_again_and_ejects_nobody(gateway, isti
     entry = mesh.service_entry("birthday-api-primary.birthday-api.svc.cluster.local", 80, server.server_address[1], ["127.0.0.1"])
     istiod.write("all", [entry if o["kind"] == "ServiceEntry" and o["metadata"] == entry["metadata"] else o for o in mesh.yaml.safe_load_all(all_objects)])
     try:
-        mesh.wait("Envoy knows it", lambda: f"127.0.0.1:{server.server_address[1]}" in gateway.get("/clusters"), 30)
-        mesh.wait("it gets requests", lambda: ask("GET", "/docs").status == 503, 30)
+        eventually("Envoy knows it", lambda: f"127.0.0.1:{server.server_address[1]}" in gateway.get("/clusters"), 30)
+        eventually("it gets requests", lambda: ask("GET", "/docs").status == 503, 30)
         seen.clear()
         gateway.post("/reset_counters")
         assert [ask("GET", "/docs").status for _ in range(30)] == [503] * 30

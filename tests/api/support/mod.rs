@@ -5,6 +5,7 @@ mod app;
 mod archive;
 mod client;
 mod database;
+pub mod pair;
 pub mod postgresql;
 pub mod raw;
 mod routes;
@@ -20,7 +21,7 @@ pub use client::{Answer, Client, birthday, operations};
 pub use database::{Database, Store, run_on_postgresql};
 pub use routes::routes;
 pub use secret::{Secret, server_with_two_users};
-pub use service::{BINARY, Ended, Service, command, command_by, finish};
+pub use service::{Ended, Service, binary, command, command_by, finish};
 
 /// Runs a future to its end on a thread of its own: also where a runtime runs already.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sqlx::{Connection, PgConnection};
 
 use super::archive::{binaries, own_uid};
@@ -35,6 +36,14 @@ binaries=$1 directory=$2; shift 2
 stop() { while kill -s "$1" "$server"; do sleep 0.1; done; }
 if read -r signal; then stop "$signal"; else stop QUIT; rm -rf "$directory"; fi
 "#;
+
+pub type Authority = CertifiedIssuer<'static, KeyPair>;
+
+pub fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
 
 pub struct Server {
     pub port: u16,
@@ -57,6 +66,19 @@ impl Server {
     /// A new server with further `settings` (`name=value`).
     pub fn start(settings: &[&str]) -> Self {
         Self::prepare(|_| {}, settings)
+    }
+
+    /// One that takes only encrypted connections, with a certificate for `host`.
+    pub fn with_tls(authority: &Authority, host: &str, settings: &[&str]) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+        let files = |directory: &Path| {
+            fs::write(directory.join("server.crt"), certificate.pem()).unwrap();
+            fs::write(directory.join("server.key"), key.serialize_pem()).unwrap();
+            fs::write(directory.join("hba"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").unwrap();
+        };
+        let tls = ["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key", "hba_file=hba"];
+        Self::prepare(files, &[&tls, settings].concat())
     }
 
     /// The same, after `arrange` had its way with the new server's directory.
@@ -125,9 +147,13 @@ impl Server {
         format!("postgres://postgres:{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
 
+    pub fn log_file(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
     fn log(&self) -> String {
         // Not there yet is as good as empty.
-        fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+        fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 }
 

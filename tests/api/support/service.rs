@@ -1,9 +1,10 @@
 //! The real binary as a process of its own.
 
+use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::sleep;
@@ -17,17 +18,24 @@ use super::Client;
 /// How long a start may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_birthday-api");
+/// The program under test: what cargo built for the tests. `examples/start.rs`, for which cargo names none, takes BIRTHDAY_API, else its neighbour.
+pub fn binary() -> PathBuf {
+    let built = option_env!("CARGO_BIN_EXE_birthday-api").map(PathBuf::from);
+    built.or_else(|| env::var_os("BIRTHDAY_API").map(PathBuf::from)).unwrap_or_else(|| {
+        let this = env::current_exe().unwrap();
+        this.parent().and_then(Path::parent).expect("target/debug/examples/start").join("birthday-api")
+    })
+}
 
 /// `birthday-api` in `directory`, with a free port and none of the settings of whoever runs the tests.
 pub fn command(directory: &Path) -> Command {
-    command_by(Path::new(BINARY), directory)
+    command_by(&binary(), directory)
 }
 
 /// The same by another `program`, which runs it.
 pub fn command_by(program: &Path, directory: &Path) -> Command {
     let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROCKET_")) {
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROCKET_")) {
         command.env_remove(name);
     }
     command.current_dir(directory).env("ROCKET_PORT", "0");
@@ -83,12 +91,19 @@ struct Log {
 impl Service {
     /// Starts it and waits for the line that says where it listens.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_logging(command, |_| {})
+    }
+
+    /// The same, with each line of its log for `also`, too.
+    pub fn start_logging(command: &mut Command, mut also: impl FnMut(&str) + Send + 'static) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         let (stderr, noted) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
         std::thread::spawn(move || {
             for line in stderr.lines() {
-                noted.lines.lock().unwrap().push(line.unwrap());
+                let line = line.unwrap();
+                also(&line);
+                noted.lines.lock().unwrap().push(line);
                 noted.more.notify_all();
             }
         });

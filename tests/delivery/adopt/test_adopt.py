@@ -10,8 +10,8 @@ from support.repository import CLEAN, PERSON, ROOT, Repository
 REPOSITORY, DOMAIN, ACCOUNT, REGION = "Your-Org/birthdays", "birthday.your-domain.org", "222222222222", "eu-central-1"
 # what .ci/run core runs in each folder, but for the service itself
 CHECKS = [
-    "cargo fmt --check", "tests/links", "terraform/tests/run fast", "gitops/tests/run fast", "tests/observability/run fast",
-    "tests/delivery/run fast", "tests/runbooks/run", "terraform fmt -check -recursive terraform",
+    "cargo fmt --check", "tests/links", "terraform/tests/run fast", "gitops/tests/run fast", "just observability-fast",
+    "tests/delivery/run fast", "just runbooks", "terraform fmt -check -recursive terraform",
 ]  # fmt: skip
 
 

@@ -1,4 +1,3 @@
-import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -18,9 +17,7 @@ class Tools:
     """What the scripts find in their PATH first: the real pinned crane, and stand-ins that a test writes."""
 
     def __init__(self, base: Path):
-        self.base = base
-        # where scripts/tools looks for what it has built
-        self.folder = base / hashlib.sha256((ROOT / "scripts/tools").read_bytes()).hexdigest()[:12]
+        self.base, self.folder = base, base / "bin"
         self.folder.mkdir(parents=True)
         self.real("crane")
 
@@ -64,7 +61,7 @@ def tools(tmp_path: Path) -> Tools:
 def environment(registry: Registry, tools: Tools, tmp_path: Path) -> dict[str, str]:
     return {
         "IMAGE_REPOSITORY": registry.repository,
-        "DELIVERY_TOOLS": str(tools.base),
+        "BIRTHDAY_TOOLS": str(tools.folder),
         "PATH": f"{tools.folder}:{os.environ['PATH']}",
         "DOCKER_CONFIG": str(tmp_path / "docker"),
     }
@@ -72,7 +69,7 @@ def environment(registry: Registry, tools: Tools, tmp_path: Path) -> dict[str, s
 
 @pytest.fixture(scope="session")
 def as_it_is(tmp_path_factory) -> Path:
-    return repositories.server(tmp_path_factory.mktemp("server"), ["scripts", "gitops/environments", "Cargo.toml"])
+    return repositories.server(tmp_path_factory.mktemp("server"), ["scripts", "tools", "gitops/environments", "Cargo.toml"])
 
 
 @pytest.fixture

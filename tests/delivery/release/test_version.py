@@ -26,15 +26,15 @@ def world(tmp_path_factory):
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
     repositories.server(folder, tracked)
     subprocess.run(["git", "clone", "-q", folder / "origin.git", folder / "clone"], check=True)
-    tools = folder / "tools" / hashlib.sha256((ROOT / "scripts/tools").read_bytes()).hexdigest()[:12]
-    tools.mkdir(parents=True)
+    tools = folder / "tools"
+    tools.mkdir()
     (tools / "crane").symlink_to(REAL / "crane")
     for name, script in {"docker": f"#!/bin/sh\n{DOCKER}", "grype": "#!/bin/sh\n", "aws": "#!/bin/sh\necho password\n"}.items():
         (tools / name).write_text(script)
         (tools / name).chmod(0o755)
     with registry.running(REAL / "registry", folder / "registry") as images, github.running(Path(os.environ["OPENAPI"]), folder) as api:
         clone = Repository(folder / "clone", {
-            "DELIVERY_TOOLS": str(folder / "tools"), "PATH": f"{tools}:{os.environ['PATH']}", "DOCKER_CONFIG": str(folder / "docker"),
+            "BIRTHDAY_TOOLS": str(tools), "PATH": f"{tools}:{os.environ['PATH']}", "DOCKER_CONFIG": str(folder / "docker"),
             "CARGO_TARGET_DIR": str(ROOT / "target"), "PLAIN_HTTP": "1", **api.environment,
         })  # fmt: skip
         clone.git("tag", f"v{VERSION}")

@@ -32,7 +32,7 @@ def clone(api) -> Repository:
     """A developer's clone. The key stands for the workflow's identity, which only GitHub can vouch for."""
     return Repository(WORK / "clone", {
         "IMAGE_REPOSITORY": f"{REGISTRY}/birthday-api", "BASES": str(WORK / "bases.Dockerfile"), "COSIGN_PASSWORD": "",
-        "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "DELIVERY_TOOLS": str(WORK / "tools"), **api.environment,
+        "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "BIRTHDAY_TOOLS": str(WORK / "tools"), **api.environment,
     })  # fmt: skip
 
 

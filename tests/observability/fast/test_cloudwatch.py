@@ -10,10 +10,11 @@ import threading
 import pytest
 import yaml
 
+from common.start import binary, databases, environment, eventually, fetch, free_port, service
 from lib.cloudwatch import counts, filters, promise, shipped
 from lib.queries import ROOT, alerts, groups
-from lib.service import BINARY, environment, eventually, fetch, free_port, process, service
 
+TELEMETRY = '{format="json",access_log=true}'
 CHART = ROOT / "gitops/charts/birthday-api/templates"
 # the recorded ratio and the alert of each objective
 RULES = {"availability": ("errors", "BirthdayApiErrors"), "latency": ("slow", "BirthdayApiSlow")}
@@ -82,27 +83,21 @@ class RefusingPostgreSql:
 @pytest.fixture(scope="session")
 def lines(tmp_path_factory) -> dict[str, list[str]]:
     """What the real service logs, by what happened to it."""
-    healthy = tmp_path_factory.mktemp("healthy")
-    with service(healthy) as address:
-        fetch(f"{address}/docs")
+    folder = tmp_path_factory.mktemp("logs")
+    files = {name: folder / name for name in ("healthy", "broken")}
+    with open(files["healthy"], "w") as log, service(log=log, TELEMETRY=TELEMETRY) as api:
+        fetch(f"{api.url}/docs")
 
     database = RefusingPostgreSql()
-    broken = tmp_path_factory.mktemp("broken")
-    settings = {"PORT": str(free_port()), "TELEMETRY": '{format="json"}', "LIFECYCLE": "{drain=0}"}
-    log = broken / "log"
-    with open(log, "wb") as output, process(
-        [BINARY], env=environment(**settings, DATABASES=f"{{birthdays={{url={json.dumps(database.url)},migrate=true}}}}"), cwd=broken, stderr=output
-    ):
-        eventually("a refused login", lambda: '"message":"login refused' in log.read_text())
+    with open(files["broken"], "w") as log, service(log=log, TELEMETRY='{format="json"}', DATABASES=databases(database.url, migrate=True)):
+        eventually("a refused login", lambda: '"message":"login refused' in files["broken"].read_text())
         database.lets_in = True
-        eventually("an error", lambda: '"level":"ERROR"' in log.read_text())
+        eventually("an error", lambda: '"level":"ERROR"' in files["broken"].read_text())
 
-    away = f'{{birthdays={{url="postgres://somebody@127.0.0.1:{free_port()}/birthday"}}}}'
-    migration = subprocess.run(
-        [BINARY, "migrate", "--wait", "0"], env=environment(**settings, DATABASES=away), cwd=broken, text=True, capture_output=True, timeout=60
-    )
+    away = environment(TELEMETRY='{format="json"}', DATABASES=databases(f"postgres://somebody@127.0.0.1:{free_port()}/birthday"))
+    migration = subprocess.run([binary(), "migrate", "--wait", "0"], env=away, cwd=folder, text=True, capture_output=True, timeout=60)
     assert migration.returncode == 1
-    return {"healthy": (healthy / "log").read_text().splitlines(), "broken": log.read_text().splitlines(), "migration": migration.stderr.splitlines()}
+    return {name: file.read_text().splitlines() for name, file in files.items()} | {"migration": migration.stderr.splitlines()}
 
 
 def counted(metric: str, lines: list[str], container: str) -> list[str]:

@@ -1,14 +1,13 @@
 """Rules and dashboard name only what somebody exports."""
 
-import json
 import re
-import urllib.request
 
 import pytest
 
+from common.start import fetch, service
+from compose.load import Client
 from lib.exposition import Sample, exporters, samples
 from lib.queries import dashboard, expressions, panels, recorded, selectors
-from lib.service import fetch, service
 
 # what Prometheus itself adds: to every target, and about alerts
 OWN = {"up": {"job", "instance", "namespace", "pod"}, "ALERTS": {"alertname", "alertstate", "severity"}}
@@ -16,14 +15,12 @@ ADDED = {"job", "instance", "namespace", "pod", "container"}
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory) -> list[Sample]:
+def exported() -> list[Sample]:
     """What a new service says after one of each."""
-    with service(tmp_path_factory.mktemp("service")) as address:
-        body = json.dumps({"dateOfBirth": "1990-06-15"}).encode()
-        request = urllib.request.Request(f"{address}/hello/Zebedee", body, {"Content-Type": "application/json"}, method="PUT")
-        urllib.request.urlopen(request, timeout=10).close()
-        fetch(f"{address}/hello/Zebedee")
-        return samples(fetch(f"{address}/metrics"))
+    with service() as api:
+        client = Client(api.port)
+        assert (client.save("Zebedee").status, client.find("Zebedee").status) == (204, 200)
+        return samples(fetch(f"{api.url}/metrics"))
 
 
 @pytest.fixture(scope="session")

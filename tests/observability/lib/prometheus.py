@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+import subprocess
 import urllib.parse
 from pathlib import Path
 
 import yaml
 
+from common.start import eventually, fetch, free_port
 from lib.queries import write_rules
-from lib.service import eventually, fetch, free_port, process
 
 
 class Api:
@@ -52,7 +53,9 @@ def prometheus(folder: Path, service: str, exporters: int):
     address = f"127.0.0.1:{free_port()}"
     command = ["prometheus", "--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={address}"]
     command += ["--enable-feature=exemplar-storage", "--log.level=warn"]
-    with open(folder / "prometheus.log", "wb") as log, process(command, cwd=folder, stdout=log, stderr=log) as running:
-        ready = lambda: running.poll() is None and fetch(f"http://{address}/-/ready")  # noqa: E731
-        eventually("Prometheus is ready", ready)
-        yield Api(f"http://{address}")
+    with open(folder / "prometheus.log", "wb") as log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as running:
+        try:
+            eventually("Prometheus is ready", lambda: running.poll() is None and fetch(f"http://{address}/-/ready"))
+            yield Api(f"http://{address}")
+        finally:
+            running.kill()

@@ -4,6 +4,7 @@ The rules are the project's own. Their windows look at what data there are, so a
 times of two minutes are waited for.
 """
 
+import json
 import math
 import re
 import tempfile
@@ -14,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from common.start import Started, databases, eventually, fetch, migrate, postgres, service
 from lib.exposition import Exporters
-from lib.load import Load, People
+from lib.load import People
 from lib.prometheus import Api, prometheus
 from lib.queries import panels
-from lib.service import PostgreSql, access_log, databases, eventually, fetch, service
 
 HEALTHY = 25
 OUTAGE = 170
@@ -38,7 +39,7 @@ class Day:
     unhealthy: list[dict]
     targets: dict[str, str]
     exemplars: set[str]
-    load: Load
+    load: People
     log: list[dict]
     raw_log: str
     metrics: str
@@ -47,52 +48,50 @@ class Day:
 @pytest.fixture(scope="session")
 def day():
     with tempfile.TemporaryDirectory(prefix="birthday-observability-") as name:
-        folder = Path(name)
-        # PostgreSQL runs as another user
-        folder.chmod(0o711)
-        yield live(folder)
+        yield live(Path(name))
 
 
 def live(folder: Path) -> Day:
-    primary = PostgreSql.new(folder / "primary")
-    people = People(40)
-    with primary, service(folder, databases(primary)) as address:
-        Load(address, people).save_all()
-    replica = primary.standby(folder / "replica")
-    with primary, replica, Exporters() as exporters, service(folder, databases(primary, replica)) as address:
-        with prometheus(folder, address, exporters.port) as api:
+    telemetry = '{format="json",access_log=true}'
+    with postgres(pair=True) as primary, Exporters() as exporters, open(folder / "log", "w") as log:
+        migrate(primary.url)
+        settings = databases(primary.url, replica_url=primary.standby)
+        with service(log=log, DATABASES=settings, TELEMETRY=telemetry) as api, prometheus(folder, api.url, exporters.port) as watcher:
+            load = People(api.port)
+            load.save_all()
             began = time.time()
-            with Load(address, people) as load:
-                alerts = outage(api, primary, load)
+            with load:
+                alerts = outage(watcher, primary, load)
             # its last answer is in the log by now, and in the last scrape
             time.sleep(3)
             ended = time.time()
-            found = api.get("query_exemplars", query="birthday_http_request_duration_seconds_bucket", start=began, end=ended)
+            found = watcher.get("query_exemplars", query="birthday_http_request_duration_seconds_bucket", start=began, end=ended)
+            raw_log = (folder / "log").read_text()
             return Day(
                 *alerts,
-                values={panel: api.values(panel[1], began, ended) for panel in PANELS},
-                unhealthy=[rule for rule in api.rules() if rule["health"] != "ok"],
-                targets=api.targets(),
+                values={panel: watcher.values(panel[1], began, ended) for panel in PANELS},
+                unhealthy=[rule for rule in watcher.rules() if rule["health"] != "ok"],
+                targets=watcher.targets(),
                 exemplars={exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]},
                 load=load,
-                log=access_log(folder),
-                raw_log=(folder / "log").read_text(),
-                metrics=fetch(f"{address}/metrics"),
+                log=[json.loads(line) for line in raw_log.splitlines() if line.startswith("{")],
+                raw_log=raw_log,
+                metrics=fetch(f"{api.url}/metrics"),
             )
 
 
-def outage(api: Api, primary: PostgreSql, load: Load) -> tuple[dict, dict, dict]:
+def outage(api: Api, primary: Started, load: People) -> tuple[dict, dict, dict]:
     """The alerts before, during and after."""
     time.sleep(HEALTHY)
     before = api.firing()
 
-    primary.stop()
+    primary.tell("stop")
     stopped, during = time.monotonic(), {}
     while time.monotonic() - stopped < OUTAGE and not EXPECTED <= during.keys():
         for name, alert in api.firing().items():
             during.setdefault(name, (time.monotonic() - stopped, alert))
         time.sleep(1)
-    primary.__enter__()
+    primary.tell("start")
     eventually("the alert on the primary ends", lambda: "DatabasePrimaryAway" not in api.firing())
     eventually("saves are answered again", lambda: 204 in load.statuses[-10:])
     return before, during, api.firing()
@@ -152,12 +151,11 @@ def test_traces_of_the_load_are_found_beside_the_latency(day):
 
 def test_every_request_is_in_the_log_and_no_name_or_date_is(day):
     requests = [line for line in day.log if line.get("message") == "request"]
-    assert sum(line["route"].startswith("/hello/") for line in requests) == len(day.load.statuses) > 500
+    assert sum(line["route"].startswith("/hello/") for line in requests) == len(day.load.statuses) + len(day.load.born) > 500
     assert {200, 204, 404, 503} <= {line["status"] for line in requests}
     assert all(line["duration_ms"] >= 0 for line in requests) and day.load.traces & {line.get("trace_id") for line in requests}
-    people = day.load.people
     for text in (day.raw_log, day.metrics):
-        for private in [*people.born, *people.born.values(), people.unknown]:
+        for private in [*day.load.born, *day.load.born.values(), day.load.unknown]:
             assert private not in text
     # dates in any order, except for the time of the line itself
     bare = re.sub(r'"timestamp":"[^"]*"', "", day.raw_log)

@@ -8,8 +8,8 @@ use std::{fs, io};
 
 use sqlx::{Connection, PgConnection};
 
-use crate::support::postgresql::Server;
-use crate::support::{block_on, run_on_postgresql};
+use super::postgresql::Server;
+use super::{block_on, run_on_postgresql};
 
 const DATABASE: &str = "postgres";
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,112 @@
+"""PostgreSQL and the service for tests in Python: started by examples/start.rs, and gone with the block."""
+
+import contextlib
+import functools
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[2]
+# seconds for a start, on a machine that does other things too
+PATIENCE = 60
+
+
+@functools.cache
+def built() -> Path:
+    """The folder of `birthday-api` and `examples/start`, up to date."""
+    subprocess.run(["cargo", "build", "--locked", "--quiet", "--bins", "--examples"], cwd=ROOT, check=True)
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+
+
+def binary() -> Path:
+    """The service to test: BIRTHDAY_API, else what cargo builds."""
+    return Path(os.environ.get("BIRTHDAY_API") or built() / "birthday-api").resolve()
+
+
+class Started:
+    def __init__(self, process: subprocess.Popen, said: dict):
+        self.process, self.url, self.standby, self.log = process, said["url"], said.get("standby"), Path(said.get("log", "/dev/null"))
+        self.port = urlsplit(self.url).port
+
+    def tell(self, command: str) -> None:
+        """`stop` or `start` for PostgreSQL, a moment for `clock`; returns when it is done."""
+        print(command, file=self.process.stdin, flush=True)
+        assert json.loads(self.process.stdout.readline()) == {"done": command}
+
+
+@contextlib.contextmanager
+def started(*words: str | Path, **options) -> Iterator[Started]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([built() / "examples/start", *words], **pipes, **options) as process:
+        try:
+            line = process.stdout.readline()
+            assert line, f"{words[0]} did not start"
+            yield Started(process, json.loads(line))
+        finally:
+            process.stdin.close()
+            process.wait(PATIENCE)
+
+
+def postgres(*settings: str, pair: bool = False, tls: Path | None = None):
+    """PostgreSQL 18.1 with `settings` (NAME=VALUE). `tls`: a file for the certificate of its authority."""
+    flags = ["--pair"] if pair else ["--tls", tls] if tls else []
+    return started("postgres", *flags, *settings)
+
+
+def service(folder: Path | None = None, log: IO | None = None, **settings: str):
+    """The service, with SQLite in `folder` (by default one of its own) unless `settings` (ROCKET_*) say otherwise."""
+    words = [f"{key}={value}" for key, value in ({"LIFECYCLE": "{drain=0}"} | settings).items()]
+    place = ["--in", folder] if folder else []
+    return started("service", *place, *words, stderr=log, env=os.environ | {"BIRTHDAY_API": str(binary())})
+
+
+def clock(settings: str = ""):
+    """The service on a clock that stands still until `tell("2031-01-01T12:00:00Z")`; `settings` as in Rocket.toml."""
+    return started("clock", settings)
+
+
+def databases(url: str, **more: str | bool) -> str:
+    """The setting DATABASES."""
+    return "{birthdays={" + ",".join(f"{name}={json.dumps(value)}" for name, value in ({"url": url} | more).items()) + "}}"
+
+
+def migrate(url: str) -> None:
+    subprocess.run([binary(), "migrate"], env=environment(DATABASES=databases(url)), cwd=tempfile.gettempdir(), check=True, capture_output=True)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """For the service as a command: none of the caller's own settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
+    return inherited | {f"ROCKET_{name}": value for name, value in settings.items()}
+
+
+def free_port() -> int:
+    """For servers that cannot choose one themselves."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def fetch(url: str, **options) -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, **options), timeout=10) as answer:
+        return answer.read().decode()
+
+
+def eventually(what: str, condition: Callable, patience: float = PATIENCE):
+    """The first true value of `condition`. Errors of a server that does not listen yet count as false."""
+    began, last = time.monotonic(), None
+    while time.monotonic() - began < patience:
+        try:
+            if value := condition():
+                return value
+        except OSError as error:
+            last = error
+        time.sleep(0.1)
+    raise AssertionError(f"not within {patience} s: {what} ({last})")
