@@ -6,11 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/runbooks"
-ALL = sorted(file.stem for file in FOLDER.glob("*.md"))
+ALL = sorted(file.stem for file in FOLDER.glob("*.md") if file.stem != "README")
 # what the last line of a runbook begins with: rehearsed.py writes it
 UNREHEARSED = "**Unrehearsed:**"
 # of kubectl, those that take a value as the next word
-WITH_VALUE = {"-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by", "--field-selector"}
+WITH_VALUE = {"-f", "-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by", "--field-selector"}
 
 
 def text_of(runbook: str) -> str:

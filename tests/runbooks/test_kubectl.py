@@ -4,15 +4,15 @@ import shlex
 import subprocess
 
 import pytest
-from runbooks import ALL, Kubectl, commands
+from runbooks import ALL, FOLDER, Kubectl, commands
 
 from lib import render
 
 # of Kubernetes itself, whatever is applied
 ITS_OWN = {"pods", "nodes", "events", "endpointslices", "namespace", "persistentvolumes"}
-SHORT = {"hpa": "horizontalpodautoscaler"}
+SHORT = {"hpa": "horizontalpodautoscaler", "svc": "service"}
 VERBS = {
-    "annotate", "apply", "cordon", "delete", "describe", "drain", "exec", "get", "logs", "patch", "port-forward", "rollout restart",
+    "annotate", "apply", "cordon", "create", "delete", "describe", "drain", "exec", "get", "logs", "patch", "port-forward", "rollout restart",
     "top", "uncordon", "wait",
 }  # fmt: skip
 # Made by a controller: Flagger's stable copies, istiod's root.
@@ -20,7 +20,9 @@ BY_CONTROLLERS = {
     ("deployment", "birthday-api-primary", "birthday-api"), ("secret", "istio-ca-secret", "istio-system"),
 }  # fmt: skip
 # Of charts that can be had from the internet only: `CHARTS=FOLDER gitops/tests/run fast` looks at those.
-UNSEEN = {("statefulset", "prometheus-prometheus-prometheus", "monitoring")}
+UNSEEN = {("statefulset", "prometheus-prometheus-prometheus", "monitoring"), ("service", "argocd-server", "argocd")}
+# psql.md makes it, and what is in it beside the pod
+CONSOLE = "console"
 UNSEEN_PODS = {
     ("argocd", "app.kubernetes.io/name=argocd-repo-server"),
     ("kube-system", "app.kubernetes.io/name=aws-cluster-autoscaler"),
@@ -41,7 +43,7 @@ def objects(applications, tmp_path_factory) -> list[dict]:
     """Everything, third parties' charts as far as they can be had."""
     charts = tmp_path_factory.mktemp("charts")
     subprocess.run([render.GITOPS / "tests/lib/charts", charts], check=True, capture_output=True)
-    found = [*applications, *render.documents((render.GITOPS / "bootstrap/root.yaml").read_text())]
+    found = [*applications, *render.documents((render.GITOPS / "bootstrap/root.yaml").read_text() + "\n---\n" + (FOLDER / "psql.yaml").read_text())]
     for application in applications:
         for item in render.objects(application, charts, "sha256:" + "1" * 64) or []:
             item["metadata"].setdefault("namespace", application["spec"]["destination"]["namespace"])
@@ -64,7 +66,7 @@ def placeholder(name: str) -> bool:
 
 @pytest.mark.parametrize("runbook", ALL)
 def test_verbs_and_namespaces_exist(runbook, applications, objects):
-    namespaces = {a["spec"]["destination"]["namespace"] for a in applications} | {"kube-system"}
+    namespaces = {a["spec"]["destination"]["namespace"] for a in applications} | {"kube-system", CONSOLE}
     namespaces |= {o["metadata"]["name"] for o in objects if o["kind"] == "Namespace"}
     for command in asked(runbook):
         assert command.verb in VERBS, command
@@ -75,7 +77,7 @@ def test_verbs_and_namespaces_exist(runbook, applications, objects):
 def test_objects_exist(runbook, objects):
     kinds = {o["kind"].lower() for o in objects} | {singular(kind) for kind in ITS_OWN} | {c["spec"]["names"]["singular"] for c in objects if c["kind"] == "CustomResourceDefinition"}
     known = {(o["kind"].lower(), o["metadata"]["name"], o["metadata"].get("namespace", "")) for o in objects} | BY_CONTROLLERS | UNSEEN
-    known |= {("namespace", o["spec"]["destination"]["namespace"], "") for o in objects if o["kind"] == "Application"}
+    known |= {("namespace", o["spec"]["destination"]["namespace"], "") for o in objects if o["kind"] == "Application"} | {("namespace", CONSOLE, "")}
     anywhere = {(kind, name) for kind, name, _ in known}
     for command in asked(runbook):
         for kind, name in command.objects():

@@ -1,0 +1,61 @@
+"""All runbooks have one form, and their commands run as pasted: they parse, and every variable is defined on the page or by `prepare`."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+from runbooks import ALL, FOLDER, ROOT, blocks, code, text_of
+
+SECTIONS = ["What it means", "Prepare", "Look", "Do", "Check", "Go back"]
+PROGRAM = re.compile(r"(?:ask|aws|curl|docker|gh|git|kubectl|terraform)\s|(?:scripts|terraform|gitops)/\S+\s")
+
+
+@pytest.mark.parametrize("runbook", ALL)
+def test_a_runbook_has_the_form(runbook):
+    text = text_of(runbook)
+    assert re.match(r"# .+\n\n\| severity \| .+ \|\n\|---\|---\|\n\| call \| .+ \|\n\| time \| .+ \|\n\n## ", text)
+    assert re.findall(r"^## (.+)$", text, re.M) == SECTIONS
+    assert [section for section in re.split(r"^## ", text, flags=re.M)[1:] if len(section.splitlines()) < 3] == []
+
+
+@pytest.mark.parametrize("runbook", ALL)
+def test_its_commands_run_as_pasted(runbook, tmp_path):
+    """shellcheck follows `prepare`: SC1072 and SC1073 are errors of syntax, SC2154 is a variable that nothing defines."""
+    inline = [command for command in code(runbook).splitlines() if PROGRAM.match(command) and command not in "\n".join(blocks(runbook))]
+    script = "\n".join([*blocks(runbook), *inline])
+    assert "AWS_REGION=" in script or "source docs/runbooks/prepare " in script
+    assert not re.search(r"(?<!<)<[a-z][a-z ]*>", "\n".join(blocks(runbook))), "a placeholder does not run"
+    (tmp_path / "page.sh").write_text(f"#!/usr/bin/env bash\n{script}\n")
+    checked = subprocess.run(
+        ["shellcheck", "--external-sources", "--include=SC1009,SC1072,SC1073,SC2154", tmp_path / "page.sh"], cwd=ROOT, text=True, capture_output=True
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(("arguments", "domain"), [("production", "birthday.example.com"), ("staging", "staging.birthday.example.com")])
+def test_prepare_sets_what_it_promises(arguments, domain, tmp_path):
+    for name, answer in {"aws": "echo 123456789012", "kubectl": 'echo "kubectl $*"'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
+        (tmp_path / name).chmod(0o755)
+    asked = 'source docs/runbooks/prepare "$0" && echo "$AWS_REGION $environment $name $domain $account" && ask up'
+    done = subprocess.run(["bash", "-euc", asked, arguments], cwd=ROOT, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True, capture_output=True)
+    _, values, query = done.stdout.splitlines()
+    assert values == f"eu-west-1 {arguments} birthday-{arguments} {domain} 123456789012"
+    assert query.endswith("promtool query instant http://localhost:9090 up")
+
+
+def test_prepare_without_an_environment_changes_nothing():
+    done = subprocess.run(["bash", "-c", 'source docs/runbooks/prepare; echo "$? ${name-unset}"'], cwd=ROOT, text=True, capture_output=True)
+    assert (done.stdout, done.stderr) == ("2 unset\n", "usage: source docs/runbooks/prepare <staging|production>\n")
+
+
+def test_the_index_names_every_runbook_and_every_alarm():
+    index = (FOLDER / "README.md").read_text()
+    assert [runbook for runbook in ALL if f"]({runbook}.md)" not in index] == []
+    rules = [yaml.safe_load(file.read_text()) for file in (ROOT / "gitops/platform/observability/rules").glob("*.yaml")]
+    alerts = {rule["alert"] for item in rules for group in item["spec"]["groups"] for rule in group["rules"] if "alert" in rule}
+    terraform = "".join(file.read_text() for file in (ROOT / "terraform/modules/observability").glob("*alarms.tf"))
+    alarms = re.findall(r'^\s+"?([a-z-]+)(?:\$\{[^}]*\})?"? (?:= \{|=> \{)\n\s+why ', terraform.replace('${index == 0 ? "" : "-replica"}', ""), re.M)
+    assert len(alerts) > 20 and len(alarms) > 18
+    assert [name for name in [*alerts, *alarms] if not re.search(rf"\b{name}\b", index)] == []
