@@ -99,9 +99,9 @@ def test_every_name_in_the_cluster_is_one_that_terraform_made(chain, applied, bo
 
 def test_the_cluster_answers_what_the_runbooks_ask_it(chain, installed):
     """Questions are asked, changes are tried (`--dry-run=server`); restarts cannot be tried."""
-    values = {"$application": "birthday-api", "$zone": "eu-west-1a", "<node>": c.kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"), "<pod>": c.serving_pods()[0]["metadata"]["name"], "$X": "now"}
+    values = {"$application": "birthday-api", "$zone": "eu-west-1a", "$node": c.kubectl("get", "nodes", "-o", "name").split()[0], "$pod": f"pod/{c.serving_pods()[0]['metadata']['name']}", "$X": "now"}
     asked, tried = set(), set()
-    for command in (command for runbook in ALL for command in commands(runbook, "kubectl")):
+    for command in (command for runbook in ALL for command in commands(runbook, "kubectl") if "console" not in command):  # psql.md makes that namespace
         for name, value in values.items():
             command = command.replace(name, value)
         words = shlex.split(command)[1:]
