@@ -100,24 +100,14 @@ def test_refuses_an_image_that_is_not_signed(clone, images, tools):
     assert clone.digest("staging") == NONE
 
 
-def test_refuses_a_dirty_tree(clone, images):
-    (clone.folder / "Cargo.toml").write_text("changed")
-    refused(set_image(clone, "staging", images[0]), "dirty")
-
-
-def test_refuses_a_detached_head(clone, images):
-    clone.git("checkout", "-q", "--detach")
-    refused(set_image(clone, "staging", images[0]), "detached")
-
-
-def test_refuses_a_branch_that_argo_cd_does_not_follow(clone, images):
-    clone.git("checkout", "-q", "-b", "feature")
-    refused(set_image(clone, "staging", images[0]), "feature", "main")
-
-
-def test_does_not_push_somebody_s_own_commits_along(clone, images):
-    clone.commit("Not pushed")
-    refused(set_image(clone, "staging", images[0]), "not pushed")
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("echo changed >Cargo.toml", ["dirty"]), ("git checkout -q --detach", ["detached"]), ("git checkout -q -b feature", ["feature", "main"]),
+     ("git commit -q --allow-empty -m mine", ["not pushed"])],
+)  # fmt: skip
+def test_refuses_a_work_tree_that_is_not_main_as_it_was_pushed(clone, images, state, words):
+    assert clone.run("sh", "-c", state).code == 0
+    refused(set_image(clone, "staging", images[0]), *words)
 
 
 def test_a_server_that_takes_no_push_ends_it_at_once(clone, images, tmp_path):

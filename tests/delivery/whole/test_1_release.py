@@ -1,17 +1,13 @@
 """A commit is tested, becomes an image on a real engine, and staging's values name it."""
 
-import json
 import re
 import shutil
 import subprocess
-import time
-import urllib.request
 
 import pytest
 from conftest import REGISTRY, WORK
 
 from support import repository as repositories
-from support.engine import docker
 from support.repository import ROOT, VALUES, Repository
 
 
@@ -64,28 +60,6 @@ def release(clone: Repository, chain, name: str, change: str) -> str:
 
 def test_a_commit_becomes_an_image(clone, chain):
     release(clone, chain, "first", "The first change")
-
-
-def test_the_image_serves_on_the_engine(clone, chain):
-    image = f"{REGISTRY}/birthday-api@{chain['first']}"
-    options = ["--read-only", "--tmpfs=/data:uid=65532", "--workdir=/data", "--cap-drop=ALL", "--publish=127.0.0.1::8000"]
-    running = docker("run", "--detach", "--quiet", *options, image)[-64:]
-    try:
-        base = f"http://127.0.0.1:{docker('port', running, '8000').rsplit(':', 1)[-1]}"
-        for _ in range(60):
-            try:
-                with urllib.request.urlopen(f"{base}/readyz", timeout=2):
-                    break
-            except OSError:
-                time.sleep(0.5)
-        body = json.dumps({"dateOfBirth": "1990-05-17"}).encode()
-        put = urllib.request.Request(f"{base}/hello/Ada", body, {"Content-Type": "application/json"}, method="PUT")
-        assert urllib.request.urlopen(put, timeout=10).status == 204
-        message = json.loads(urllib.request.urlopen(f"{base}/hello/Ada", timeout=10).read())["message"]
-        assert message.startswith("Hello, Ada!")
-    finally:
-        docker("rm", "--force", "--volumes", running)
-    chain.saw(f"engine      pulled it by digest and it says: {message}")
 
 
 def test_an_image_that_nobody_signed_gets_nowhere(clone, chain):
