@@ -44,6 +44,11 @@ dependencies:
     PATH=$({{ get }} cargo-deny):$PATH cargo-deny --offline check licenses bans sources
 
 [group('core')]
+[doc('that a new migration can be lived with by the release before it: .squawk.toml')]
+migrations:
+    PATH=$({{ get }} squawk):$PATH squawk migrations/postgres/*.sql
+
+[group('core')]
 lints:
     cargo clippy --locked --all-targets --quiet -- -D warnings
 

@@ -25,7 +25,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use support::pair::Pair;
 use support::postgresql::{Server, authority};
-use support::{Database, Service, Store, TestApp};
+use support::{Database, Service, Store, TestApp, run_on_postgresql};
 use tempfile::TempDir;
 
 fn main() {
@@ -58,6 +58,12 @@ fn print(line: &Value) {
 }
 
 fn obey(mut server: Server, standby: Option<String>) {
+    // The tests in Rust save time by a single iteration, which clients of other languages refuse.
+    let secure = format!(
+        "alter system set scram_iterations = 4096; select pg_reload_conf(); select pg_sleep(0.1); alter role postgres password '{}'",
+        server.password
+    );
+    secure.split("; ").for_each(|statement| run_on_postgresql(&server.url("postgres"), statement));
     print(&json!({ "url": server.url("postgres"), "log": server.log_file(), "standby": standby }));
     for command in stdin().lines().map(Result::unwrap) {
         match command.as_str() {

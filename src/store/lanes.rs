@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::batch::{Lane, Queue};
 use super::metrics::Metrics;
 use super::outage::Fault;
-use super::session::{Endpoint, Find, Delete, Save, SaveIf, Server, Session};
+use super::session::{Delete, Endpoint, Find, Save, SaveIf, Server, Session};
 use super::{Answer, Condition, Found, StoreError, Write};
 use crate::birthday::{DateOfBirth, Username};
 

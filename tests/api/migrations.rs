@@ -134,48 +134,6 @@ async fn a_schema_newer_than_the_binary_is_served() {
     }
 }
 
-/// Whether a release that knows nothing of this migration would stumble over it.
-fn breaks_the_release_before(sql: &str) -> bool {
-    let sql: Vec<String> = sql.lines().map(|line| line.split("--").next().unwrap_or_default().to_lowercase()).collect();
-    sql.join(" ").split(';').any(|statement| {
-        let words: Vec<&str> = statement.split_whitespace().collect();
-        let has = |phrase: &[&str]| words.windows(phrase.len()).any(|found| found == phrase);
-        let altered = has(&["alter", "table"]);
-        has(&["drop"])
-            || has(&["rename"])
-            || (altered && (has(&["type"]) || has(&["set", "not", "null"]) || has(&["add", "constraint"]) || has(&["check"])))
-            || (altered && has(&["not", "null"]) && !has(&["default"]))
-    })
-}
-
-/// Two releases run side by side while one replaces the other: a migration adds what the older one can ignore (expand), and only a
-/// later one removes what nobody uses any more (contract); that one says so in a line `-- contract: since when it is unused`.
-#[test]
-fn every_migration_after_the_first_can_be_lived_with_by_the_release_before_it() {
-    for (sql, breaks) in [
-        ("alter table birthdays add column note text", false),
-        ("alter table birthdays add column seen timestamptz not null default now(); create index a on birthdays (seen)", false),
-        ("-- drop nothing\ncreate table notes (id int not null)", false),
-        ("alter table birthdays add column note text not null", true),
-        ("ALTER TABLE birthdays\n  DROP COLUMN date_of_birth", true),
-        ("alter table birthdays rename column date_of_birth to born", true),
-        ("alter table birthdays alter column username type varchar(32)", true),
-        ("alter table birthdays add constraint short check (length(username) < 9)", true),
-        ("create table a (b int); drop table birthdays", true),
-    ] {
-        assert_eq!(breaks_the_release_before(sql), breaks, "{sql}");
-    }
-    for folder in ["migrations/postgres", "migrations/sqlite"] {
-        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-        files.sort();
-        assert!(!files.is_empty());
-        for file in files.iter().skip(1) {
-            let sql = std::fs::read_to_string(file).unwrap();
-            assert!(!breaks_the_release_before(&sql) || sql.contains("-- contract: "), "{}", file.display());
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_migration_that_was_changed_after_it_ran_is_refused_at_once() {
     let directory = TempDir::new().unwrap();

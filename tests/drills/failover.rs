@@ -60,23 +60,19 @@ fn no_acknowledged_save_is_lost_when_the_primary_is_killed_and_its_standby_promo
         longest = longest.max(over.without_saves);
         acknowledged.extend(over.record.acknowledged.clone());
         expect_all_kept(&acknowledged, &kept(&pair.url()));
-        measured(
+        measured!(
             "failover",
-            &format!(
-                "round {round} of {rounds}: 0 lost; without saves {}, without lookups {}, failures {:?}",
-                ms(over.without_saves),
-                ms(over.without_lookups),
-                over.record.failures()
-            ),
+            "round {round} of {rounds}: 0 lost; without saves {}, without lookups {}, failures {:?}",
+            ms(over.without_saves),
+            ms(over.without_lookups),
+            over.record.failures()
         );
         pair.add_standby();
     }
-    measured(
+    measured!(
         "failover",
-        &format!(
-            "{rounds} failovers: {saves} saves acknowledged, 0 lost; {failures} requests 503; at most {} without saves",
-            ms(longest)
-        ),
+        "{rounds} failovers: {saves} saves acknowledged, 0 lost; {failures} requests 503; at most {} without saves",
+        ms(longest)
     );
 }
 
@@ -95,13 +91,11 @@ fn lookups_go_on_at_the_replica_while_the_primary_is_dead_and_return_to_the_new_
     assert!(!lookups().next_back().unwrap().from_replica, "the new primary answers in the end");
     let (without_saves, without_lookups) = (over.without_saves, over.without_lookups);
     assert!(without_lookups < without_saves, "{without_lookups:?} {without_saves:?}");
-    measured(
+    measured!(
         "replica",
-        &format!(
-            "dead for 3 s: 0 lookups failed, {by_replica} by the replica, none for {}; no saves for {}",
-            ms(without_lookups),
-            ms(without_saves)
-        ),
+        "dead for 3 s: 0 lookups failed, {by_replica} by the replica, none for {}; no saves for {}",
+        ms(without_lookups),
+        ms(without_saves)
     );
 }
 
@@ -126,7 +120,7 @@ fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_pr
         assert!(moved.elapsed() < HEALS, "it stays with the standby");
         std::thread::sleep(Duration::from_millis(20));
     }
-    measured("standby", &format!("saves again {} after the name leads to the primary", ms(moved.elapsed())));
+    measured!("standby", "saves again {} after the name leads to the primary", ms(moved.elapsed()));
 }
 
 /// Otherwise a save that was refused could be repeated into an acknowledgement that the standby knows nothing of.
@@ -147,7 +141,7 @@ fn what_the_standby_does_not_have_is_not_acknowledged_however_often_it_is_saved(
         block_on(unsure());
         crate::support::run_on_postgresql(&pair.url(), end);
     }
-    measured("standby away", "a save is 503, and the same save again is 503, until the standby is back");
+    measured!("standby away", "a save is 503, and the same save again is 503, until the standby is back");
 }
 
 #[test]
@@ -163,5 +157,5 @@ fn a_physical_backup_under_load_has_all_that_was_acknowledged_before_it() {
     expect_all_kept(&before, &kept(&restored.url("postgres")));
     let service = service_on(&directory, &restored.url("postgres"), "");
     block_on(service.save("Restored", "1990-05-17"));
-    measured("physical backup", &format!("{} names acknowledged before it, all restored, 0 requests failed", before.len()));
+    measured!("physical backup", "{} names acknowledged before it, all restored, 0 requests failed", before.len());
 }

@@ -70,14 +70,12 @@ fn a_thousand_connections_that_send_nothing_or_half_a_request_are_ended_and_hold
     assert!(idle.is_empty(), "{} of {IDLE} connections are open after {ended:?}", idle.len());
     assert!(held < before + 100 * 1024, "{IDLE} connections took {} KiB", held - before);
     let record = drill.end();
-    measured(
+    measured!(
         "idle connections",
-        &format!(
-            "{IDLE} ended within {}, memory {before} to {held} KiB; {} requests of others, 0 failed, slowest {}",
-            ms(ended),
-            record.events.len(),
-            ms(record.slowest())
-        ),
+        "{IDLE} ended within {}, memory {before} to {held} KiB; {} requests of others, 0 failed, slowest {}",
+        ms(ended),
+        record.events.len(),
+        ms(record.slowest())
     );
 }
 
@@ -102,12 +100,10 @@ fn pipelined_requests_are_answered_in_their_order_and_a_client_that_never_reads_
     assert!(after < before + 50 * 1024, "memory went from {before} to {after} KiB");
     drop(floods);
     let record = drill.end();
-    measured(
+    measured!(
         "pipelining",
-        &format!(
-            "101 answers in order; 8 floods that never read: memory {before} to {after} KiB, slowest of others {}",
-            ms(record.slowest())
-        ),
+        "101 answers in order; 8 floods that never read: memory {before} to {after} KiB, slowest of others {}",
+        ms(record.slowest())
     );
 }
 
@@ -144,7 +140,7 @@ fn a_body_with_two_lengths_is_read_one_way_and_smuggles_nothing() {
     assert_eq!(block_on(drill.service.get("/hello/Victim")).status, 200, "the smuggled request was run");
     assert_eq!(block_on(drill.service.get("/hello/John")).status, 404, "nothing was saved");
     drill.end();
-    measured("two lengths", "5 kinds refused or read one way, nothing smuggled, nothing saved");
+    measured!("two lengths", "5 kinds refused or read one way, nothing smuggled, nothing saved");
 }
 
 #[test]
@@ -164,12 +160,10 @@ fn garbage_and_huge_headers_hold_up_nobody() {
     let after = memory(&drill.service);
     assert!(after < before + 50 * 1024, "memory went from {before} to {after} KiB");
     let record = drill.end();
-    measured(
+    measured!(
         "garbage and huge headers",
-        &format!(
-            "110 connections: memory {before} to {after} KiB, {} requests of others, 0 failed, slowest {}",
-            record.events.len(),
-            ms(record.slowest())
-        ),
+        "110 connections: memory {before} to {after} KiB, {} requests of others, 0 failed, slowest {}",
+        record.events.len(),
+        ms(record.slowest())
     );
 }

@@ -2,6 +2,8 @@
 //!
 //! `cargo test` leaves them out: they take minutes. `just drills` runs them, one after the other, and prints the figures.
 
+#![allow(clippy::print_stdout, reason = "figures are read on the screen")]
+
 // What the drills are made of.
 mod load;
 mod proxy;

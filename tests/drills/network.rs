@@ -96,13 +96,11 @@ impl Drill {
 fn report(what: &str, outcome: &Outcome) {
     let Outcome { record, healed_after, attempts } = outcome;
     let (all, failures) = (record.events.len(), record.failures());
-    measured(
+    measured!(
         what,
-        &format!(
-            "{all} requests, failures {failures:?}; slowest {}, healthy {} after the end, {attempts} connections tried meanwhile",
-            ms(record.slowest()),
-            ms(*healed_after)
-        ),
+        "{all} requests, failures {failures:?}; slowest {}, healthy {} after the end, {attempts} connections tried meanwhile",
+        ms(record.slowest()),
+        ms(*healed_after)
     );
 }
 
@@ -146,7 +144,7 @@ fn connections_that_are_cut_between_or_within_answers_fail_no_request() {
     let record = load.stop();
     record.expect_no_failure();
     record.expect_all_kept(&drill.database.url());
-    measured("connections cut 8 times", &format!("{} requests, 0 failed", record.events.len()));
+    measured!("connections cut 8 times", "{} requests, 0 failed", record.events.len());
 }
 
 #[test]

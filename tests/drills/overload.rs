@@ -147,19 +147,17 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     assert_eq!(block_on(service.get("/hello/John")).status, 200);
     let recovered = after.elapsed();
     let (answered, refused) = (percentile(&over.answered, 99), percentile(&over.refused, 99));
-    measured(
+    measured!(
         "3x overload",
-        &format!(
-            "capacity {capacity:.0}/s (client on the same cores); {} answered, p99 {}; {} refused, p99 {}; {} held back by {connections} busy connections, expected {}, longest pause of the client {}; memory {calm} to {busy} KiB; next request after it {}",
-            over.answered.len(),
-            ms(answered),
-            over.refused.len(),
-            ms(refused),
-            over.held_back,
-            ms(over.expected(connections)),
-            ms(over.pause),
-            ms(recovered)
-        ),
+        "capacity {capacity:.0}/s (client on the same cores); {} answered, p99 {}; {} refused, p99 {}; {} held back by {connections} busy connections, expected {}, longest pause of the client {}; memory {calm} to {busy} KiB; next request after it {}",
+        over.answered.len(),
+        ms(answered),
+        over.refused.len(),
+        ms(refused),
+        over.held_back,
+        ms(over.expected(connections)),
+        ms(over.pause),
+        ms(recovered)
     );
     assert!(over.other.is_empty(), "{:?}", &over.other[..over.other.len().min(5)]);
     assert!(over.answered.len() as f64 > capacity * LASTS.as_secs_f64() / 3.0, "it answers less than a third of what it can");
@@ -190,17 +188,15 @@ fn at_three_times_what_the_database_can_answer_those_who_are_answered_are_answer
     proxy.set(Fault::None);
     let (answered, refused) = (percentile(&over.answered, 99), percentile(&over.refused, 99));
     let slowest = over.answered.iter().chain(&over.refused).max().copied().unwrap_or_default();
-    measured(
+    measured!(
         "3x what the database can answer",
-        &format!(
-            "{} answered, p99 {}; {} refused, p99 {}; slowest of all {}; {} held back by {CONNECTIONS} busy connections",
-            over.answered.len(),
-            ms(answered),
-            over.refused.len(),
-            ms(refused),
-            ms(slowest),
-            over.held_back,
-        ),
+        "{} answered, p99 {}; {} refused, p99 {}; slowest of all {}; {} held back by {CONNECTIONS} busy connections",
+        over.answered.len(),
+        ms(answered),
+        over.refused.len(),
+        ms(refused),
+        ms(slowest),
+        over.held_back
     );
     assert!(over.other.is_empty(), "{:?}", &over.other[..over.other.len().min(5)]);
     assert!(over.refused.len() > over.answered.len() / 2, "it was not too much");
@@ -230,13 +226,11 @@ fn while_the_database_stands_still_every_request_is_refused_in_time_and_none_pil
     assert!(over.answered.is_empty() && over.other.is_empty(), "{:?}", over.other.first());
     assert!(refused < 3 * DEADLINE, "a request waited {refused:?}");
     assert!(busy < calm + 100 * 1024, "memory went from {calm} to {busy} KiB");
-    measured(
+    measured!(
         "database stands still",
-        &format!(
-            "{} refused, slowest {}; memory {calm} to {busy} KiB; recovered in {}",
-            over.refused.len(),
-            ms(refused),
-            ms(freed.elapsed())
-        ),
+        "{} refused, slowest {}; memory {calm} to {busy} KiB; recovered in {}",
+        over.refused.len(),
+        ms(refused),
+        ms(freed.elapsed())
     );
 }

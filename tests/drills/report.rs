@@ -1,13 +1,12 @@
 //! What the drills measured, for docs/reliability.md: a line each.
 
-#![allow(clippy::print_stdout, reason = "figures are read on the screen")]
-
 use std::env;
 use std::time::Duration;
 
-pub fn measured(drill: &str, figures: &str) {
-    println!("measured  {drill}: {figures}");
+macro_rules! measured {
+    ($drill:expr, $($figures:tt)*) => { println!("measured  {}: {}", $drill, format_args!($($figures)*)) };
 }
+pub(crate) use measured;
 
 /// How often a drill that can be repeated is: `usually`, or what DRILLS_REPEAT says.
 pub fn repetitions(usually: usize) -> usize {

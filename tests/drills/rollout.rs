@@ -37,5 +37,5 @@ fn a_schema_that_grows_and_shrinks_under_load_fails_no_request() {
     let record = load.stop();
     record.expect_no_failure();
     record.expect_all_kept(&database.url());
-    measured("schema changes", &format!("6 under load, {} requests, 0 failed", record.events.len()));
+    measured!("schema changes", "6 under load, {} requests, 0 failed", record.events.len());
 }

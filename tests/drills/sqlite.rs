@@ -38,7 +38,7 @@ fn no_acknowledged_save_is_lost_when_the_service_is_killed_under_load() {
         acknowledged.extend(record.acknowledged);
         expect_all_kept(&acknowledged, &kept(&url));
     }
-    measured("kill with SQLite", &format!("{rounds} kills: {saves} saves acknowledged, 0 lost; up again within {}", ms(longest)));
+    measured!("kill with SQLite", "{rounds} kills: {saves} saves acknowledged, 0 lost; up again within {}", ms(longest));
 }
 
 /// The service alone sees a disk of 512 KiB: a mount in a namespace of its own, gone with the process.
@@ -79,10 +79,7 @@ fn a_full_disk_refuses_saves_only_and_space_heals_it() {
     }
     let healed = freed.elapsed();
     assert_eq!(block_on(service.get("/hello/John")).status, 200);
-    measured(
-        "full disk, SQLite",
-        &format!("saves 503 after {}, lookups go on; saves again {} after space", ms(refused.1), ms(healed)),
-    );
+    measured!("full disk, SQLite", "saves 503 after {}, lookups go on; saves again {} after space", ms(refused.1), ms(healed));
 }
 
 /// As root nothing is read-only, so the service runs as somebody else.
@@ -120,8 +117,5 @@ fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {
         assert!(allowed.elapsed() < HEALS, "it does not heal without a restart");
         std::thread::sleep(Duration::from_millis(20));
     }
-    measured(
-        "read-only file, SQLite",
-        &format!("saves 503, lookups go on; saves again {} after permission", ms(allowed.elapsed())),
-    );
+    measured!("read-only file, SQLite", "saves 503, lookups go on; saves again {} after permission", ms(allowed.elapsed()));
 }
