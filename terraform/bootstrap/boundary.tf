@@ -1,37 +1,42 @@
-# The most that any role of an environment can be given, whatever its policies
-# say: what nodes, controllers and the rotation function do, in one region. No
-# IAM, no other account, no S3.
+# The most that a role of an environment can be given, whatever its policies say: what its
+# nodes, controllers and rotation function do, in one region. Of what is stored, only the
+# environment's own secrets; no IAM, no S3, no access to Kubernetes.
+
+locals {
+  environments = toset(["staging", "production"])
+}
 
 data "aws_iam_policy_document" "boundary" {
+  for_each = local.environments
+
   statement {
     sid = "Workloads"
     actions = [
-      "autoscaling:*",
+      "autoscaling:Describe*",
       "cloudwatch:PutMetricData",
-      "ec2:*",
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:AttachNetworkInterface",
+      "ec2:AttachVolume",
+      "ec2:CreateNetworkInterface",
+      "ec2:CreateTags",
+      "ec2:CreateVolume",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DeleteVolume",
+      "ec2:Describe*",
+      "ec2:DetachNetworkInterface",
+      "ec2:DetachVolume",
+      "ec2:GetInstanceTypesFromInstanceRequirements",
+      "ec2:ModifyNetworkInterfaceAttribute",
+      "ec2:ModifyVolume",
+      "ec2:UnassignPrivateIpAddresses",
       "ecr:BatchCheckLayerAvailability",
       "ecr:BatchGetImage",
       "ecr:GetAuthorizationToken",
       "ecr:GetDownloadUrlForLayer",
       "eks-auth:AssumeRoleForPodIdentity",
-      "eks:Describe*",
-      "elasticloadbalancing:*",
-      "kms:CreateGrant",
-      "kms:Decrypt",
-      "kms:DescribeKey",
-      "kms:Encrypt",
-      "kms:GenerateDataKey*",
-      "kms:ListGrants",
-      "logs:CreateLogGroup",
-      "logs:CreateLogStream",
-      "logs:Describe*",
-      "logs:PutLogEvents",
-      "logs:PutRetentionPolicy",
-      "secretsmanager:DescribeSecret",
-      "secretsmanager:GetSecretValue",
-      "secretsmanager:PutSecretValue",
-      "secretsmanager:UpdateSecretVersionStage",
-      "sns:Publish",
+      "elasticloadbalancing:Describe*",
+      "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
     ]
     resources = ["*"]
 
@@ -42,16 +47,97 @@ data "aws_iam_policy_document" "boundary" {
     }
   }
 
-  # EKS makes the roles of load balancing and Auto Scaling on first use.
   statement {
-    sid       = "ServiceLinkedRoles"
-    actions   = ["iam:CreateServiceLinkedRole"]
-    resources = ["arn:aws:iam::${local.account_id}:role/aws-service-role/*"]
+    sid = "OwnThings"
+    actions = [
+      "eks:DescribeCluster",
+      "eks:DescribeNodegroup",
+      "elasticloadbalancing:DeregisterTargets",
+      "elasticloadbalancing:RegisterTargets",
+      "logs:CreateLogStream",
+      "logs:DescribeLogStreams",
+      "logs:PutLogEvents",
+      "secretsmanager:DescribeSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "secretsmanager:UpdateSecretVersionStage",
+      "sns:Publish",
+    ]
+    resources = concat(
+      [
+        "${local.regional.eks}:cluster/${var.project}-${each.key}",
+        "${local.regional.eks}:nodegroup/${var.project}-${each.key}/*",
+        "${local.regional.elasticloadbalancing}:targetgroup/${var.project}-${each.key}-*",
+        "${local.regional.secretsmanager}:secret:${var.project}-${each.key}/*",
+        "${local.regional.sns}:${var.project}-${each.key}-*",
+        "${local.regional.logs}:log-group:RDS*", # Enhanced monitoring's, one for the account.
+      ],
+      local.log_groups[each.key],
+    )
+  }
+
+  # EKS gives its Auto Scaling groups names of its own, and tags them with the cluster's.
+  statement {
+    sid       = "OwnNodes"
+    actions   = ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/k8s.io/cluster-autoscaler/${var.project}-${each.key}"
+      values   = ["owned"]
+    }
+  }
+
+  statement {
+    sid       = "FindLogGroups"
+    actions   = ["logs:DescribeLogGroups"]
+    resources = ["*"]
+  }
+
+  # Keys have no names. Secrets Manager says for which secret it uses one.
+  statement {
+    sid       = "KeysOfOwnSecrets"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringLike"
+      variable = "kms:EncryptionContext:SecretARN"
+      values   = ["${local.regional.secretsmanager}:secret:${var.project}-${each.key}/*"]
+    }
+  }
+
+  statement {
+    sid       = "KeysOfTopics"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["sns.${var.region}.amazonaws.com"]
+    }
+  }
+
+  # Disks, and the secrets that Kubernetes stores: by the two roles that need the cluster's key.
+  statement {
+    sid       = "KeysOfTheCluster"
+    actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ListGrants"]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = [for role in ["control-plane", "ebs-csi"] : "${local.iam}:role/${var.project}-${each.key}-${role}"]
+    }
   }
 }
 
 resource "aws_iam_policy" "boundary" {
-  name        = "${var.project}-boundary"
-  description = "Permissions boundary of every role of an environment"
-  policy      = data.aws_iam_policy_document.boundary.json
+  for_each = local.environments
+
+  name        = "${var.project}-boundary-${each.key}"
+  description = "Permissions boundary of every role of ${each.key}"
+  policy      = data.aws_iam_policy_document.boundary[each.key].json
 }

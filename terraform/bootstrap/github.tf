@@ -1,17 +1,29 @@
 # What GitHub Actions may do: no key is stored there, GitHub vouches for the
 # workflow, and each role trusts exact subjects of one repository.
 
+# An account has one provider for an address. Where another repository made it, this one uses it.
 resource "aws_iam_openid_connect_provider" "github" {
+  count = var.create_github_oidc_provider ? 1 : 0
+
   url            = "https://token.actions.githubusercontent.com"
   client_id_list = ["sts.amazonaws.com"]
 }
 
 locals {
+  github_oidc_provider_arn = var.create_github_oidc_provider ? aws_iam_openid_connect_provider.github[0].arn : "${local.iam}:oidc-provider/token.actions.githubusercontent.com"
+
+  # Subjects of a repository made, renamed or moved since 15 July 2026 carry the numbers of owner and
+  # repository: who takes over a name that was given up gets another number.
+  github_subject = var.github_repository_id == null ? "repo:${var.github_repository}" : format(
+    "repo:%s@%d/%s@%d", split("/", var.github_repository)[0], var.github_owner_id, split("/", var.github_repository)[1], var.github_repository_id
+  )
+
   # role => the runs that may assume it
   ci_subjects = {
-    plan  = ["pull_request", "ref:refs/heads/main"]
-    apply = ["ref:refs/heads/main"]
-    push  = ["ref:refs/heads/main", "environment:delivery"]
+    plan             = ["pull_request", "ref:refs/heads/main"]
+    apply-staging    = ["ref:refs/heads/main"]
+    apply-production = ["ref:refs/heads/main"]
+    push             = ["ref:refs/heads/main", "environment:delivery"]
   }
 }
 
@@ -23,7 +35,7 @@ data "aws_iam_policy_document" "ci_assume" {
 
     principals {
       type        = "Federated"
-      identifiers = [aws_iam_openid_connect_provider.github.arn]
+      identifiers = [local.github_oidc_provider_arn]
     }
 
     condition {
@@ -35,7 +47,7 @@ data "aws_iam_policy_document" "ci_assume" {
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
-      values   = [for subject in each.value : "repo:${var.github_repository}:${subject}"]
+      values   = [for subject in each.value : "${local.github_subject}:${subject}"]
     }
   }
 }
@@ -46,7 +58,7 @@ resource "aws_iam_role" "ci" {
   name                 = "${var.project}-ci-${each.key}"
   description          = "GitHub Actions: ${each.key}"
   assume_role_policy   = data.aws_iam_policy_document.ci_assume[each.key].json
-  max_session_duration = each.key == "apply" ? 7200 : 3600
+  max_session_duration = startswith(each.key, "apply") ? 7200 : 3600
 }
 
 # --- push: images into the one repository

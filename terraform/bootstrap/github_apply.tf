@@ -1,89 +1,120 @@
-# What the apply role may change: things of this project, by name where AWS lets
-# one name them. It makes roles only inside the permissions boundary, so it
-# cannot give anyone, itself included, more than the boundary holds.
+# What an environment's apply role may change: things of that environment, by name where AWS
+# gives names, by tag where it does not. It makes roles only inside the environment's
+# boundary. Code that it deploys may do what the boundary holds, and reads the environment's
+# own secrets that way: nothing of another environment, and nothing of who may do what.
 
 locals {
-  arn = "arn:aws"
-  own = "${var.project}-*"
+  iam = "arn:aws:iam::${local.account_id}"
 
-  # service => the resources of it that carry the project's name
-  named_resources = {
-    rds    = [for kind in ["db", "pg", "subgrp", "es", "snapshot"] : "${local.arn}:rds:${var.region}:${local.account_id}:${kind}:${local.own}"]
-    eks    = [for kind in ["cluster", "nodegroup", "addon", "access-entry"] : "${local.arn}:eks:${var.region}:${local.account_id}:${kind}/${local.own}"]
-    lambda = ["${local.arn}:lambda:${var.region}:${local.account_id}:function:${local.own}"]
-    sns    = ["${local.arn}:sns:*:${local.account_id}:${local.own}"]
-    cloudwatch = [
-      "${local.arn}:cloudwatch:*:${local.account_id}:alarm:${local.own}",
-      "${local.arn}:cloudwatch::${local.account_id}:dashboard/${local.own}",
-    ]
-    logs = [
-      for group in ["/birthday/${local.own}", "/aws/eks/${local.own}", "/aws/rds/instance/${local.own}", "/aws/lambda/${local.own}", "/aws/containerinsights/${local.own}", "aws-waf-logs-${local.own}"] :
-      "${local.arn}:logs:${var.region}:${local.account_id}:log-group:${group}"
-    ]
+  # service => start of its ARNs in this region
+  regional = {
+    for service in ["acm", "ec2", "eks", "elasticloadbalancing", "lambda", "logs", "rds", "secretsmanager", "sns", "wafv2"] :
+    service => "arn:aws:${service}:${var.region}:${local.account_id}"
   }
 
-  # Services whose resources get their names from AWS.
-  unnamed_services = ["acm", "ec2", "elasticloadbalancing", "kms", "wafv2"]
+  own = { for environment in local.environments : environment => "${var.project}-${environment}" }
+
+  log_groups = {
+    for environment, name in local.own : environment => flatten([
+      for group in ["/birthday/${name}/*", "/aws/eks/${name}/*", "/aws/rds/instance/${name}*", "/aws/lambda/${name}-*", "/aws/containerinsights/${name}/*", "aws-waf-logs-${name}"] :
+      "${local.regional.logs}:log-group:${group}"
+    ])
+  }
 }
 
 data "aws_iam_policy_document" "apply" {
-  dynamic "statement" {
-    for_each = local.named_resources
+  for_each = local.own
 
-    content {
-      actions   = ["${statement.key}:*"]
-      resources = statement.value
-    }
+  # Names are either the environment's own or begin with it and a hyphen.
+  statement {
+    sid     = "NamedResources"
+    actions = ["cloudwatch:*", "lambda:*", "logs:*", "rds:*", "sns:*"]
+    resources = concat(
+      flatten([for kind in ["db", "pg", "subgrp", "es", "snapshot"] : ["${local.regional.rds}:${kind}:${each.value}", "${local.regional.rds}:${kind}:${each.value}-*"]]),
+      [
+        "arn:aws:cloudwatch:*:${local.account_id}:alarm:${each.value}-*",
+        "arn:aws:cloudwatch::${local.account_id}:dashboard/${each.value}",
+        "${local.regional.lambda}:function:${each.value}-*",
+        "arn:aws:sns:*:${local.account_id}:${each.value}-*",
+      ],
+      local.log_groups[each.key],
+    )
+  }
+
+  # RDS asks for the default option group, which is AWS's.
+  statement {
+    sid       = "DefaultOptionGroup"
+    actions   = ["rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"]
+    resources = ["${local.regional.rds}:og:default*"]
+  }
+
+  # The cluster and its nodes. Who enters it is the next statement.
+  statement {
+    sid = "Cluster"
+    actions = [
+      "eks:AssociateEncryptionConfig",
+      "eks:Create*",
+      "eks:Delete*",
+      "eks:Describe*",
+      "eks:List*",
+      "eks:TagResource",
+      "eks:UntagResource",
+      "eks:Update*",
+    ]
+    resources = [
+      "${local.regional.eks}:cluster/${each.value}",
+      "${local.regional.eks}:nodegroup/${each.value}/*",
+      "${local.regional.eks}:addon/${each.value}/*",
+    ]
   }
 
   statement {
-    sid       = "UnnamedResources"
-    actions   = [for service in local.unnamed_services : "${service}:*"]
+    sid = "ClusterAccess"
+    actions = [
+      "eks:AssociateAccessPolicy",
+      "eks:DeleteAccessEntry",
+      "eks:DescribeAccessEntry",
+      "eks:DisassociateAccessPolicy",
+      "eks:ListAssociatedAccessPolicies",
+      "eks:TagResource",
+      "eks:UntagResource",
+    ]
+    resources = ["${local.regional.eks}:access-entry/${each.value}/role/${local.account_id}/${aws_iam_role.operator.name}/*"]
+  }
+
+  statement {
+    sid       = "NobodyElseEntersTheCluster"
+    effect    = "Deny"
+    actions   = ["eks:CreateAccessEntry"]
     resources = ["*"]
 
     condition {
-      test     = "StringEquals"
-      variable = "aws:RequestedRegion"
-      values   = [var.region]
+      test     = "ArnNotEquals"
+      variable = "eks:principalArn"
+      values   = [aws_iam_role.operator.arn]
     }
   }
 
   statement {
-    sid = "Look"
-    actions = [
-      "autoscaling:Describe*",
-      "cloudwatch:Describe*",
-      "ecr:DescribeRepositories",
-      "ecr:ListTagsForResource",
-      "eks:DescribeAddonVersions",
-      "logs:CreateLogDelivery",
-      "logs:DeleteLogDelivery",
-      "logs:Describe*",
-      "logs:DescribeResourcePolicies",
-      "logs:PutResourcePolicy",
-      "rds:Describe*",
-      "route53:CreateHealthCheck",
-      "route53:Get*",
-      "route53:List*",
-      "secretsmanager:GetRandomPassword",
-      "secretsmanager:ListSecrets",
-    ]
-    resources = ["*"] # None of these takes a resource that is known before.
+    sid       = "WhoMakesTheClusterDoesNotEnterIt"
+    effect    = "Deny"
+    actions   = ["eks:CreateCluster"]
+    resources = ["*"]
+
+    condition {
+      test     = "Bool"
+      variable = "eks:bootstrapClusterCreatorAdminPermissions"
+      values   = ["true"]
+    }
   }
 
   statement {
-    sid       = "Records"
-    actions   = ["route53:ChangeResourceRecordSets"]
-    resources = [aws_route53_zone.this.arn]
+    sid       = "NoOtherWayInto"
+    effect    = "Deny"
+    actions   = ["eks:AccessKubernetesApi", "eks:*PodIdentityAssociation", "eks:*IdentityProviderConfig", "eks:*Capability"]
+    resources = ["*"]
   }
 
-  statement {
-    sid       = "HealthChecks"
-    actions   = ["route53:ChangeTagsForResource", "route53:DeleteHealthCheck", "route53:UpdateHealthCheck"]
-    resources = ["${local.arn}:route53:::healthcheck/*"]
-  }
-
-  # Every secret can be kept; the one that is read is the master user's.
   statement {
     sid = "Secrets"
     actions = [
@@ -93,126 +124,76 @@ data "aws_iam_policy_document" "apply" {
       "secretsmanager:DescribeSecret",
       "secretsmanager:GetResourcePolicy",
       "secretsmanager:ListSecretVersionIds",
+      "secretsmanager:RestoreSecret",
       "secretsmanager:RotateSecret",
       "secretsmanager:TagResource",
       "secretsmanager:UntagResource",
       "secretsmanager:UpdateSecret",
     ]
-    resources = ["${local.arn}:secretsmanager:${var.region}:${local.account_id}:secret:${local.own}"]
+    resources = ["${local.regional.secretsmanager}:secret:${each.value}/*"]
   }
 
   statement {
     sid       = "MasterSecret"
     actions   = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
-    resources = ["${local.arn}:secretsmanager:${var.region}:${local.account_id}:secret:${local.own}/database/master-*"]
+    resources = ["${local.regional.secretsmanager}:secret:${each.value}/database/master-*"]
   }
 
   statement {
-    sid       = "State"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:GetBucket*"]
-    resources = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
+    sid       = "OwnState"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.state.arn}/${each.key}/*"]
   }
 
   statement {
-    sid       = "Lock"
+    sid       = "FindState"
+    actions   = ["s3:ListBucket", "s3:GetBucket*"]
+    resources = [aws_s3_bucket.state.arn]
+  }
+
+  statement {
+    sid       = "OwnLock"
     actions   = ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]
     resources = [aws_dynamodb_table.lock.arn]
-  }
-}
-
-data "aws_iam_policy_document" "apply_iam" {
-  statement {
-    sid       = "LookAtRoles"
-    actions   = ["iam:Get*", "iam:List*"]
-    resources = ["*"]
-  }
-
-  statement {
-    sid       = "RolesInsideTheBoundary"
-    actions   = ["iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:AttachRolePolicy"]
-    resources = ["${local.arn}:iam::${local.account_id}:role/${local.own}"]
 
     condition {
-      test     = "StringEquals"
-      variable = "iam:PermissionsBoundary"
-      values   = [aws_iam_policy.boundary.arn]
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["${var.state_bucket}/${each.key}/*"]
     }
   }
 
   statement {
-    sid = "TakeBack"
-    actions = [
-      "iam:DeleteRole",
-      "iam:DeleteRolePolicy",
-      "iam:DetachRolePolicy",
-      "iam:TagRole",
-      "iam:UntagRole",
-      "iam:UpdateAssumeRolePolicy",
-      "iam:UpdateRole",
-    ]
-    resources = ["${local.arn}:iam::${local.account_id}:role/${local.own}"]
+    sid       = "StateKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.state.arn]
   }
+}
 
-  # Their names start with the project's, too: who may do what is bootstrap's alone.
-  statement {
-    sid    = "NotTheRolesOfBootstrap"
-    effect = "Deny"
-    actions = [
-      "iam:Attach*",
-      "iam:Create*",
-      "iam:Delete*",
-      "iam:Detach*",
-      "iam:PassRole",
-      "iam:Put*",
-      "iam:Tag*",
-      "iam:Untag*",
-      "iam:Update*",
-    ]
-    resources = concat(
-      [for role in aws_iam_role.ci : role.arn],
-      [aws_iam_role.operator.arn, aws_iam_policy.boundary.arn, aws_iam_openid_connect_provider.github.arn],
-    )
-  }
-
-  statement {
-    sid       = "PassRoles"
-    actions   = ["iam:PassRole"]
-    resources = ["${local.arn}:iam::${local.account_id}:role/${local.own}"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PassedToService"
-      values = [
-        "ec2.amazonaws.com",
-        "eks.amazonaws.com",
-        "lambda.amazonaws.com",
-        "monitoring.rds.amazonaws.com",
-        "vpc-flow-logs.amazonaws.com",
-      ]
+# Three policies of their own: a role holds 10,240 characters of inline policies, one policy 6,144.
+locals {
+  apply_policies = merge([
+    for environment in local.environments : {
+      for part, document in {
+        named   = data.aws_iam_policy_document.apply[environment]
+        unnamed = data.aws_iam_policy_document.apply_unnamed[environment]
+        iam     = data.aws_iam_policy_document.apply_iam[environment]
+      } : "${environment}-${part}" => { environment = environment, json = document.json }
     }
-  }
-
-  statement {
-    sid       = "ClusterIssuers"
-    actions   = ["iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider", "iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider"]
-    resources = ["${local.arn}:iam::${local.account_id}:oidc-provider/oidc.eks.${var.region}.amazonaws.com/*"]
-  }
-
-  statement {
-    sid       = "ServiceLinkedRoles"
-    actions   = ["iam:CreateServiceLinkedRole"]
-    resources = ["${local.arn}:iam::${local.account_id}:role/aws-service-role/*"]
-  }
+  ]...)
 }
 
-resource "aws_iam_role_policy" "apply" {
-  name   = "apply"
-  role   = aws_iam_role.ci["apply"].id
-  policy = data.aws_iam_policy_document.apply.json
+resource "aws_iam_policy" "apply" {
+  for_each = local.apply_policies
+
+  name        = "${var.project}-ci-apply-${each.key}"
+  description = "What GitHub Actions may change in ${each.value.environment}"
+  policy      = each.value.json
 }
 
-resource "aws_iam_role_policy" "apply_iam" {
-  name   = "apply-iam"
-  role   = aws_iam_role.ci["apply"].id
-  policy = data.aws_iam_policy_document.apply_iam.json
+resource "aws_iam_role_policy_attachment" "apply" {
+  for_each = local.apply_policies
+
+  role       = aws_iam_role.ci["apply-${each.value.environment}"].name
+  policy_arn = aws_iam_policy.apply[each.key].arn
 }

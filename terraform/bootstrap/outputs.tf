@@ -9,7 +9,7 @@ output "repository_url" {
 }
 
 output "ci_role_arns" {
-  description = "Roles for GitHub Actions: `plan`, `apply`, `push`."
+  description = "Roles for GitHub Actions: `plan`, `apply-staging`, `apply-production`, `push`."
   value       = { for name, role in aws_iam_role.ci : name => role.arn }
 }
 

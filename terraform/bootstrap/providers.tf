@@ -3,8 +3,9 @@ provider "aws" {
 
   default_tags {
     tags = {
-      Project   = var.project
-      ManagedBy = "terraform/bootstrap"
+      Project     = var.project
+      Environment = "shared" # No environment's apply role changes what is tagged as another's.
+      ManagedBy   = "terraform/bootstrap"
     }
   }
 }

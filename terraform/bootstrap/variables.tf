@@ -3,8 +3,8 @@ variable "project" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{2,18}$", var.project))
-    error_message = "project must be 3 to 19 lower-case letters, digits and hyphens, starting with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{2,12}$", var.project))
+    error_message = "project must be 3 to 13 lower-case letters, digits and hyphens, starting with a letter: <project>-production-gateway is a name of 32 characters at most."
   }
 }
 
@@ -50,6 +50,49 @@ variable "github_repository" {
   validation {
     condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
     error_message = "github_repository must be owner/name, without patterns."
+  }
+}
+
+variable "github_owner_id" {
+  description = "Number of the repository's owner at GitHub; set with github_repository_id."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = (var.github_owner_id == null) == (var.github_repository_id == null)
+    error_message = "github_owner_id and github_repository_id are set together or not at all."
+  }
+}
+
+variable "github_repository_id" {
+  description = "Number of the repository at GitHub. With it the roles trust subjects that carry the numbers, as those of repositories made, renamed or moved since 15 July 2026 do; without it those that carry the names alone."
+  type        = number
+  default     = null
+}
+
+variable "create_github_oidc_provider" {
+  description = "Make IAM's OIDC provider for GitHub. false where the account has it already: there is one for all repositories."
+  type        = bool
+  default     = true
+}
+
+variable "monthly_budget" {
+  description = "US dollars that the account should cost in a month at most; mails say when four fifths are spent, and when the whole will be."
+  type        = number
+
+  validation {
+    condition     = var.monthly_budget >= 1
+    error_message = "monthly_budget must be at least 1."
+  }
+}
+
+variable "alarm_emails" {
+  description = "Addresses that get the budget's mails; AWS takes ten."
+  type        = set(string)
+
+  validation {
+    condition     = length(var.alarm_emails) <= 10
+    error_message = "alarm_emails must be ten addresses at most."
   }
 }
 

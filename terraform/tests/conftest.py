@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from common.start import eventually, fetch, free_port, postgres
+from environments import OLD, applied
 from roots import Root, copy_tree
 from secrets_manager import MASTER, ROLES, connect
 from tools import TRIES, run
@@ -33,10 +34,6 @@ def summary(line):
 def pytest_terminal_summary(terminalreporter):
     for line in SUMMARY:
         terminalreporter.write_line(line)
-
-
-def pytest_addoption(parser):
-    parser.addoption("--every-environment", action="store_true", help="apply staging too, instead of planning it")
 
 
 @pytest.fixture(scope="session")
@@ -61,19 +58,19 @@ def tree(folder, package):
 
 
 @contextlib.contextmanager
-def started_double(log):
+def started_double(log, region="eu-west-1"):
     """The AWS double on a free port, and the settings under which everyone talks to it."""
     settings = {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
-        "AWS_REGION": "eu-west-1",
-        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     port = free_port()
     own = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ACM_VALIDATION_WAIT": "0", "PYTHONPATH": str(TERRAFORM / "tests")}
     inherited = {key: value for key, value in os.environ.items() if key not in ("AWS_ENDPOINT_URL", "AWS_PROFILE")}
-    with open(log, "w") as output:
+    with open(log, "a") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "double", str(port)], env=inherited | settings | own, stdout=output, stderr=output
         )
@@ -107,11 +104,18 @@ def client(aws):
 
 
 @pytest.fixture(scope="session")
-def bootstrap(tree, aws):
+def bootstrap(tree, aws, folder):
     root = Root(tree, "bootstrap", aws)
     root.init()
     root.apply()
+    with open(folder / "double.log", "a") as log:
+        log.write("BOOTSTRAP IS MADE\n")
     return root
+
+
+@pytest.fixture(scope="session")
+def production(tree, aws, bootstrap):
+    return applied(summary, tree, aws, "production", **OLD)
 
 
 # ------------------------------------------------------------------ the rotation function

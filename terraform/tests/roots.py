@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 from stack import Stack
 from tools import terraform_environment
 
+TERRAFORM = Path(__file__).resolve().parents[1]
 PROVIDERS = {
     "bootstrap": 'provider "aws" {\n  max_retries = 2\n}\n',
     "environments": 'provider "aws" {\n  max_retries = 2\n}\n\nprovider "aws" {\n  alias       = "us_east_1"\n  max_retries = 2\n}\n',
@@ -72,6 +74,10 @@ class Root:
 
     def stack_is_empty(self):
         return self.terraform("state", "list").stdout == ""
+
+
+def product_files():
+    return [path for path in TERRAFORM.rglob("*.tf*") if ".terraform" not in path.parts and "tests" not in path.parts]
 
 
 def copy_tree(source, target):

@@ -1,11 +1,11 @@
 """bootstrap applied against the double: state, names, images, and who may do what."""
 
-import fnmatch
+import json
 import re
 
 import pytest
 
-from stack import listed, statements
+from stack import Stack, listed, statements
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,12 @@ def test_images_are_immutable_scanned_and_encrypted(made):
     assert not repository["force_delete"]
 
 
+def test_signatures_are_not_expired(made):
+    """They have no tag and are about an image: ECR deletes them with it. A rule for untagged images, or for any, takes them earlier."""
+    rules = json.loads(made.one("aws_ecr_lifecycle_policy")["policy"])["rules"]
+    assert [rule["selection"]["tagStatus"] for rule in rules] == ["tagged"]
+
+
 def trusted(made, name):
     [statement] = statements(made.one("aws_iam_role", f'ci["{name}"]')["assume_role_policy"])
     conditions = statement["Condition"]
@@ -57,73 +63,40 @@ def trusted(made, name):
     return listed(conditions["token.actions.githubusercontent.com:sub"])
 
 
-def test_ci_roles_trust_exact_subjects(made, bootstrap):
-    values = (bootstrap.folder / "terraform.tfvars").read_text()
-    repository = re.search(r'^github_repository += "(.*)"', values, re.M)[1]
+def trust(made, repository):
     main = f"repo:{repository}:ref:refs/heads/main"
-    assert trusted(made, "push") == trusted(made, "apply") == [main]
+    assert trusted(made, "apply-staging") == trusted(made, "apply-production") == [main]
+    assert set(trusted(made, "push")) == {main, f"repo:{repository}:environment:delivery"}
     assert set(trusted(made, "plan")) == {main, f"repo:{repository}:pull_request"}
 
 
-def allowed(made, name):
-    """(action, resource) pairs that a role's own policies allow."""
-    for policy in made.all("aws_iam_role_policy", f".{name}"):
-        for statement in statements(policy["policy"]):
-            if statement["Effect"] == "Allow":
-                yield from ((action, resource) for action in listed(statement["Action"]) for resource in listed(statement["Resource"]))
+def test_ci_roles_trust_exact_subjects(made, bootstrap):
+    values = (bootstrap.folder / "terraform.tfvars").read_text()
+    trust(made, re.search(r'^github_repository += "(.*)"', values, re.M)[1])
 
 
-def test_push_role_reaches_one_repository_only(made):
-    repository = made.one("aws_ecr_repository")["arn"]
-    pairs = set(allowed(made, "push"))
-    assert ("ecr:PutImage", repository) in pairs
-    assert {action for action, resource in pairs if resource != repository} == {"ecr:GetAuthorizationToken"}
-    assert not any(action in ("ecr:BatchDeleteImage", "ecr:PutImageTagMutability") for action, _ in pairs)
+def test_with_its_numbers_a_repository_is_trusted_by_them_alone(bootstrap):
+    """As GitHub signs for repositories made, renamed or moved since 15 July 2026."""
+    numbers = ["-var=github_repository=owner/name", "-var=github_owner_id=11", "-var=github_repository_id=22"]
+    trust(Stack(bootstrap.plan("-refresh=false", *numbers)), "owner@11/name@22")
+    done = bootstrap.terraform("plan", "-no-color", "-refresh=false", numbers[1], accept=(1,))
+    assert "set together or not at all" in done.stderr
 
 
-def test_plan_role_reads_no_secret(made):
-    assert {action for action, _ in allowed(made, "plan")} == {"kms:Decrypt", "secretsmanager:GetRandomPassword"}
-    [denied] = [s for s in statements(made.one("aws_iam_role_policy", ".plan")["policy"]) if s.get("Sid") == "NoData"]
-    assert denied["Effect"] == "Deny" and denied["Resource"] == "*"
-    assert {"secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue", "ssm:GetParameter*"} <= set(denied["Action"])
+def test_an_account_with_a_provider_for_github_keeps_it(bootstrap, client):
+    """IAM takes no second one."""
+    [provider] = [entry["Arn"] for entry in client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"] if "githubusercontent" in entry["Arn"]]
+    with pytest.raises(client("iam").exceptions.EntityAlreadyExistsException):
+        client("iam").create_open_id_connect_provider(Url="https://token.actions.githubusercontent.com", ThumbprintList=[])
+    planned = Stack(bootstrap.plan("-refresh=false", "-var=create_github_oidc_provider=false"))
+    assert not planned.all("aws_iam_openid_connect_provider")
+    assert all(provider in role["assume_role_policy"] for role in planned.all("aws_iam_role", "ci["))
 
 
-def test_apply_role_has_no_star_on_star(made):
-    pairs = set(allowed(made, "apply"))
-    assert not {action for action, _ in pairs if action in ("*", "iam:*", "sts:*", "s3:*", "secretsmanager:*")}
-    own = {resource for action, resource in pairs if action in ("secretsmanager:GetSecretValue", "iam:PassRole", "iam:CreateRole")}
-    assert own and all(re.search(r":(role/|secret:)birthday-", resource) for resource in own), own
-
-
-def test_apply_role_makes_roles_inside_the_boundary_only(made):
-    boundary = made.one("aws_iam_policy")["arn"]
-    found = statements(made.one("aws_iam_role_policy", "apply_iam")["policy"])
-    giving = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"}
-    for statement in found:
-        if statement["Effect"] == "Allow" and giving & set(listed(statement["Action"])):
-            assert statement["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
-    taking = {action for s in found if s["Effect"] == "Allow" for action in listed(s["Action"])}
-    assert "iam:DeleteRolePermissionsBoundary" not in taking and "iam:CreatePolicyVersion" not in taking
-
-
-def test_apply_role_cannot_change_the_roles_of_bootstrap(made):
-    found = statements(made.one("aws_iam_role_policy", "apply_iam")["policy"])
-    [denied] = [statement for statement in found if statement["Effect"] == "Deny"]
-    kept = {role["arn"] for role in made.all("aws_iam_role")} | {made.one("aws_iam_policy")["arn"]}
-    assert kept <= set(denied["Resource"])
-    for action in ("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:PassRole", "iam:DeleteRole", "iam:AttachRolePolicy"):
-        assert any(fnmatch.fnmatch(action, pattern) for pattern in denied["Action"]), action
-
-
-def test_boundary_holds_no_iam_and_one_region(made):
-    found = statements(made.one("aws_iam_policy")["policy"])
-    for statement in found:
-        actions = listed(statement["Action"])
-        iam = [action for action in actions if action.startswith(("iam:", "sts:", "organizations:", "s3:", "*"))]
-        if iam:
-            assert iam == ["iam:CreateServiceLinkedRole"] and ":role/aws-service-role/" in statement["Resource"]
-        else:
-            assert statement["Condition"] == {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
+def test_mails_say_what_the_account_costs(bootstrap):
+    assert not bootstrap.stack().one("aws_budgets_budget")["notification"], "without an address AWS refuses a notification"
+    budget = Stack(bootstrap.plan("-refresh=false", '-var=alarm_emails=["a@example.org"]')).one("aws_budgets_budget")
+    assert {(found["notification_type"], found["threshold"]) for found in budget["notification"]} == {("ACTUAL", 80), ("FORECASTED", 100)}
 
 
 def test_only_amazon_issues_certificates(made):

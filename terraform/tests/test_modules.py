@@ -10,7 +10,7 @@ from conftest import TERRAFORM, summary
 from roots import copy_tree
 from tools import run, terraform_environment
 
-MODULES = sorted(path.name for path in (TERRAFORM / "modules").iterdir())
+MODULES = sorted(path.parent.name for path in (TERRAFORM / "modules").glob("*/tests"))
 
 
 @pytest.fixture(scope="module")

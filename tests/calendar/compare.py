@@ -68,7 +68,6 @@ def calendars(service: Started) -> list[dict]:
             expected = [day.isoformat() for day in birthdays[born] if first <= day <= last]
             text = client.request("GET", f"/hello/{name_of(born)}/birthday.ics").body
             found.append({"of": f"born {born:%d %B}, subscribed on {today}", "ics": text, "first": str(first), "last": str(last), "expected": expected})
-    client.connection.close()
     return found
 
 

@@ -61,7 +61,7 @@ def servers(production, tree, client, network, folder):  # noqa: F811
     """Terraform makes the database: it is there, under that name and with that master password."""
     run([sys.executable, tree / "package"], tries=TRIES)
     production.init()
-    production.apply("-target=module.database")
+    production.apply("-target=module.environment.module.database")
     stack = production.stack()
     hosts = tuple(stack.one("aws_db_instance", name)["address"] for name in ("primary", "replica"))
     master = client("secretsmanager").get_secret_value(SecretId=stack.one("aws_secretsmanager_secret", "master")["arn"])

@@ -15,6 +15,7 @@ network = {
 
 # 1.35 is in standard support until 2027-03-27.
 kubernetes_version = "1.35"
+release_version    = "1.35.7-20260903"
 addon_versions = {
   vpc_cni    = "v1.21.1-eksbuild.3"
   coredns    = "v1.13.2-eksbuild.1"
@@ -30,8 +31,8 @@ node_groups = {
   disk_gib       = 50
 }
 
-# Your own address; this one is reserved for documentation and lets nobody in.
-kubernetes_api_cidrs = ["203.0.113.0/24"]
+# Your own address, for example ["<address>/32"].
+kubernetes_api_cidrs = []
 
 database = {
   engine_version            = "18.1"
@@ -43,6 +44,7 @@ database = {
   backup_retention_days     = 3
   max_connections           = 100
 }
+final_snapshot = null
 
 # 4 stable and 4 canary pods, each a third more while an update rolls.
 connection_budget = {

@@ -2,7 +2,14 @@
 
 data "aws_caller_identity" "current" {}
 
+locals {
+  auto_scaling_role_arn = "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+}
+
 data "aws_iam_policy_document" "key" {
+  #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
+  #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
+  #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   # Whoever administers the account decides by IAM policies who may use the key.
   statement {
     actions   = ["kms:*"]
@@ -14,14 +21,22 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # Auto Scaling starts the nodes, and their disks are encrypted with this key.
+  # Auto Scaling starts the nodes, and their disks are encrypted with this key. Its role does
+  # not exist in an account that never had an Auto Scaling group, and KMS refuses a policy whose
+  # principal does not exist: so the role is a condition, which may name what is yet to come.
   statement {
     actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
     resources = ["*"]
 
     principals {
       type        = "AWS"
-      identifiers = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"]
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = [local.auto_scaling_role_arn]
     }
   }
 
@@ -31,7 +46,13 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "AWS"
-      identifiers = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"]
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = [local.auto_scaling_role_arn]
     }
 
     condition {

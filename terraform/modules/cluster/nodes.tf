@@ -69,14 +69,15 @@ resource "aws_launch_template" "node" {
 resource "aws_eks_node_group" "this" {
   for_each = var.subnet_ids
 
-  cluster_name    = aws_eks_cluster.this.name
-  node_group_name = each.key
-  node_role_arn   = aws_iam_role.node.arn
-  subnet_ids      = [each.value]
-  version         = aws_eks_cluster.this.version
-  instance_types  = var.node_groups.instance_types
-  ami_type        = "AL2023_x86_64_STANDARD"
-  capacity_type   = "ON_DEMAND"
+  cluster_name           = aws_eks_cluster.this.name
+  node_group_name_prefix = "${each.key}-"
+  node_role_arn          = aws_iam_role.node.arn
+  subnet_ids             = [each.value]
+  version                = aws_eks_cluster.this.version
+  release_version        = var.release_version
+  instance_types         = var.node_groups.instance_types
+  ami_type               = "AL2023_x86_64_STANDARD"
+  capacity_type          = "ON_DEMAND"
 
   launch_template {
     id      = aws_launch_template.node.id
@@ -94,7 +95,9 @@ resource "aws_eks_node_group" "this" {
   }
 
   lifecycle {
-    ignore_changes = [scaling_config[0].desired_size]
+    # EKS replaces a group whose instance types change: the new nodes are there before the old ones go.
+    create_before_destroy = true
+    ignore_changes        = [scaling_config[0].desired_size]
   }
 
   # Without the network plug-in a node never becomes ready.

@@ -18,6 +18,16 @@ variable "kubernetes_version" {
   }
 }
 
+variable "release_version" {
+  description = "AMI release of the nodes, for example `1.35.7-20260903`. A new release is a new line here: EKS changes nodes for nothing else but a new Kubernetes version."
+  type        = string
+
+  validation {
+    condition     = can(regex("^1\\.[0-9]+\\.[0-9]+-[0-9]{8}$", var.release_version)) && startswith(var.release_version, "${var.kubernetes_version}.")
+    error_message = "release_version must be a release of kubernetes_version, for example 1.35.7-20260903."
+  }
+}
+
 variable "addon_versions" {
   description = "Exact version of each EKS add-on that goes with `kubernetes_version`."
   type = object({
@@ -66,6 +76,15 @@ variable "public_access_cidrs" {
   validation {
     condition     = alltrue([for cidr in var.public_access_cidrs : can(cidrnetmask(cidr)) && tonumber(split("/", cidr)[1]) >= 16])
     error_message = "public_access_cidrs must be IPv4 ranges of at most a /16: the Kubernetes API is not for everyone."
+  }
+
+  # 10/8, 100.64/10, 127/8, 169.254/16, 172.16/12, 192.168/16, and those of documentation, benchmarks and multicast.
+  validation {
+    condition = !anytrue([
+      for cidr in var.public_access_cidrs :
+      can(regex("^(0|10|127|22[4-9]|2[345][0-9])\\.|^100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.|^169\\.254\\.|^172\\.(1[6-9]|2[0-9]|3[01])\\.|^192\\.168\\.|^192\\.0\\.[02]\\.|^198\\.(1[89]|51\\.100)\\.|^203\\.0\\.113\\.", cidr))
+    ])
+    error_message = "public_access_cidrs must be public addresses: EKS refuses reserved ranges."
   }
 }
 

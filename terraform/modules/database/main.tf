@@ -19,6 +19,9 @@ locals {
 }
 
 data "aws_iam_policy_document" "key" {
+  #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
+  #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
+  #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   # Whoever administers the account decides by IAM policies who may use the key.
   statement {
     actions   = ["kms:*"]
@@ -83,10 +86,13 @@ resource "aws_db_parameter_group" "this" {
 }
 
 resource "aws_db_instance" "primary" {
+  #checkov:skip=CKV_AWS_161:Logins are rotated passwords; IAM tokens would tie the service to AWS
+  #checkov:skip=CKV_AWS_226:The minor version changes by a reviewed change of engine_version
   identifier = var.name
 
   engine                      = "postgres"
   engine_version              = var.engine_version
+  apply_immediately           = var.apply_immediately
   auto_minor_version_upgrade  = false # engine_version decides, by a reviewed change.
   allow_major_version_upgrade = false
   instance_class              = var.instance_class
@@ -117,8 +123,8 @@ resource "aws_db_instance" "primary" {
   copy_tags_to_snapshot     = true
   deletion_protection       = var.deletion_protection
   delete_automated_backups  = !var.deletion_protection
-  skip_final_snapshot       = !var.deletion_protection
-  final_snapshot_identifier = "${var.name}-final"
+  skip_final_snapshot       = var.final_snapshot == null
+  final_snapshot_identifier = var.final_snapshot
 
   enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
   monitoring_interval                   = 60
@@ -131,11 +137,15 @@ resource "aws_db_instance" "primary" {
 }
 
 resource "aws_db_instance" "replica" {
+  #checkov:skip=CKV_AWS_157:The replica is one instance; the primary has the standby
+  #checkov:skip=CKV_AWS_226:The minor version changes by a reviewed change of replica_engine_version
   count = var.read_replica ? 1 : 0
 
   identifier          = "${var.name}-replica"
   replicate_source_db = aws_db_instance.primary.arn # The ARN, because the subnet group is another one.
 
+  engine_version             = coalesce(var.replica_engine_version, var.engine_version)
+  apply_immediately          = var.apply_immediately
   auto_minor_version_upgrade = false
   instance_class             = var.instance_class
   parameter_group_name       = aws_db_parameter_group.this.name

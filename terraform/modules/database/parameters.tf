@@ -1,11 +1,14 @@
 # What PostgreSQL is told. Names and dates of birth are personal data: statements
 # are logged only without their values.
+#
+# A parameter that equals the engine's default stays `pending-reboot` in RDS, whatever
+# apply_method says: with `immediate` here every plan would change it again.
 
 locals {
   parameters = {
-    "rds.force_ssl"              = { value = "1", apply_method = "immediate" }
+    "rds.force_ssl"              = { value = "1", apply_method = "pending-reboot" }
     "max_connections"            = { value = tostring(var.max_connections), apply_method = "pending-reboot" }
-    "password_encryption"        = { value = "scram-sha-256", apply_method = "immediate" }
+    "password_encryption"        = { value = "scram-sha-256", apply_method = "pending-reboot" }
     "shared_preload_libraries"   = { value = "pg_stat_statements", apply_method = "pending-reboot" }
     "log_connections"            = { value = "1", apply_method = "immediate" }
     "log_disconnections"         = { value = "1", apply_method = "immediate" }
@@ -13,7 +16,7 @@ locals {
     "log_min_duration_statement" = { value = "500", apply_method = "immediate" }
     # Longest values of bind parameters in the log, in bytes: none, in errors neither.
     "log_parameter_max_length"          = { value = "0", apply_method = "immediate" }
-    "log_parameter_max_length_on_error" = { value = "0", apply_method = "immediate" }
+    "log_parameter_max_length_on_error" = { value = "0", apply_method = "pending-reboot" }
     "log_error_verbosity"               = { value = "terse", apply_method = "immediate" }
     # A client that forgot a transaction does not hold its locks for ever.
     "idle_in_transaction_session_timeout" = { value = "60000", apply_method = "immediate" }

@@ -19,6 +19,27 @@ variable "engine_version" {
   }
 }
 
+variable "replica_engine_version" {
+  description = "Version of the replica during a minor upgrade, which RDS makes on the replica first. null: the primary's."
+  type        = string
+  default     = null
+
+  # In the order of versions: 18.9 is older than 18.10.
+  validation {
+    condition = var.replica_engine_version == null ? true : (
+      split(".", var.replica_engine_version)[0] == split(".", var.engine_version)[0] &&
+      tonumber(split(".", var.replica_engine_version)[1]) >= tonumber(split(".", var.engine_version)[1])
+    )
+    error_message = "replica_engine_version must be a minor version of the same major version, and not older than engine_version."
+  }
+}
+
+variable "apply_immediately" {
+  description = "Change class, storage, version and certificate when the change is applied. With false RDS waits for the maintenance window, and plans show the difference until then."
+  type        = bool
+  default     = true
+}
+
 variable "instance_class" {
   description = "Size of the primary, its standby and the replica. Changing it is the vertical scaling of the database."
   type        = string
@@ -160,9 +181,19 @@ variable "log_key_arn" {
 }
 
 variable "deletion_protection" {
-  description = "Refuse to delete the database, and keep a final snapshot and its backups when it is deleted after all."
+  description = "Refuse to delete the database, and keep its backups when it is deleted after all."
   type        = bool
   default     = true
+}
+
+variable "final_snapshot" {
+  description = "Name of the snapshot that RDS takes when the database is deleted. It must be new. null: none, and the data is gone."
+  type        = string
+
+  validation {
+    condition     = var.final_snapshot == null ? true : can(regex("^[a-z](-?[a-z0-9])*$", var.final_snapshot))
+    error_message = "final_snapshot must be letters, digits and single hyphens, starting with a letter."
+  }
 }
 
 variable "permissions_boundary_arn" {

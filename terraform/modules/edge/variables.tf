@@ -3,8 +3,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{2,25}$", var.name))
-    error_message = "name must be 3 to 26 lower-case letters, digits and hyphens: load balancer names end at 32."
+    condition     = can(regex("^[a-z][a-z0-9-]{2,23}$", var.name))
+    error_message = "name must be 3 to 24 lower-case letters, digits and hyphens: <name>-gateway is a name of 32 characters at most."
   }
 }
 

@@ -44,6 +44,16 @@ resource "aws_subnet" "this" {
   )
 }
 
+# Pods get their addresses in blocks of 16. Single addresses (nodes, endpoints, the control
+# plane) would scatter over the subnet until no whole block is free: half of it is for blocks.
+resource "aws_ec2_subnet_cidr_reservation" "pods" {
+  for_each = local.zones
+
+  subnet_id        = aws_subnet.this["application-${each.key}"].id
+  cidr_block       = cidrsubnet(local.subnets["application-${each.key}"].cidr_block, 1, 1)
+  reservation_type = "prefix"
+}
+
 resource "aws_internet_gateway" "this" {
   vpc_id = aws_vpc.this.id
 

@@ -10,16 +10,30 @@ output "subnet_ids" {
       for zone in var.availability_zones : zone => aws_subnet.this["${tier}-${zone}"].id
     }
   }
+
+  # What uses a subnet needs the ways in and out of it: a public load balancer an internet
+  # gateway, nodes their way to the registry, the rotation function its endpoint. They are made
+  # before it, and stay until it is gone.
+  depends_on = [
+    aws_ec2_subnet_cidr_reservation.pods,
+    aws_network_acl_rule.this,
+    aws_route.internet,
+    aws_route.nat,
+    aws_route_table_association.this,
+    aws_vpc_endpoint.interface,
+    aws_vpc_endpoint.s3,
+    aws_vpc_security_group_egress_rule.flow,
+    aws_vpc_security_group_egress_rule.nodes,
+    aws_vpc_security_group_egress_rule.nodes_internet,
+    aws_vpc_security_group_ingress_rule.flow,
+    aws_vpc_security_group_ingress_rule.internet,
+    aws_vpc_security_group_ingress_rule.nodes,
+  ]
 }
 
-output "public_subnet_cidr_blocks" {
-  description = "CIDR blocks of the public subnets, where the load balancer is."
-  value       = local.cidr_blocks.public
-}
-
-output "database_subnet_cidr_blocks" {
-  description = "Address ranges of the database subnets, in the order of the zones."
-  value       = local.cidr_blocks.database
+output "subnet_cidr_blocks" {
+  description = "Address ranges of the subnets by tier, in the order of the zones."
+  value       = local.cidr_blocks
 }
 
 output "security_group_ids" {

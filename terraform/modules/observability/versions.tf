@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100, < 6.0"
+      version = ">= 5.100, < 7.0"
 
       # Route 53 publishes its metrics in us-east-1 and nowhere else.
       configuration_aliases = [aws, aws.us_east_1]

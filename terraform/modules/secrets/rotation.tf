@@ -18,6 +18,8 @@ data "aws_iam_policy_document" "rotation_assume" {
 }
 
 data "aws_iam_policy_document" "rotation" {
+  #checkov:skip=CKV_AWS_111:Lambda makes the function's network interfaces, and EC2 offers no resource to name for it
+  #checkov:skip=CKV_AWS_356:The same
   statement {
     sid       = "ReadMaster"
     actions   = ["secretsmanager:GetSecretValue"]
@@ -43,7 +45,7 @@ data "aws_iam_policy_document" "rotation" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["secretsmanager.${data.aws_region.current.name}.amazonaws.com"]
+      values   = ["secretsmanager.${data.aws_region.current.id}.amazonaws.com"]
     }
   }
 
@@ -77,7 +79,7 @@ data "aws_iam_policy_document" "rotation" {
     condition {
       test     = "ArnEquals"
       variable = "lambda:SourceFunctionArn"
-      values   = ["arn:aws:lambda:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:function:${var.name}-rotation"]
+      values   = ["arn:aws:lambda:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:function:${var.name}-rotation"]
     }
   }
 }
@@ -95,6 +97,11 @@ resource "aws_iam_role_policy" "rotation" {
 }
 
 resource "aws_lambda_function" "rotation" {
+  #checkov:skip=CKV_AWS_50:A monthly function of one second: its log says enough
+  #checkov:skip=CKV_AWS_115:A new account runs ten functions at once, of which none can be reserved
+  #checkov:skip=CKV_AWS_116:Secrets Manager calls the function, sees its errors and calls again: nothing is queued
+  #checkov:skip=CKV_AWS_173:The variables hold names and ARNs, no secret
+  #checkov:skip=CKV_AWS_272:The package is built from pinned hashes in the run that applies it
   function_name    = "${var.name}-rotation"
   description      = "Rotates the passwords of the database users"
   filename         = var.rotation_package

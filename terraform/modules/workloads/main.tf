@@ -83,11 +83,20 @@ data "aws_iam_policy_document" "load_balancer_controller" {
   }
 }
 
+# The database's two logins; and the key of the GitHub App by which Argo CD reads a private
+# repository, a secret that people make by hand where they need it.
 data "aws_iam_policy_document" "external_secrets" {
   statement {
     sid       = "ReadSecrets"
     actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
     resources = var.secret_arns
+  }
+
+  # Not Terraform's: AWS ends its ARN in six characters that nobody knows before.
+  statement {
+    sid       = "ReadKeyOfGitHubApp"
+    actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    resources = ["arn:aws:secretsmanager:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:secret:${var.name}/github-app-??????"]
   }
 
   statement {
@@ -98,7 +107,7 @@ data "aws_iam_policy_document" "external_secrets" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["secretsmanager.${data.aws_region.current.name}.amazonaws.com"]
+      values   = ["secretsmanager.${data.aws_region.current.id}.amazonaws.com"]
     }
   }
 }
@@ -124,14 +133,14 @@ data "aws_iam_policy_document" "cluster_autoscaler" {
   statement {
     sid       = "LookAtNodeGroups"
     actions   = ["eks:DescribeNodegroup"]
-    resources = ["arn:aws:eks:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:nodegroup/${var.name}/*/*"]
+    resources = ["arn:aws:eks:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:nodegroup/${var.name}/*/*"]
   }
 
   # EKS tags the Auto Scaling groups of its node groups with the cluster's name.
   statement {
     sid       = "ScaleThisCluster"
     actions   = ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
-    resources = ["arn:aws:autoscaling:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/eks-*"]
+    resources = ["arn:aws:autoscaling:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/eks-*"]
 
     condition {
       test     = "StringEquals"
@@ -151,7 +160,7 @@ data "aws_iam_policy_document" "cloudwatch_agent" {
   statement {
     sid       = "FindLogGroups"
     actions   = ["logs:DescribeLogGroups"]
-    resources = ["arn:aws:logs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:log-group:*"]
+    resources = ["arn:aws:logs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:log-group:*"]
   }
 
   # PutMetricData takes no resource, but the namespaces can be named.
@@ -169,8 +178,15 @@ data "aws_iam_policy_document" "cloudwatch_agent" {
 
   statement {
     sid       = "LookAtNodes"
-    actions   = ["ec2:DescribeTags", "ec2:DescribeVolumes"]
+    actions   = ["ec2:DescribeInstances", "ec2:DescribeTags", "ec2:DescribeVolumes"]
     resources = ["*"] # EC2's Describe calls take no resource.
+  }
+
+  # The collector of traces runs under this role, too. X-Ray's calls take no resource.
+  statement {
+    sid       = "WriteTraces"
+    actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    resources = ["*"]
   }
 }
 
@@ -191,7 +207,7 @@ data "aws_iam_policy_document" "alertmanager" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["sns.${data.aws_region.current.name}.amazonaws.com"]
+      values   = ["sns.${data.aws_region.current.id}.amazonaws.com"]
     }
   }
 }

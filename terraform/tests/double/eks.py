@@ -10,6 +10,8 @@ from moto.eks import urls
 from moto.eks.exceptions import ResourceInUseException, ResourceNotFoundException
 from moto.eks.responses import EKSResponse
 
+from .refusals import nodes_can_join, public_addresses, release_fits
+
 PATHS = (
     "/clusters/(?P<name>[^/]+)/addons$",
     "/clusters/(?P<name>[^/]+)/addons/(?P<addonName>[^/]+)$",
@@ -56,6 +58,7 @@ create_nodegroup = EKSResponse.create_nodegroup
 
 
 def cluster_created(self):
+    public_addresses(self._get_param("resourcesVpcConfig"))
     answer = create_cluster(self)
     cluster = self.eks_backend.clusters[self._get_param("name")]
     access = self._get_param("accessConfig") or {}
@@ -81,6 +84,8 @@ def cluster_deleted(self):
 
 
 def nodegroup_created(self):
+    release_fits(self._get_param("version"), self._get_param("releaseVersion"))
+    nodes_can_join(self.current_account, self.region, self._get_param("subnets"))
     answer = create_nodegroup(self)
     group = cluster_of(self).nodegroups[self._get_param("nodegroupName")]
     group.remote_access = self._get_param("remoteAccess")
@@ -105,6 +110,7 @@ def describe_update(self):
 
 def update_cluster_config(self):
     cluster = cluster_of(self)
+    public_addresses(self._get_param("resourcesVpcConfig"))
     if self._get_param("logging"):
         cluster.logging = self._get_param("logging")
     for key, known in (("accessConfig", cluster.access_config), ("resourcesVpcConfig", cluster.resources_vpc_config)):
@@ -124,7 +130,10 @@ def update_cluster_version(self):
 
 def update_nodegroup_version(self):
     group = cluster_of(self).nodegroups[self._get_param("nodegroupName")]
-    group.version = self._get_param("version") or group.version
+    version = self._get_param("version") or group.version
+    release_fits(version, self._get_param("releaseVersion"))
+    group.version = version
+    group.release_version = self._get_param("releaseVersion") or group.release_version
     group.launch_template.update(self._get_param("launchTemplate") or {})
     return update("VersionUpdate")
 

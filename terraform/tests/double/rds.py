@@ -7,6 +7,8 @@ import string
 from moto.core.responses import ActionResult
 from moto.rds import models, responses
 
+from .refusals import keep_apply_method
+
 
 def resource_id():
     return "db-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=26))
@@ -46,7 +48,7 @@ def describe_db_engine_versions(self):
 
 def update_parameters(group, new):
     for parameter in new:
-        group.parameters[parameter["ParameterName"]].update(parameter | {"Source": "user"})
+        group.parameters[parameter["ParameterName"]].update(keep_apply_method(parameter) | {"Source": "user"})
 
 
 def tell_master_passwords():

@@ -26,6 +26,12 @@ def nodes_in_every_zone(stack):
         assert group["scaling_config"][0]["max_size"] > group["scaling_config"][0]["min_size"], "no room to scale"
 
 
+@rule(change("aws_eks_node_group", release_version="1.34.1-20250101"), planned=True)
+def nodes_have_a_release_of_their_own(stack):
+    version = stack.one("aws_eks_cluster")["version"]
+    assert all(group["release_version"].startswith(f"{version}.") for group in stack.all("aws_eks_node_group"))
+
+
 @rule(change("aws_eks_cluster", vpc_config__public_access_cidrs=["0.0.0.0/0"]), planned=True)
 def kubernetes_api_is_not_for_everyone(stack):
     network = stack.one("aws_eks_cluster")["vpc_config"][0]

@@ -55,7 +55,7 @@ def database_can_be_restored(stack):
     primary = stack.one("aws_db_instance", "primary")
     assert primary["backup_retention_period"] >= 7
     assert primary["deletion_protection"] and not primary["skip_final_snapshot"]
-    assert primary["final_snapshot_identifier"]
+    assert primary["final_snapshot_identifier"] == "birthday-production-final"
 
 
 @rule(drop_force_ssl, change("aws_db_instance", "primary", ca_cert_identifier="rds-ca-2019"), planned=True)

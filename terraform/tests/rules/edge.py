@@ -5,13 +5,14 @@ import json
 from . import change, remove, rule
 
 
-@rule(change("aws_lb", subnets=["one"]), change("aws_lb", internal=True))
+@rule(change("aws_lb", subnets=["one"]), change("aws_lb", internal=True), change("aws_lb", enable_zonal_shift=False))
 def load_balancer_in_every_zone(stack):
     balancer = stack.one("aws_lb")
     public = {subnet["id"] for subnet in stack.all("aws_subnet", '"public-')}
     assert balancer["load_balancer_type"] == "application" and not balancer["internal"]
     assert set(balancer["subnets"]) == public and len(public) == 3
     assert balancer["drop_invalid_header_fields"]
+    assert balancer["enable_zonal_shift"], "docs/runbooks/zone-loss.md shifts traffic away"
 
 
 @rule(change("aws_lb_target_group", health_check__port="traffic-port"), change("aws_lb_target_group", target_type="instance"), planned=True)

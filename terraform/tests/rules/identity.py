@@ -8,7 +8,7 @@ from stack import listed, statements
 # Calls that AWS offers no resource for; everything else names what it is about.
 WITHOUT_RESOURCE = (
     "autoscaling:Describe", "cloudwatch:PutMetricData", "ec2:Describe", "ec2:GetInstanceTypesFromInstanceRequirements",
-    "elasticloadbalancing:Describe",
+    "elasticloadbalancing:Describe", "xray:Put",
 )  # fmt: skip
 
 # Lambda makes the function's network interfaces with its role; the code itself is denied them.
@@ -90,7 +90,7 @@ def roles_for_service_accounts(stack):
 @rule(change("aws_iam_role", "control_plane", permissions_boundary=None), planned=True)
 def every_role_has_the_boundary(stack):
     for role in stack.all("aws_iam_role"):
-        assert (role["permissions_boundary"] or "").endswith(":policy/birthday-boundary"), role["name"]
+        assert (role["permissions_boundary"] or "").endswith(f":policy/birthday-boundary-{role['tags_all']['Environment']}"), role["name"]
 
 
 def reach_any_group(stack):

@@ -29,6 +29,13 @@ def application_subnets(stack):
     assert ranges(stack, "application") == zones(11, 12, 13)
 
 
+@rule(remove("aws_ec2_subnet_cidr_reservation", count=1), planned=True)
+def pods_have_blocks_of_addresses(stack):
+    """Half of each application subnet, where single addresses do not scatter."""
+    reserved = {(part["reservation_type"], part["cidr_block"]) for part in stack.all("aws_ec2_subnet_cidr_reservation")}
+    assert reserved == {("prefix", f"10.0.{octet}.128/25") for octet in (11, 12, 13)}
+
+
 @rule(remove("aws_subnet", '"database-', count=1), planned=True)
 def database_subnets(stack):
     assert ranges(stack, "database") == zones(21, 22, 23)

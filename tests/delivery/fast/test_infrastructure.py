@@ -69,15 +69,6 @@ def test_a_long_plan_fits_into_a_comment(work):
     assert "Plan: 600 to add" in done.out and done.out.count("```") == 2
 
 
-def test_drift_is_noticed(work):
-    infrastructure(work, "apply", "staging", planned(work))
-    assert infrastructure(work, "drift", "staging").code == 0
-    # an output that is not as it was applied is the one difference that this root can have
-    (work.folder / SOURCE).write_text(MAIN % "first" + 'output "new" { value = 1 }\n')
-    done = infrastructure(work, "drift", "staging")
-    assert done.code == 1 and "is not as it was applied" in done.err, done
-
-
 @pytest.mark.parametrize("arguments", [[], ["plan"], ["plan", "test"], ["apply", "staging"], ["plan", "staging", "x"], ["destroy", "staging"]])
 def test_explains_itself(work, arguments):
     assert infrastructure(work, *arguments).code == 2

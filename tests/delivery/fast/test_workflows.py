@@ -115,13 +115,13 @@ def test_aws_trusts_every_job_that_takes_a_role():
         for step in found.get("steps", []):
             if not step.get("uses", "").startswith("aws-actions/configure-aws-credentials"):
                 continue
-            named = re.fullmatch(r"\$\{\{ vars(?:\.|\[format\(')AWS_([A-Z]+)_ROLE(_\{0\}', \w+\.environment\)\])? \}\}", step["with"]["role-to-assume"])
-            roles = {f"{named[1].lower()}-{environment}" for environment in ("staging", "production")} if named[2] else {named[1].lower()}
+            named = re.findall(r"\bvars\.AWS_([A-Z]+)_ROLE(_[A-Z]+)?\b", step["with"]["role-to-assume"])
+            roles = {(role + environment).lower().replace("_", "-") for role, environment in named}
             taken |= roles
             signed = {f"environment:{found['environment']}"} if "environment" in found else events(name, found.get("if", ""))
             assert all(signed <= subjects()[role] for role in roles), f"{name}: {job} as {roles}"
             assert found["permissions"]["id-token"] == "write"
-            if named[1] == "APPLY" and "drift" not in job:
+            if "apply-production" in roles and "drift" not in job:
                 approval = workflows.workflow(name)["jobs"][found["needs"]]
                 assert approval["environment"] == "${{ inputs.environment }}" and approval["permissions"] == {}
     assert taken == set(subjects())

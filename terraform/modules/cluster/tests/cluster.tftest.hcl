@@ -4,7 +4,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_region" {
-    defaults = { name = "eu-west-1" }
+    defaults = { id = "eu-west-1" }
   }
 
   mock_data "aws_iam_policy_document" {
@@ -15,6 +15,7 @@ mock_provider "aws" {
 variables {
   name               = "birthday-test"
   kubernetes_version = "1.35"
+  release_version    = "1.35.7-20260903"
   addon_versions = {
     vpc_cni    = "v1.21.1-eksbuild.3"
     coredns    = "v1.13.2-eksbuild.1"
@@ -72,6 +73,7 @@ run "kube_proxy_of_another_minor_version_is_refused" {
 
   variables {
     kubernetes_version = "1.34"
+    release_version    = "1.34.7-20260505"
   }
 }
 
@@ -81,6 +83,7 @@ run "a_version_that_aws_ended_is_refused" {
 
   variables {
     kubernetes_version = "1.30"
+    release_version    = "1.30.1-20250101"
   }
 }
 
@@ -99,5 +102,36 @@ run "a_cluster_that_nobody_can_enter_is_refused" {
 
   variables {
     administrator_role_arns = {}
+  }
+}
+
+run "reserved_addresses_are_refused" {
+  command         = plan
+  expect_failures = [var.public_access_cidrs]
+
+  variables {
+    public_access_cidrs = ["203.0.113.0/24"]
+  }
+}
+
+run "public_addresses_are_accepted" {
+  command = plan
+
+  variables {
+    public_access_cidrs = ["8.8.8.8/32", "100.63.0.1/32", "172.32.0.0/16", "198.20.0.0/24"]
+  }
+
+  assert {
+    condition     = aws_eks_cluster.this.vpc_config[0].endpoint_public_access
+    error_message = "reached from there"
+  }
+}
+
+run "a_release_of_another_version_is_refused" {
+  command         = plan
+  expect_failures = [var.release_version]
+
+  variables {
+    release_version = "1.34.7-20260505"
   }
 }

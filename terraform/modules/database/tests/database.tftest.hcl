@@ -4,7 +4,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_region" {
-    defaults = { name = "eu-west-1" }
+    defaults = { id = "eu-west-1" }
   }
 
   mock_data "aws_iam_policy_document" {
@@ -21,6 +21,7 @@ variables {
   subnet_ids               = { eu-west-1a = "subnet-a", eu-west-1b = "subnet-b", eu-west-1c = "subnet-c" }
   security_group_id        = "sg-1"
   max_connections          = 200
+  final_snapshot           = "birthday-test-final"
   connection_budget        = { pods = 34, pool = 4, jobs = 4, rotation = 4, people = 5 }
   log_key_arn              = "arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555"
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
@@ -86,7 +87,7 @@ run "exactly_enough_connections_are_accepted" {
   }
 }
 
-run "without_deletion_protection_nothing_is_kept" {
+run "a_final_snapshot_is_apart_from_protection" {
   command = plan
 
   variables {
@@ -94,8 +95,23 @@ run "without_deletion_protection_nothing_is_kept" {
   }
 
   assert {
-    condition     = aws_db_instance.primary.skip_final_snapshot && !aws_db_instance.primary.deletion_protection && aws_kms_key.this.deletion_window_in_days == 7
+    condition     = !aws_db_instance.primary.deletion_protection && aws_kms_key.this.deletion_window_in_days == 7
     error_message = "it can be destroyed"
+  }
+
+  assert {
+    condition     = !aws_db_instance.primary.skip_final_snapshot && aws_db_instance.primary.final_snapshot_identifier == "birthday-test-final"
+    error_message = "and leaves a snapshot"
+  }
+}
+
+run "a_replica_older_than_its_primary_is_refused" {
+  command         = plan
+  expect_failures = [var.replica_engine_version]
+
+  variables {
+    engine_version         = "18.10"
+    replica_engine_version = "18.9"
   }
 }
 

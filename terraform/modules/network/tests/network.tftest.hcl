@@ -4,7 +4,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_region" {
-    defaults = { name = "eu-west-1" }
+    defaults = { id = "eu-west-1" }
   }
 
   mock_data "aws_iam_policy_document" {
@@ -54,7 +54,7 @@ run "subnets_follow_the_range" {
   }
 
   assert {
-    condition     = output.database_subnet_cidr_blocks == ["10.7.21.0/24", "10.7.22.0/24", "10.7.23.0/24"]
+    condition     = output.subnet_cidr_blocks["database"] == ["10.7.21.0/24", "10.7.22.0/24", "10.7.23.0/24"]
     error_message = "database subnets are the blocks 21 to 23"
   }
 }

@@ -1,0 +1,198 @@
+# What AWS names by itself, and calls that take no resource.
+data "aws_iam_policy_document" "apply_unnamed" {
+  for_each = local.own
+
+  statement {
+    sid = "Look"
+    actions = [
+      "acm:DescribeCertificate",
+      "acm:ListTagsForCertificate",
+      "autoscaling:Describe*",
+      "cloudwatch:Describe*",
+      "ec2:Describe*",
+      "ec2:GetSubnetCidrReservations",
+      "ecr:DescribeRepositories",
+      "ecr:ListTagsForResource",
+      "eks:DescribeAddonVersions",
+      "elasticloadbalancing:Describe*",
+      "kms:DescribeKey",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:List*",
+      "logs:Describe*",
+      "logs:ListTagsForResource",
+      "rds:Describe*",
+      "rds:ListTagsForResource",
+      "route53:Get*",
+      "route53:List*",
+      "secretsmanager:GetRandomPassword",
+      "secretsmanager:ListSecrets",
+      "sns:GetSubscriptionAttributes",
+      "wafv2:Get*",
+      "wafv2:List*",
+    ]
+    resources = ["*"]
+  }
+
+  # CloudWatch takes this call for "*" only, the WAF's log delivery takes no resource, nor do subscriptions.
+  statement {
+    sid = "TakeNoResource"
+    actions = [
+      "cloudwatch:PutCompositeAlarm",
+      "eks:CreateCluster",
+      "logs:CreateLogDelivery",
+      "logs:DeleteLogDelivery",
+      "logs:PutResourcePolicy",
+      "route53:CreateHealthCheck",
+      "sns:SetSubscriptionAttributes",
+      "sns:Unsubscribe",
+    ]
+    resources = ["*"]
+  }
+
+  # The network. EC2 knows no names; of what can hold data (instances, disks, images, snapshots) it may
+  # change nothing. EKS tries out a launch template before it takes it: hence RunInstances.
+  statement {
+    sid = "Network"
+    actions = flatten([
+      for thing in ["FlowLogs", "InternetGateway", "LaunchTemplate", "LaunchTemplateVersion*", "NatGateway", "NetworkAcl", "NetworkAclEntry", "Route", "RouteTable", "SecurityGroup", "Subnet", "SubnetCidrReservation", "Tags", "Vpc", "VpcEndpoint*"] :
+      ["ec2:Create${thing}", "ec2:Delete${thing}"]
+    ])
+    resources = ["*"]
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [var.region]
+    }
+  }
+
+  statement {
+    sid = "ChangeNetwork"
+    actions = [
+      "ec2:AllocateAddress",
+      "ec2:AssociateAddress",
+      "ec2:AssociateRouteTable",
+      "ec2:AttachInternetGateway",
+      "ec2:AuthorizeSecurityGroup*",
+      "ec2:DetachInternetGateway",
+      "ec2:DetachNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DisassociateAddress",
+      "ec2:DisassociateRouteTable",
+      "ec2:ModifyLaunchTemplate",
+      "ec2:ModifySecurityGroupRules",
+      "ec2:ModifySubnetAttribute",
+      "ec2:ModifyVpcAttribute",
+      "ec2:ModifyVpcEndpoint",
+      "ec2:ReleaseAddress",
+      "ec2:ReplaceNetworkAcl*",
+      "ec2:ReplaceRoute",
+      "ec2:ReplaceRouteTableAssociation",
+      "ec2:RevokeSecurityGroup*",
+      "ec2:RunInstances",
+      "ec2:UpdateSecurityGroupRuleDescriptions*",
+    ]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [var.region]
+    }
+  }
+
+  # Tags decide what is whose: no environment takes another's things by tagging them as its own.
+  statement {
+    sid       = "NothingOfOthers"
+    effect    = "Deny"
+    actions   = ["acm:*", "ec2:*", "elasticloadbalancing:*", "kms:*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [each.key]
+    }
+
+    condition {
+      test     = "Null"
+      variable = "aws:ResourceTag/Environment"
+      values   = ["false"]
+    }
+  }
+
+  statement {
+    sid       = "MakeKeysAndCertificates"
+    actions   = ["acm:AddTagsToCertificate", "acm:RequestCertificate", "kms:CreateKey", "kms:TagResource"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Environment"
+      values   = [each.key]
+    }
+  }
+
+  statement {
+    sid = "OwnKeysAndCertificates"
+    actions = [
+      "acm:DeleteCertificate",
+      "acm:RemoveTagsFromCertificate",
+      "acm:RenewCertificate",
+      "acm:UpdateCertificateOptions",
+      "kms:CreateAlias",
+      "kms:CreateGrant",
+      "kms:Decrypt",
+      "kms:DeleteAlias",
+      "kms:EnableKey*",
+      "kms:Encrypt",
+      "kms:GenerateDataKey*",
+      "kms:PutKeyPolicy",
+      "kms:RevokeGrant",
+      "kms:ScheduleKeyDeletion",
+      "kms:UntagResource",
+      "kms:UpdateAlias",
+      "kms:UpdateKeyDescription",
+    ]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Environment"
+      values   = [each.key]
+    }
+  }
+
+  statement {
+    sid       = "OwnAliases"
+    actions   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+    resources = ["arn:aws:kms:${var.region}:${local.account_id}:alias/${each.value}-*"]
+  }
+
+  statement {
+    sid     = "LoadBalancer"
+    actions = ["elasticloadbalancing:*", "wafv2:*"]
+    resources = [
+      for part in ["loadbalancer/app/${each.value}", "listener/app/${each.value}", "listener-rule/app/${each.value}", "targetgroup/${each.value}-gateway"] :
+      "${local.regional.elasticloadbalancing}:${part}/*"
+    ]
+  }
+
+  statement {
+    sid       = "WebAcl"
+    actions   = ["wafv2:*"]
+    resources = ["${local.regional.wafv2}:regional/webacl/${each.value}/*", "${local.regional.wafv2}:regional/managedruleset/*"]
+  }
+
+  statement {
+    sid       = "Records"
+    actions   = ["route53:ChangeResourceRecordSets"]
+    resources = [aws_route53_zone.this.arn]
+  }
+
+  statement {
+    sid       = "HealthChecks"
+    actions   = ["route53:ChangeTagsForResource", "route53:DeleteHealthCheck", "route53:UpdateHealthCheck"]
+    resources = ["arn:aws:route53:::healthcheck/*"]
+  }
+}

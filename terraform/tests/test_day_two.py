@@ -1,0 +1,192 @@
+"""Production on the AWS double: planned clean, then what is done to it later. From a Kubernetes and a PostgreSQL before those it runs."""
+
+import json
+import shutil
+import subprocess
+import threading
+import urllib.request
+import zipfile
+
+import pytest
+
+from conftest import TERRAFORM
+from environments import DATABASE, OLD, changes, replaced
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    return TERRAFORM / "environments/production/terraform.tfvars"
+
+
+def secret_value(client, name, stage="AWSCURRENT"):
+    return json.loads(client("secretsmanager").get_secret_value(SecretId=name, VersionStage=stage)["SecretString"])
+
+
+def secret_values(client):
+    for secret in client("secretsmanager").list_secrets()["SecretList"]:
+        yield secret["Name"], secret_value(client, secret["Name"])
+
+
+def test_second_plan_is_clean(production):
+    assert production.plan_again() == ""
+
+
+def test_a_plan_reads_no_secret(production, folder):
+    """The plan role may not. A refresh would read them, so its plans compare with the state as it is."""
+    log = folder / "double.log"
+    before = log.read_text().count("GetSecretValue")
+    assert before > 0, "applying reads the master secret"
+    production.plan("-refresh=false")
+    assert log.read_text().count("GetSecretValue") == before
+
+
+def test_no_password_is_in_state_or_plan(production, client):
+    production.plan()
+    with zipfile.ZipFile(production.folder / "saved.tfplan") as archive:
+        planned = b"".join(archive.read(name) for name in archive.namelist()).decode(errors="replace")
+    shown = production.terraform("show", "-json", "saved.tfplan").stdout
+    state = production.state()
+    found = list(secret_values(client))
+    assert len(found) == 3
+    for name, value in found:
+        assert name in state, "what is looked through holds the secret's name"
+        assert len(value["password"]) >= 32
+        for place, text in (("state", state), ("plan", planned), ("shown plan", shown)):
+            assert value["password"] not in text, f"the password of {name} is in the {place}"
+
+
+def test_database_and_secret_have_the_same_master_password(production, client, aws):
+    """Though the first apply was stopped between the two."""
+    assert master_password(client, "production") == database_password(aws, "birthday-production")
+
+
+def master_password(client, environment, stage="AWSCURRENT"):
+    return secret_value(client, f"birthday-{environment}/database/master", stage)["password"]
+
+
+def database_password(aws, name):
+    """The double says it, AWS never would."""
+    with urllib.request.urlopen(f"{aws['AWS_ENDPOINT_URL']}/moto-api/master-password/{name}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+# ------------------------------------------------------------------ drift
+
+
+def drift(production, folder):
+    """What the nightly workflow runs."""
+    scripts = folder / "scripts"
+    if not scripts.exists():
+        shutil.copytree(TERRAFORM.parent / "scripts", scripts)
+    done = subprocess.run([scripts / "infrastructure", "drift", "production"], env=production.environment, text=True, capture_output=True)
+    return done.returncode, done.stderr
+
+
+def test_what_moves_by_itself_is_no_drift(production, folder, client):
+    """The time up to which the database can be restored moves always; the autoscaler changes how many nodes there are."""
+    for group in client("eks").list_nodegroups(clusterName="birthday-production")["nodegroups"]:
+        client("eks").update_nodegroup_config(clusterName="birthday-production", nodegroupName=group, scalingConfig={"minSize": 1, "desiredSize": 3, "maxSize": 4})
+    code, said = drift(production, folder)
+    assert code == 0, said[-3000:]
+
+
+def test_a_rule_that_was_changed_by_hand_is_drift(production, folder, client):
+    rule = production.stack().one("aws_vpc_security_group_ingress_rule", '"http"')
+    by_hand = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIpv4": "8.8.8.0/24"}
+    changed = [{"SecurityGroupRuleId": rule["security_group_rule_id"], "SecurityGroupRule": by_hand}]
+    client("ec2").modify_security_group_rules(GroupId=rule["security_group_id"], SecurityGroupRules=changed)
+    code, said = drift(production, folder)
+    assert code == 1 and 'aws_vpc_security_group_ingress_rule.internet["http"]' in said.splitlines()[-1], said[-3000:]
+    production.apply("-target=module.environment.module.network.aws_vpc_security_group_ingress_rule.internet")
+
+
+# ------------------------------------------------------------------ day two
+
+
+def test_kubernetes_is_upgraded_in_place(production):
+    production.set(kubernetes_version="1.35", kube_proxy="v1.35.0-eksbuild.2", release_version="1.35.4-20260512")
+    done = changes(production.plan("-refresh=false"))
+    assert {kind for _, kind, _ in done} == {"aws_eks_cluster", "aws_eks_node_group", "aws_eks_addon"}
+    assert {tuple(actions) for _, _, actions in done} == {("update",)}
+    production.apply_plan()
+    assert production.stack().one("aws_eks_cluster")["version"] == "1.35"
+
+
+def test_two_minors_at_once_are_refused(production):
+    production.set(kubernetes_version="1.37", kube_proxy="v1.37.0-eksbuild.1", release_version="1.37.0-20260901")
+    said = production.terraform("apply", "-auto-approve", "-no-color", "-refresh=false", "-target=module.environment.module.cluster.aws_eks_cluster.this", accept=(1,))
+    assert "Unsupported Kubernetes minor version update" in said.stdout + said.stderr
+
+
+def test_nodes_of_another_type_are_there_before_the_old_ones_go(production, client, wanted):
+    """Every zone has a node group at every moment, and the nodes get their new release."""
+    (production.folder / "terraform.tfvars").write_text(wanted.read_text())
+    production.set(**OLD | {"kubernetes_version": "1.35", "kube_proxy": "v1.35.0-eksbuild.2", "release_version": "1.35.7-20260903"}, instance_types=["m7i.xlarge"])
+    done = changes(production.plan("-target=module.environment.module.cluster"))
+    assert {tuple(actions) for _, kind, actions in done if kind == "aws_eks_node_group"} == {("create", "delete")}
+    seen, ended = [], threading.Event()
+
+    def watch():
+        while not ended.wait(0.2):
+            seen.append({name[:10] for name in client("eks").list_nodegroups(clusterName="birthday-production")["nodegroups"]})
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        production.apply_plan()
+    finally:
+        ended.set()
+        watcher.join()
+    assert len(seen) > 5 and set(map(len, seen)) == {3}
+    assert {group["release_version"] for group in production.stack().all("aws_eks_node_group")} == {"1.35.7-20260903"}
+
+
+def versions(production):
+    return [production.stack().one("aws_db_instance", name)["engine_version"] for name in ("primary", "replica")]
+
+
+def test_a_minor_upgrade_of_the_database_goes_by_way_of_its_replica(production):
+    production.set(engine_version="18.1")
+    said = production.terraform("apply", "-auto-approve", "-no-color", "-refresh=false", DATABASE, accept=(1,))
+    assert "DBUpgradeDependencyFailure" in said.stdout + said.stderr
+    production.set(engine_version="18.0", replica_engine_version="18.1")
+    production.apply(DATABASE)
+    assert versions(production) == ["18.0", "18.1"]
+    production.set(engine_version="18.1", replica_engine_version=None)
+    production.apply(DATABASE)
+    assert versions(production) == ["18.1", "18.1"]
+
+
+def test_what_is_not_applied_immediately_stays_in_the_plan(production):
+    """Until the maintenance window: so it is applied immediately, and the plan is clean afterwards."""
+    production.set(apply_immediately=False, instance_class="db.m7g.large")
+    production.apply(DATABASE)
+    assert {kind for _, kind, _ in changes(production.plan(DATABASE))} == {"aws_db_instance"}
+
+
+def test_scaling_and_new_passwords_replace_nothing(production, wanted, client, aws):
+    """From here on with the values of the repository: instance class, node type, and a new master password."""
+    before = production.stack()
+    (production.folder / "terraform.tfvars").write_text(wanted.read_text())
+    production.set(master_password_version=2)
+    old_password = master_password(client, "production")
+
+    done = changes(production.plan())
+    assert {"aws_db_instance", "aws_secretsmanager_secret_version"} <= {kind for _, kind, _ in done}
+    assert {address for address in replaced(done) if "node_group" not in address} == set()
+    production.apply_plan()
+
+    after = production.stack()
+    for name in ("primary", "replica"):
+        assert after.one("aws_db_instance", name)["instance_class"] == "db.m7g.large"
+        assert after.one("aws_db_instance", name)["id"] == before.one("aws_db_instance", name)["id"]
+    password = master_password(client, "production")
+    assert password != old_password
+    assert master_password(client, "production", "AWSPREVIOUS") == old_password, "the former version is kept"
+    assert database_password(aws, "birthday-production") == password
+    assert production.plan_again() == ""
+
+
+def test_replacing_something_stateful_would_be_noticed(production):
+    done = changes(production.plan("-refresh=false", "-replace=module.environment.module.database.aws_db_instance.replica[0]"))
+    assert replaced(done) == ["module.environment.module.database.aws_db_instance.replica[0]"]

@@ -1,0 +1,139 @@
+"""docs/runbooks/first-installation.md, typed word for word into a shell in an empty account: the double with its refusals, in another region.
+
+AWS is the double, behind a stand-in for its command line; Terraform is real and gets its yes. GitHub, DNS and kubectl answer what is
+written here, and what kubectl is told to apply is kept.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import boto3
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from conftest import TERRAFORM, started_double
+from tools import terraform_environment
+
+REPOSITORY = TERRAFORM.parent
+REGION = "us-east-1"
+# Blocks that this test leaves out: the tests themselves, and what GitHub keeps, which tests/delivery plays.
+LEFT_OUT = ("terraform/tests/run fast", "scripts/github-settings")
+
+AWS = '''#!{python}
+"""`aws SERVICE COMMAND --flag value`, as far as the runbook uses it."""
+import json, sys, time
+import boto3, jmespath
+service, command, *rest = sys.argv[1:]
+if (service, command) == ("s3", "cp"):
+    bucket, key = rest[1].removeprefix("s3://").split("/", 1)
+    boto3.client("s3").upload_file(rest[0], bucket, key)
+elif (service, command) == ("logs", "tail"):
+    boto3.client("logs").filter_log_events(logGroupName=rest[0])
+elif (service, command) == ("eks", "update-kubeconfig"):
+    boto3.client("eks").describe_cluster(name=rest[rest.index("--name") + 1])
+elif service == "service-quotas":
+    print("64.0")  # moto knows no quotas of EC2
+else:
+    flags = dict(zip(rest[::2], rest[1::2], strict=True))
+    query, output = flags.pop("--query", "@"), flags.pop("--output", "json")
+    named = {{"".join(part.capitalize() for part in flag[2:].split("-")): value for flag, value in flags.items()}}
+    answer = jmespath.search(query, getattr(boto3.client(service), command.replace("-", "_"))(**named))
+    print(answer if output == "text" else json.dumps(answer, default=str))
+'''
+KUBECTL = '''#!{python}
+import json, pathlib, sys
+import yaml
+place = pathlib.Path("{place}")
+named = dict(zip(sys.argv, sys.argv[1:] + [""]))
+if sys.argv[1] == "annotate":
+    print(json.dumps(yaml.safe_load(open(named["-f"]))))
+elif named.get("-f") == "-" and (text := sys.stdin.read()).strip():
+    (place / f"applied-{{len(list(place.glob('applied-*')))}}").write_text(text)
+'''
+CHART = {"chart": "argo-cd", "repoURL": "https://charts.invalid", "targetRevision": "1", "helm": {"releaseName": "argocd", "valuesObject": {}}}
+STAND_INS = {
+    "kubectl": KUBECTL,
+    "aws": AWS,
+    "helm": f"#!/bin/sh\necho '{json.dumps({'spec': {'source': CHART}})}'\n",
+    "gh": "#!/bin/sh\nprintf 'github_owner_id = 11\\ngithub_repository_id = 22\\n'\n",
+    "dig": "#!/bin/sh\necho ns.invalid\n",
+    "curl": '#!/bin/sh\ncase "$*" in *checkip*) echo 8.8.4.4 ;; *truststore*) cat {place}/bundle.pem ;; *) exit 22 ;; esac\n',
+}
+
+
+def authorities():
+    """As RDS publishes them for a region."""
+    for kind in ("RSA2048 G1", "RSA4096 G1", "ECC384 G1"):
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(timezone.utc)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Amazon RDS {REGION} Root CA {kind}")])
+        made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+        made = made.not_valid_before(now).not_valid_after(now + timedelta(days=36500)).sign(key, hashes.SHA256())
+        yield made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture(scope="module")
+def place(folder):
+    place = folder / "installation"
+    place.mkdir()
+    (place / "bundle.pem").write_text("".join(authorities()))
+    (place / "programs").mkdir()
+    for name, text in STAND_INS.items():
+        program = place / "programs" / name
+        program.write_text(text.format(python=sys.executable, place=place) if name != "helm" else text)
+        program.chmod(0o755)
+    # What Git has, as a clone has it.
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True).stdout.decode().split("\0")
+    for name in filter(None, tracked):
+        if (REPOSITORY / name).exists():
+            (place / "clone" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, place / "clone" / name, follow_symlinks=False)
+    for command in (["init", "--quiet"], ["add", "--all"], ["-c", "user.name=x", "-c", "user.email=x@invalid", "commit", "--quiet", "-m", "x"]):
+        subprocess.run(["git", *command], cwd=place / "clone", check=True)
+    return place
+
+
+def blocks():
+    text = (REPOSITORY / "docs/runbooks/first-installation.md").read_text().split("## When an apply stops")[0]
+    return [block for block in re.findall(r"```sh\n(.*?)```", text, re.S) if not block.startswith(LEFT_OUT)]
+
+
+def test_the_first_installation_is_played_word_for_word(place, folder):
+    text = (TERRAFORM / "bootstrap/terraform.tfvars").read_text()
+    if "111111111111" not in text:
+        pytest.skip("the edits have been made here")
+    script = "\n".join(blocks()).replace("AWS_REGION=eu-west-1", f"AWS_REGION={REGION}")
+    assert script.count("terraform init && terraform apply") == 2 and "gitops/bootstrap/install $environment" in script
+    with started_double(folder / "installation.log", REGION) as settings:
+        environment = os.environ | terraform_environment() | settings | {"PATH": f"{place}/programs:{os.environ['PATH']}"}
+        environment.pop("TF_INPUT", None)
+        # A person answers what is asked: a yes to each apply.
+        script = script.replace("terraform apply", "echo yes | terraform apply")
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=place / "clone", env=environment, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+        bridge = json.loads(subprocess.run(
+            ["terraform", "output", "-json", "bridge"], cwd=place / "clone/terraform/environments/staging", env=environment, check=True, capture_output=True
+        ).stdout)  # fmt: skip
+        again = subprocess.run(["terraform", "plan", "-no-color", "-detailed-exitcode"], cwd=place / "clone/terraform/environments/staging", env=environment, text=True, capture_output=True)
+        assert again.returncode == 0, "a second plan is not clean" + again.stdout[-3000:]
+        aws = {"endpoint_url": settings["AWS_ENDPOINT_URL"], "aws_access_key_id": "testing", "aws_secret_access_key": settings["AWS_SECRET_ACCESS_KEY"]}
+        trust = boto3.client("iam", REGION, **aws).get_role(RoleName="birthday-ci-apply-staging")["Role"]["AssumeRolePolicyDocument"]
+        state = boto3.client("s3", REGION, **aws).get_object(Bucket="birthday-terraform-state-123456789012", Key="bootstrap/terraform.tfstate")
+        topics = {topic["TopicArn"] for topic in boto3.client("sns", REGION, **aws).list_topics()["Topics"]}
+
+    [secret] = [found for file in place.glob("applied-*") if (found := json.loads(file.read_text()))["kind"] == "Secret"]
+    assert secret["metadata"]["annotations"] == bridge["annotations"]
+    assert secret["metadata"]["labels"] == bridge["labels"] | {"argocd.argoproj.io/secret-type": "cluster"}
+    assert bridge["labels"] == {"environment": "staging", "aws_region": REGION}
+    assert bridge["annotations"]["domain_name"] == "staging.birthday.your-domain.org"
+    [subject] = [trust["Statement"][0]["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]]
+    assert subject == "repo:your-organization@11/birthday-api@22:ref:refs/heads/main"
+    assert json.load(state["Body"])["resources"]
+    assert len(topics) == 2, "in us-east-1, too, the topic of the health check is another one"

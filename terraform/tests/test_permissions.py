@@ -1,0 +1,182 @@
+"""Who may do what, decided by IAM's rules: GitHub's roles, and the most that a role of an environment can be given."""
+
+import json
+
+import pytest
+
+from permissions import ACCOUNT, ask, policies_of, request, role
+from stack import statements
+
+EVERYTHING = [{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}]
+
+
+def arn(service, rest):
+    return f"arn:aws:{service}:eu-west-1:{ACCOUNT}:{rest}"
+
+
+def secret(name):
+    return arn("secretsmanager", f"secret:birthday-{name}-AbCdEf")
+
+
+KEY, STATE, LOCK = arn("kms", "key/11111111-2222-3333-4444-555555555555"), "arn:aws:s3:::birthday-terraform-state-111111111111", arn("dynamodb", "table/birthday-terraform-lock")
+SNAPSHOT = "arn:aws:ec2:eu-west-1::snapshot/snap-1"
+OWN, OTHER = {"aws__ResourceTag_Environment": "staging"}, {"aws__ResourceTag_Environment": "production"}
+IAM = f"arn:aws:iam::{ACCOUNT}"
+BOUNDARY = {"iam__PermissionsBoundary": f"{IAM}:policy/birthday-boundary-staging"}
+OPERATOR = arn("eks", f"access-entry/birthday-staging/role/{ACCOUNT}/birthday-operator/1")
+
+# role -> (action, resource, context) that it may ask for, and that it may not.
+MAY = {
+    "apply-staging": [
+        ("rds:CreateDBInstance", arn("rds", "db:birthday-staging"), {}),
+        ("rds:CreateDBInstance", arn("rds", "og:default:postgres-18"), {}),
+        ("rds:CreateDBInstanceReadReplica", arn("rds", "og:default:postgres-18"), {}),
+        ("cloudwatch:PutMetricAlarm", arn("cloudwatch", "alarm:birthday-staging-node-cpu"), {}),
+        ("eks:CreateCluster", "*", {"eks__bootstrapClusterCreatorAdminPermissions": "false"}),
+        ("eks:CreateNodegroup", arn("eks", "cluster/birthday-staging"), {}),
+        ("eks:UpdateNodegroupVersion", arn("eks", "nodegroup/birthday-staging/eu-west-1a-2026/1"), {}),
+        ("eks:CreateAccessEntry", arn("eks", "cluster/birthday-staging"), {"eks__principalArn": role("birthday-operator")}),
+        ("eks:AssociateAccessPolicy", OPERATOR, {}),
+        ("iam:CreateRole", role("birthday-staging-node"), BOUNDARY),
+        ("iam:PassRole", role("birthday-staging-node"), {"iam__PassedToService": "eks.amazonaws.com"}),
+        ("secretsmanager:GetSecretValue", secret("staging/database/master"), {}),
+        ("kms:CreateKey", "*", {"aws__RequestTag_Environment": "staging"}),
+        ("kms:ScheduleKeyDeletion", KEY, OWN),
+        ("ec2:CreateSubnetCidrReservation", arn("ec2", "subnet/subnet-1"), OWN),
+        ("s3:PutObject", f"{STATE}/staging/terraform.tfstate", {}),
+        ("dynamodb:PutItem", LOCK, {"dynamodb__LeadingKeys": [f"{STATE.rsplit(':', 1)[1]}/staging/terraform.tfstate"]}),
+        ("elasticloadbalancing:CreateLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/birthday-staging/1"), {}),
+        ("wafv2:AssociateWebACL", arn("wafv2", "regional/webacl/birthday-staging/1"), {}),
+        ("sns:Subscribe", arn("sns", "birthday-staging-alarms"), {}),
+    ],
+    "push": [("ecr:PutImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:GetAuthorizationToken", "*", {})],
+    "plan": [("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}), ("kms:Decrypt", "the state's key", {}), ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {})],
+}  # fmt: skip
+MAY_NOT = {
+    "apply-staging": [
+        ("secretsmanager:GetSecretValue", secret("staging/database/application"), {}),
+        ("secretsmanager:GetSecretValue", secret("production/database/master"), {}),
+        ("secretsmanager:DeleteSecret", secret("production/database/master"), {}),
+        ("rds:DeleteDBInstance", arn("rds", "db:birthday-production"), {}),
+        ("kms:ScheduleKeyDeletion", KEY, OTHER),
+        ("kms:TagResource", KEY, OTHER | {"aws__RequestTag_Environment": "staging"}),
+        ("kms:Decrypt", KEY, OTHER),
+        ("ec2:DeleteVpc", arn("ec2", "vpc/vpc-1"), OTHER),
+        ("ec2:CreateTags", arn("ec2", "vpc/vpc-1"), OTHER),
+        ("ec2:CreateSnapshot", SNAPSHOT, {}),
+        ("ec2:ModifySnapshotAttribute", SNAPSHOT, OWN),
+        ("elasticloadbalancing:DeleteLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/birthday-production/1"), OTHER),
+        # Kubernetes holds the secrets, too.
+        ("eks:CreateAccessEntry", arn("eks", "cluster/birthday-staging"), {"eks__principalArn": role("birthday-ci-apply-staging")}),
+        ("eks:AssociateAccessPolicy", arn("eks", f"access-entry/birthday-staging/role/{ACCOUNT}/birthday-ci-apply-staging/1"), {}),
+        ("eks:CreateCluster", "*", {"eks__bootstrapClusterCreatorAdminPermissions": "true"}),
+        ("eks:CreatePodIdentityAssociation", arn("eks", "cluster/birthday-staging"), {}),
+        ("eks:AccessKubernetesApi", arn("eks", "cluster/birthday-staging"), {}),
+        ("eks:DeleteCluster", arn("eks", "cluster/birthday-production"), {}),
+        # Nor does it decide who may do what.
+        ("iam:CreateRole", role("birthday-staging-node"), {}),
+        ("iam:CreateRole", role("birthday-staging-node"), {"iam__PermissionsBoundary": f"{IAM}:policy/birthday-boundary-production"}),
+        ("iam:DeleteRolePermissionsBoundary", role("birthday-staging-node"), {}),
+        ("iam:PutRolePolicy", role("birthday-ci-apply-staging"), BOUNDARY),
+        ("iam:UpdateAssumeRolePolicy", role("birthday-operator"), {}),
+        ("iam:UpdateAssumeRolePolicy", role("birthday-production-node"), {}),
+        ("iam:PassRole", role("birthday-production-rotation"), {"iam__PassedToService": "lambda.amazonaws.com"}),
+        ("iam:CreatePolicyVersion", f"{IAM}:policy/birthday-boundary-staging", {}),
+        ("iam:DeleteOpenIDConnectProvider", f"{IAM}:oidc-provider/token.actions.githubusercontent.com", {}),
+        ("sts:AssumeRole", role("birthday-operator"), {}),
+        ("s3:PutObject", f"{STATE}/production/terraform.tfstate", {}),
+        ("s3:DeleteBucket", STATE, {}),
+        ("dynamodb:DeleteItem", LOCK, {"dynamodb__LeadingKeys": [f"{STATE.rsplit(':', 1)[1]}/production/terraform.tfstate"]}),
+    ],
+    "push": [("ecr:PutImage", arn("ecr", "repository/other"), {}), ("ecr:BatchDeleteImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:PutImageTagMutability", arn("ecr", "repository/birthday-api"), {})],
+    "plan": [
+        ("secretsmanager:GetSecretValue", secret("staging/database/master"), {}),
+        ("secretsmanager:BatchGetSecretValue", "*", {}),
+        ("ssm:GetParameter", arn("ssm", "parameter/any"), {}),
+        ("s3:GetObject", "arn:aws:s3:::another-bucket/object", {}),
+        ("s3:PutObject", f"{STATE}/production/terraform.tfstate", {}),
+        ("dynamodb:Scan", arn("dynamodb", "table/other"), {}),
+        ("ecr:GetDownloadUrlForLayer", arn("ecr", "repository/birthday-api"), {}),
+        ("logs:GetLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
+    ],
+}  # fmt: skip
+
+# The same of a role of staging whose own policy allows everything.
+BOUNDARY_MAY = [
+    ("secretsmanager:GetSecretValue", secret("staging/database/application"), {}),
+    ("kms:Decrypt", KEY, {"kms__EncryptionContext__SecretARN": secret("staging/database/application")}),
+    ("logs:PutLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
+    ("xray:PutTraceSegments", "*", {}),
+    ("ec2:DescribeInstances", "*", {}),
+]  # fmt: skip
+BOUNDARY_MAY_NOT = [
+    ("secretsmanager:GetSecretValue", secret("production/database/application"), {}),
+    ("secretsmanager:GetSecretValue", arn("secretsmanager", "secret:another-service-AbCdEf"), {}),
+    ("secretsmanager:GetSecretValue", secret("staging/database/application").replace("eu-west-1", "us-east-1"), {"aws__RequestedRegion": "us-east-1"}),
+    ("ec2:CreateVolume", arn("ec2", "volume/*").replace("eu-west-1", "us-east-1"), {"aws__RequestedRegion": "us-east-1"}),
+    ("kms:Decrypt", KEY, {"kms__EncryptionContext__SecretARN": secret("production/database/application")}),
+    ("kms:Decrypt", KEY, {}),
+    ("kms:CreateGrant", KEY, {}),
+    ("ec2:RunInstances", arn("ec2", "instance/*"), {}),
+    ("ec2:CreateSnapshot", SNAPSHOT, {}),
+    ("ec2:GetPasswordData", arn("ec2", "instance/i-1"), {}),
+    ("eks:CreateAccessEntry", arn("eks", "cluster/birthday-staging"), {}),
+    ("iam:CreateRole", role("birthday-staging-more"), BOUNDARY),
+    ("iam:PassRole", role("birthday-staging-node"), {}),
+    ("sts:AssumeRole", role("birthday-operator"), {}),
+    ("s3:GetObject", f"{STATE}/staging/terraform.tfstate", {}),
+    ("logs:GetLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
+    ("rds:DeleteDBInstance", arn("rds", "db:birthday-staging"), {}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(bootstrap):
+    return bootstrap.stack()
+
+
+def decisions(cases, policies, principal, boundary=None):
+    asked = [request(action, resource, policies, principal, boundary, **context) for action, resource, context in cases]
+    return list(zip(cases, ask(asked), strict=True))
+
+
+@pytest.mark.parametrize("name", MAY)
+def test_a_role_of_github_may_do_its_work(made, name):
+    key = made.one("aws_kms_key", "state")["arn"]
+    cases = [(action, key if resource == "the state's key" else resource, context) for action, resource, context in MAY[name]]
+    found = decisions(cases, policies_of(made, f"birthday-ci-{name}"), role(f"birthday-ci-{name}"))
+    assert [case for case in found if case[1] != "Allowed"] == []
+
+
+@pytest.mark.parametrize("name", MAY_NOT)
+def test_a_role_of_github_may_do_nothing_else(made, name):
+    found = decisions(MAY_NOT[name], policies_of(made, f"birthday-ci-{name}"), role(f"birthday-ci-{name}"))
+    assert [case for case in found if not case[1].endswith("Denied")] == []
+
+
+def boundary_of(made, environment):
+    return json.loads(made.one("aws_iam_policy", f'boundary["{environment}"]')["policy"])
+
+
+@pytest.mark.parametrize(("cases", "decision"), [(BOUNDARY_MAY, "Allowed"), (BOUNDARY_MAY_NOT, "ImplicitlyDenied")], ids=["may", "may not"])
+def test_a_role_inside_the_boundary_reaches_its_environment_only(made, cases, decision):
+    """Whatever its own policies say."""
+    found = decisions(cases, EVERYTHING, role("birthday-staging-any"), boundary_of(made, "staging"))
+    assert [case for case in found if case[1] != decision] == []
+
+
+def test_policies_are_as_long_as_iam_takes(made):
+    """Without white space: 6,144 characters for a policy of its own, 10,240 for those inside a role together. Ten of them on a role."""
+    inside = {}
+    for policy in made.all("aws_iam_policy"):
+        assert len(json.dumps(json.loads(policy["policy"]), separators=(",", ":"))) <= 6144, policy["name"]
+    for policy in made.all("aws_iam_role_policy"):
+        inside[policy["role"]] = inside.get(policy["role"], 0) + len(policy["policy"])
+    assert max(inside.values()) <= 10240
+
+
+def test_calls_without_a_composite_resource_are_for_everything(made):
+    """CloudWatch takes PutCompositeAlarm for "*" only, whatever the list of actions says."""
+    for environment in ("staging", "production"):
+        found = [s for part in ("named", "unnamed") for s in statements(made.one("aws_iam_policy", f'apply["{environment}-{part}"]')["policy"])]
+        assert any("cloudwatch:PutCompositeAlarm" in s["Action"] and s["Resource"] == "*" for s in found)
