@@ -44,9 +44,9 @@ def certificate(directory: Path) -> None:
     subprocess.run(["openssl", "req", "-x509", *key, *files], check=True, capture_output=True)
 
 
-def tls(directory: Path, side: str) -> dict:
+def tls(directory: Path, side: str, protocols: list[str]) -> dict:
     pair = {"certificate_chain": {"filename": str(directory / "certificate.pem")}, "private_key": {"filename": str(directory / "key.pem")}}
-    common = {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [pair], "validation_context": {"trusted_ca": {"filename": str(directory / "certificate.pem")}}}
+    common = {"alpn_protocols": protocols, "tls_certificates": [pair], "validation_context": {"trusted_ca": {"filename": str(directory / "certificate.pem")}}}
     more = {"require_client_certificate": True} if side == "Downstream" else {}
     typed = {"@type": f"{TYPE}transport_sockets.tls.v3.{side}TlsContext", "common_tls_context": common, **more}
     return {"transport_socket": {"name": "tls", "typed_config": typed}}
@@ -68,9 +68,9 @@ def command(directory: Path, name: str, port: int, admin: int, upstream: int, me
         "http_filters": [{"name": "router", "typed_config": {"@type": f"{TYPE}filters.http.router.v3.Router"}}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
     }
-    chain = {"filters": [{"name": "http", "typed_config": manager}], **(tls(directory, "Downstream") if tls_in else {})}
+    chain = {"filters": [{"name": "http", "typed_config": manager}], **(tls(directory, "Downstream", ["h2", "http/1.1"]) if tls_in else {})}
     endpoints = {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]}
-    cluster = {"name": "upstream", "connect_timeout": "1s", "load_assignment": endpoints, **(tls(directory, "Upstream") if tls_out else {})}
+    cluster = {"name": "upstream", "connect_timeout": "1s", "load_assignment": endpoints, **(tls(directory, "Upstream", ["h2"] if mesh.http2 else ["http/1.1"]) if tls_out else {})}
     if tls_out and mesh.http2:
         cluster["typed_extension_protocol_options"] = HTTP2
     listener = {"name": "in", "address": address(port), "filter_chains": [chain]}

@@ -84,8 +84,45 @@ def argo_cd(applications):
     c.kubectl("patch", "configmap", "argocd-cm", "-n", "argocd", "--type=merge", "-p", json.dumps({"data": data}))
 
 
+# Plays the injector: pods that serve get a container `istio-proxy`, whose use the autoscaler looks at.
+INJECTOR = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: injector}
+spec:
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  matchConstraints:
+    objectSelector: {matchLabels: {app.kubernetes.io/component: server}}
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  mutations:
+    - patchType: JSONPatch
+      jsonPatch:
+        expression: >-
+          [JSONPatch{op: "add", path: "/spec/containers/-", value: Object.spec.containers{
+            name: "istio-proxy", image: "PROXY",
+            securityContext: Object.spec.containers.securityContext{
+              allowPrivilegeEscalation: false,
+              capabilities: Object.spec.containers.securityContext.capabilities{drop: ["ALL"]}},
+            resources: Object.spec.containers.resources{
+              requests: {"cpu": "100m", "memory": "128Mi"}, limits: {"memory": "256Mi"}}}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: injector}
+spec: {policyName: injector}
+"""
+
+
 @pytest.fixture(scope="session")
-def installed(environment, bridge, read_secret, charts, argo_cd, tmp_path_factory, monitoring):
+def injector(applications):
+    policies = next(a for a in applications if a["metadata"]["name"] == "policies")
+    proxy = next(o["data"]["proxy"] for o in render.objects(policies, None) if o["kind"] == "ConfigMap")
+    c.kubectl("apply", "-f", "-", stdin=INJECTOR.replace("PROXY", proxy))
+
+
+@pytest.fixture(scope="session")
+def installed(environment, bridge, read_secret, charts, argo_cd, injector, tmp_path_factory, monitoring):
     """gitops/bootstrap/install, then everything Synced and Healthy; Flagger joins as soon as Argo CD has made its CRD."""
     folder = tmp_path_factory.mktemp("installed")
     printed = folder / "bridge.json"

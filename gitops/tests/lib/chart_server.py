@@ -39,9 +39,9 @@ def add(tar: tarfile.TarFile, path: str, content: dict) -> None:
 
 
 class ChartServer:
-    """`charts` are (repository URL, chart, version); `real` holds unpacked charts by name. Its certificate goes into `folder`."""
+    """`charts` are (repository URL, chart, version); `real` holds unpacked charts by name. Its certificate goes into `own`."""
 
-    def __init__(self, charts: set[tuple[str, str, str]], real: Path, use_real: set[str], folder: Path):
+    def __init__(self, charts: set[tuple[str, str, str]], real: Path, use_real: set[str], own: Path):
         self.files: dict[str, bytes] = {}
         self.hosts: set[str] = set()
         self.real: set[str] = set()
@@ -67,7 +67,7 @@ class ChartServer:
             indexes.setdefault(index, {"apiVersion": "v1", "entries": {}})["entries"].setdefault(name, []).append(entry)
         for index, content in indexes.items():
             self.files[index] = yaml.safe_dump(content).encode()
-        self.certificate, key = folder / "cert", folder / "key"
+        self.certificate, key = own / "cert", own / "key"
         names = "subjectAltName=" + ",".join(f"DNS:{host}" for host in sorted(self.hosts))
         make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=charts", "-addext", names]
         subprocess.run([*make, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)

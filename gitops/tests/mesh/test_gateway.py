@@ -122,15 +122,19 @@ def test_only_requests_with_the_header_get_the_new_version(shares, istiod, canar
     assert shares({"x-birthday-canary": "never"}) == (60, 0)
 
 
-def test_access_logs_name_routes_and_never_people(ask, gateway):
+def test_access_logs_hold_traced_requests_name_routes_and_never_people(ask, gateway):
     def lines() -> list[dict]:
         return [json.loads(line) for line in gateway.access_log.read_text().splitlines() if line.startswith("{")]
 
     before = len(lines())
     person = "Rumpelstilzchen"
     headers = {"Referer": f"https://birthday.example.com/?username={person}", "User-Agent": person}
-    assert ask("GET", f"/hello/{person}", headers=headers).status == 404
-    eventually("the request is logged", lambda: len(lines()) > before, 20)
+    for sampled in ("00", "01", "00"):
+        headers["traceparent"] = f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{sampled}"
+        assert ask("GET", f"/hello/{person}", headers=headers).status == 404
+    eventually("a request is logged", lambda: len(lines()) > before, 20)
+    time.sleep(1)
+    assert len(lines()) == before + 1
     assert lines()[-1]["route"] == "public" and lines()[-1]["status"] == 404 and lines()[-1]["upstream"]
     assert person not in gateway.access_log.read_text()
 
