@@ -54,11 +54,11 @@ def test_a_deleted_object_returns():
 
 
 def test_an_object_removed_from_git_is_pruned_and_a_revert_brings_it_back(repository):
-    with repository.mistake("Remove the quota", "gitops/platform/policies/kustomization.yaml", "  - quota.yaml\n", ""):
+    with repository.mistake("Remove the class", "gitops/platform/policies/kustomization.yaml", "  - storage-class.yaml\n", ""):
         c.refresh("policies")
-        c.eventually("the quota is gone", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE) is None, 90)
+        c.eventually("the class is gone", lambda: c.get("storageclass", "gp3") is None, 90)
     c.refresh("policies")
-    c.eventually("the quota is back", lambda: c.get("resourcequota", "birthday-api", c.NAMESPACE), 90)
+    c.eventually("the class is back", lambda: c.get("storageclass", "gp3"), 90)
 
 
 def test_a_commit_that_does_not_render_changes_nothing(repository, environment):

@@ -113,7 +113,7 @@ def test_after_a_revert_git_and_what_serves_are_the_same_again(repository):
 
 def test_people_with_the_header_get_the_new_version_and_others_do_not(repository, environment):
     file = VALUES.format(environment)
-    repository.edit(file, "canary:\n", "canary:\n  strategy: header\n  iterations: 2\n")
+    repository.edit(file, "canary: {", "canary: {strategy: header, iterations: 2, ")
     set_digest(repository, environment, "ab")
 
     def routed():
@@ -127,7 +127,7 @@ def test_people_with_the_header_get_the_new_version_and_others_do_not(repository
     expected = mesh.flagger_virtual_service(c.get("canary.flagger.app", "birthday-api", c.NAMESPACE), primary=0)["spec"]["http"]
     assert [first, second] == expected, "tests/lib/mesh.py writes another route than Flagger"
     c.eventually("the new version is promoted", lambda: phase() == "Succeeded", 240)
-    repository.edit(file, "canary:\n  strategy: header\n  iterations: 2\n", "canary:\n")
+    repository.edit(file, "canary: {strategy: header, iterations: 2, ", "canary: {")
     repository.commit("Back to weights")
     c.refresh("birthday-api")
     c.eventually("Synced and Healthy", lambda: c.states(c.application("birthday-api")) == ("Synced", "Healthy"), 240)

@@ -134,7 +134,8 @@ class Gateway:
         }  # fmt: skip
         file = folder / "envoy.yaml"
         file.write_text(yaml.safe_dump(bootstrap))
-        self.log = self.access_log.open("w")
+        # appended to: Envoy opens it a second time for its access log, and its own lines would lie over those
+        self.log = self.access_log.open("a")
         command = ["envoy", "-c", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"]
         command += ["--file-flush-interval-msec", "200"]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)

@@ -57,6 +57,9 @@ def istiod(rendered, canary, mesh_config, services, tmp_path_factory):
     istio = [copy.deepcopy(o) for o in rendered if ".istio.io/" in o["apiVersion"]]
     for gateway in (o for o in istio if o["kind"] == "Gateway"):
         gateway["spec"]["servers"][0]["bind"] = mesh.ADDRESS
+    for rule in (o for o in istio if o["kind"] == "DestinationRule"):
+        # the sidecars speak HTTP/2, the instances do not
+        rule["spec"]["trafficPolicy"]["connectionPool"].get("http", {}).pop("h2UpgradePolicy", None)
     suffix = "birthday-api.svc.cluster.local"
     stands_in = [
         mesh.service_entry(f"birthday-api-primary.{suffix}", 80, services[0].port, ["127.0.0.1"]),
