@@ -19,30 +19,6 @@ def test_no_arn_or_account_is_typed_by_hand():
             assert "arn:aws:" not in file.read_text(), file
 
 
-@pytest.mark.parametrize(
-    ("key", "where", "path"),
-    [
-        ("service_role_arn", ("ServiceAccount", "birthday-api/birthday-api"), "metadata.annotations.eks/role"),
-        ("cloudwatch_agent_role_arn", ("ServiceAccount", "amazon-cloudwatch/cloudwatch-agent"), "metadata.annotations.eks/role"),
-        ("target_group_arn", ("TargetGroupBinding", "istio-ingress/istio-ingress"), "spec.targetGroupARN"),
-        ("image_repository", ("ConfigMap", "birthday-api/image-policy"), "data.repository"),
-        ("aws_region", ("ClusterSecretStore", "/secrets-manager"), "spec.provider.aws.region"),
-        ("domain_name", ("VirtualService", "birthday-api/public"), "spec.hosts.0"),
-        ("database_host", ("ServiceEntry", "birthday-api/database"), "spec.hosts.0"),
-        ("database_host", ("DestinationRule", "birthday-api/database"), "spec.host"),
-        ("database_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database"), "spec.data.0.remoteRef.key"),
-        ("database_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database"), "spec.data.1.remoteRef.key"),
-        ("database_owner_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database-owner"), "spec.data.0.remoteRef.key"),
-        ("database_owner_secret_name", ("ExternalSecret", "birthday-api/birthday-api-database-owner"), "spec.data.1.remoteRef.key"),
-    ],
-)
-def test_a_value_of_the_bridge_arrives(platform, bridge, key, where, path):
-    found = platform[where]
-    for step in path.replace("eks/role", "eks").split("."):
-        found = found["eks.amazonaws.com/role-arn"] if step == "eks" else found[int(step)] if step.isdigit() else found[step]
-    assert found == bridge[key]
-
-
 def test_the_database_is_the_only_address_outside_that_pods_may_reach(platform, bridge):
     policies = {name: o["spec"] for (kind, name), o in platform.items() if kind == "NetworkPolicy" and name.startswith("birthday-api/")}
     blocks = [t["ipBlock"]["cidr"] for spec in policies.values() for e in spec.get("egress", []) for t in e["to"] if "ipBlock" in t]

@@ -147,19 +147,6 @@ def test_a_rollout_takes_no_pod_away_before_a_new_one_is_ready():
     assert strategy["rollingUpdate"]["maxUnavailable"] == 0
 
 
-@pytest.mark.parametrize(("kind", "name"), [("Deployment", "birthday-api"), ("Job", "birthday-api-migrate")])
-def test_every_pod_is_restricted(kind, name):
-    spec = pod(chart(), kind, name)
-    assert spec["automountServiceAccountToken"] is False
-    assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] == 65532
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in spec["containers"]:
-        security = container["securityContext"]
-        assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"]
-        assert security["capabilities"] == {"drop": ["ALL"]}
-        assert container["resources"]["requests"].keys() >= {"cpu", "memory"} and "memory" in container["resources"]["limits"]
-
-
 def test_each_role_mounts_its_own_credentials_only():
     found = chart()
     for spec, secret in (
@@ -193,13 +180,6 @@ def test_with_a_canary_flagger_makes_the_service_and_its_route():
     assert {("DestinationRule", "birthday-api-primary-policy"), ("DestinationRule", "birthday-api-canary-policy")} <= canary.keys()
     by_flagger, by_us = canary["Canary", "birthday-api"]["spec"]["service"], plain["VirtualService", "birthday-api"]["spec"]["http"][0]
     assert (by_flagger["timeout"], by_flagger["retries"]) == (by_us["timeout"], by_us["retries"])
-
-
-def test_a_canary_by_weight_or_by_header():
-    weight = chart(canary__enabled=True)["Canary", "birthday-api"]["spec"]["analysis"]
-    assert (weight["maxWeight"], weight["stepWeight"]) == (50, 10) and "match" not in weight
-    header = chart(canary__enabled=True, canary__strategy="header")["Canary", "birthday-api"]["spec"]["analysis"]
-    assert header["match"] == [{"headers": {"x-birthday-canary": {"exact": "always"}}}] and "stepWeight" not in header
 
 
 def test_the_budget_covers_stable_and_canary_pods():

@@ -71,29 +71,6 @@ def test_they_render_and_their_projects_allow_what_they_make(applications, objec
             assert allowed(projects[app["spec"]["project"]], obj, app["spec"]["destination"]["namespace"]), named
 
 
-def test_no_image_is_latest_or_without_a_version(third_party):
-    for name, objects in third_party.items():
-        for _, spec in workloads(objects):
-            for c in spec["containers"]:
-                if c["image"] != "auto":  # the gateway's: istiod puts its own version there
-                    assert ":" in c["image"].rsplit("/")[-1] and not c["image"].endswith(":latest"), (name, c["image"])
-
-
-def test_pods_in_restricted_namespaces_are_restricted(applications, third_party, platform):
-    restricted = {"istio-system", "external-secrets", "istio-ingress", "flagger"}
-    for app in applications:
-        if app["spec"]["destination"]["namespace"] not in restricted:
-            continue
-        for o, spec in workloads(third_party.get(app["metadata"]["name"], [])):
-            pod = spec.get("securityContext") or {}
-            for c in spec["containers"]:
-                own, named = c.get("securityContext") or {}, (app["metadata"]["name"], o["metadata"]["name"], c["name"])
-                assert own.get("allowPrivilegeEscalation") is False, named
-                assert own.get("capabilities", {}).get("drop") == ["ALL"], named
-                assert own.get("runAsNonRoot") or pod.get("runAsNonRoot"), named
-                assert own.get("seccompProfile") or pod.get("seccompProfile"), named
-
-
 def test_every_controller_has_requests_and_a_memory_limit(third_party):
     for name, objects in third_party.items():
         for o, spec in workloads(objects):
