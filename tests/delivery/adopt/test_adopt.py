@@ -21,8 +21,8 @@ def adopted(tmp_path_factory) -> Repository:
     subprocess.run(["git", "clone", "-q", ROOT, folder / "tree"], check=True)
     # AWS' list of certificate authorities
     bundle = ""
-    for kind in ("ECC384", "RSA2048", "RSA4096"):
-        subject = ["-subj", f"/CN=Amazon RDS {REGION} Root CA {kind} G1", "-newkey", "rsa:2048", "-nodes", "-days", "20000"]
+    for kind, days in (("ECC384", "36500"), ("RSA2048", "14600"), ("RSA4096", "36400")):
+        subject = ["-subj", f"/CN=Amazon RDS {REGION} Root CA {kind} G1", "-newkey", "rsa:2048", "-nodes", "-days", days]
         made = subprocess.run(["openssl", "req", "-x509", *subject, "-keyout", "/dev/null"], check=True, capture_output=True, text=True)
         bundle += made.stdout
     (folder / "bundle").write_text(bundle)
