@@ -1,16 +1,18 @@
-//! The settings: the Rocket.toml inside the binary, then one in the working directory, then `ROCKET_*` variables.
+//! The settings: the Rocket.toml inside the binary, then one in the working directory, then `ROCKET_*` variables,
+//! in which two underscores separate levels: `ROCKET_DATABASES__BIRTHDAYS__URL`.
 //!
 //! Everything is read and checked before the start. What is unknown or cannot work ends it with one line that names the key.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Toml};
 use figment::{Figment, Profile};
 use rocket::Config;
+use rocket::config::LogLevel;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::birthday::LeapDay;
@@ -21,6 +23,8 @@ const ROCKETS_OWN: [&str; 10] =
     ["address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors"];
 const OURS: [&str; 5] = ["birthday", "databases", "lifecycle", "telemetry", "public_url"];
 const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
+/// What a request may take at the most: a connection is not cut before it.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Settings {
@@ -121,8 +125,18 @@ pub fn figment() -> Result<Figment, SettingError> {
     };
     let figment = Figment::from(Toml::string(include_str!("../Rocket.toml")).nested())
         .merge(file.nested())
-        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global())
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).split("__").global())
         .select(Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE));
+    let rockets_own = [Profile::Default, Config::DEBUG_PROFILE, Config::RELEASE_PROFILE];
+    if !rockets_own.contains(figment.profile()) && !figment.profiles().any(|profile| profile == figment.profile()) {
+        return Err(refused("ROCKET_PROFILE", format!("no file has a profile {}", figment.profile())));
+    }
+    // Only what is in the binary comes from no place.
+    let by_default = figment.find_metadata("databases.birthdays.url").is_some_and(|metadata| metadata.source.is_none());
+    if by_default && Env::var("DATABASE_URL").is_some() {
+        let reason = "DATABASE_URL is not read; write it to ROCKET_DATABASES__BIRTHDAYS__URL";
+        return Err(refused("databases.birthdays.url", reason));
+    }
     Ok(figment)
 }
 
@@ -134,8 +148,8 @@ impl Settings {
             .merge(("shutdown.ctrlc", false))
             .merge(("shutdown.signals", Vec::<String>::new()))
             .merge(figment);
-        let mut settings: Self = figment.extract().map_err(told)?;
-        settings.rocket = figment.extract().map_err(told)?;
+        let mut settings: Self = figment.extract().map_err(not_extracted)?;
+        settings.rocket = figment.extract().map_err(not_extracted)?;
         settings.check()?;
         Ok((figment, settings))
     }
@@ -143,8 +157,20 @@ impl Settings {
     fn check(&self) -> Result<(), SettingError> {
         let database = &self.databases.birthdays;
         database.check().map_err(|(key, reason)| refused(&format!("databases.birthdays.{key}"), reason))?;
-        if self.rocket.workers == 0 {
-            return Err(refused("workers", "must be at least 1"));
+        for (key, number) in [("workers", self.rocket.workers), ("max_blocking", self.rocket.max_blocking)] {
+            if number == 0 {
+                return Err(refused(key, "must be at least 1"));
+            }
+        }
+        if self.rocket.log_level != LogLevel::Off {
+            return Err(refused(
+                "log_level",
+                "must be off: Rocket's lines hold names; the service's own lines are under `telemetry`",
+            ));
+        }
+        if database.deadline() > LONGEST_DEADLINE {
+            let reason = format!("connect_timeout + query_timeout must be at most {} s", LONGEST_DEADLINE.as_secs());
+            return Err(refused("databases.birthdays.connect_timeout", reason));
         }
         if Duration::from_secs(self.rocket.shutdown.grace.into()) < database.deadline() {
             let deadline = database.deadline().as_secs_f64();
@@ -162,15 +188,13 @@ fn refused(key: &str, reason: impl Into<String>) -> SettingError {
 }
 
 fn refuse_unknown_keys(figment: &Figment) -> Result<(), SettingError> {
-    let known_profiles: BTreeSet<Profile> =
-        [Profile::Default, Profile::Global, Config::DEBUG_PROFILE, Config::RELEASE_PROFILE, figment.profile().clone()].into();
-    if let Some(profile) = figment.profiles().find(|profile| !known_profiles.contains(*profile)) {
-        return Err(refused(
-            &profile.to_string(),
-            "not a profile; settings of every profile stand under [default] and [default.<table>]",
-        ));
+    let profiles = [&Profile::Default, &Profile::Global, figment.profile()];
+    if let Some(profile) = figment.profiles().find(|profile| !profiles.contains(profile)) {
+        let reason =
+            format!("not the profile in use, which is {}; [default] and [default.<table>] hold for every one", figment.profile());
+        return Err(refused(&profile.to_string(), reason));
     }
-    let data: figment::value::Dict = figment.extract().map_err(told)?;
+    let data: figment::value::Dict = figment.extract().map_err(not_extracted)?;
     if let Some(key) = data.keys().find(|key| !ROCKETS_OWN.contains(&key.as_str()) && !OURS.contains(&key.as_str())) {
         return Err(refused(key, format!("unknown; known are {}, {}", ROCKETS_OWN.join(", "), OURS.join(", "))));
     }
@@ -181,17 +205,22 @@ fn refuse_unknown_keys(figment: &Figment) -> Result<(), SettingError> {
     }
 }
 
-/// The first thing that figment found, in words: which key, what is wrong, and where it was said.
-fn told(error: figment::Error) -> SettingError {
+/// The first thing that figment found, in words: which key, what is wrong, and where it stands. Never a value that may hold a password.
+fn not_extracted(error: figment::Error) -> SettingError {
     let key = if error.path.is_empty() { "file or variable".to_owned() } else { error.path.join(".") };
     let source = error.metadata.as_ref().map_or_else(String::new, |metadata| match &metadata.source {
         Some(source) => format!(" (in {}, {source})", metadata.name),
         None => format!(" (in {})", metadata.name),
     });
-    // What the parser of TOML says takes several lines, and quotes the file, passwords included.
-    let told = error.kind.to_string();
-    let told: Vec<&str> = told.lines().filter(|line| !line.contains(" |")).collect();
-    SettingError { key, reason: format!("{}{source}", told.join(": ")) }
+    let secret = matches!(key.as_str(), "databases" | "databases.birthdays") || key.ends_with("url");
+    let reason = match &error.kind {
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if secret => {
+            format!("not readable: expected {expected}")
+        }
+        // What the parser of TOML says takes several lines, and quotes the file.
+        kind => kind.to_string().lines().filter(|line| !line.contains(" |")).collect::<Vec<_>>().join(": "),
+    };
+    SettingError { key, reason: format!("{reason}{source}") }
 }
 
 fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {

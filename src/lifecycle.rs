@@ -1,8 +1,9 @@
 //! Start, drain, stop.
 //!
-//! Rocket closes its listener as soon as it is told to stop, while load balancers still send requests. So the service first says
+//! Rocket closes its listener as soon as a stop is requested, while load balancers still send requests. So the service first says
 //! that it is leaving (`/readyz` 503, `Connection: close`) and goes on answering, and only then has Rocket stop.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,8 +16,8 @@ use tokio::time::sleep;
 use crate::config::Settings;
 use crate::store::Birthdays;
 
-/// How long database connections may take to say goodbye.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long database connections may take to close.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Whether the service is about to stop, as a figure that can be watched: 1 if so.
 #[derive(Clone, Default)]
@@ -45,9 +46,8 @@ pub fn stage() -> AdHoc {
                     let settings = rocket.state::<Settings>().expect("lib.rs manages it before the start");
                     let (birthday, database) = (&settings.birthday, &settings.databases.birthdays);
                     tracing::info!(
-                        "listening on http://{}:{}, database {}, today is decided by {}, leap day {}",
-                        rocket.config().address,
-                        rocket.config().port,
+                        "listening on http://{}, database {}, today is decided by {}, leap day {}",
+                        SocketAddr::new(rocket.config().address, rocket.config().port),
                         database.url,
                         birthday.time_zone,
                         birthday.leap_day,
@@ -73,7 +73,7 @@ pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()> + Send 
     let served = rocket.launch().await;
     stopping.abort();
     if let Some(birthdays) = Birthdays::fetch(&served.map_err(Box::new)?) {
-        birthdays.finish(FAREWELL).await;
+        birthdays.finish(CLOSE_LIMIT).await;
     }
     tracing::info!("stopped");
     Ok(())

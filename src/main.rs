@@ -1,12 +1,13 @@
-//! The command line: `birthday-api [serve | migrate | healthcheck | openapi]`.
+//! The command line: `birthday-api [serve | migrate | copy | healthcheck | openapi]`.
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use birthday_api::clock::Clock;
 use birthday_api::config::{self, Settings};
+use birthday_api::store::DatabaseUrl;
 use birthday_api::{http, lifecycle, logging, store};
 use clap::{Parser, Subcommand};
 use figment::Figment;
@@ -35,39 +36,50 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         wait: u64,
     },
+    /// Copy all birthdays to another database: to move, or as a backup. The service may run meanwhile
+    Copy {
+        /// URL of the database to read
+        #[arg(long)]
+        from: String,
+        /// URL of the database to write
+        #[arg(long)]
+        to: String,
+        /// Delete what the target holds
+        #[arg(long)]
+        replace: bool,
+    },
     /// Ask the service on this machine whether it is ready: exit code 0 if so, 1 if not
     Healthcheck,
     /// Print the OpenAPI document
     Openapi,
 }
 
+const FAILURE: u8 = 1;
 /// Exit code of a start that a setting forbids.
 const BAD_SETTING: u8 = 2;
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command.unwrap_or(Command::Serve);
-    if let Command::Openapi = command {
-        // Whoever reads it may have seen enough.
-        let _ = std::io::stdout().write_all(http::openapi().as_bytes());
-        return ExitCode::SUCCESS;
-    }
-    let (figment, settings) = match config::figment().and_then(|figment| Settings::load(&figment)) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            eprintln!("birthday-api: {error}");
-            return ExitCode::from(BAD_SETTING);
+    let settings =
+        || config::figment().and_then(|figment| Settings::load(&figment)).map_err(|error| (BAD_SETTING, error.to_string()));
+    let failure = |reason| (FAILURE, reason);
+    let outcome = match Arguments::parse().command.unwrap_or(Command::Serve) {
+        Command::Serve => settings().and_then(|(figment, settings)| serve(figment, settings).map_err(failure)),
+        Command::Migrate { wait } => {
+            settings().and_then(|(_, settings)| migrate(&settings, Duration::from_secs(wait)).map_err(failure))
         }
-    };
-    let outcome = match command {
-        Command::Healthcheck => healthcheck(&settings),
-        Command::Migrate { wait } => migrate(&settings, Duration::from_secs(wait)),
-        Command::Serve | Command::Openapi => serve(figment, settings),
+        Command::Copy { from, to, replace } => copy(&from, &to, replace),
+        Command::Healthcheck => settings().and_then(|(_, settings)| healthcheck(&settings).map_err(failure)),
+        Command::Openapi => {
+            // The reader may have closed the pipe.
+            let _ = std::io::stdout().write_all(http::openapi().as_bytes());
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
+        Err((code, reason)) => {
             eprintln!("birthday-api: {reason}");
-            ExitCode::FAILURE
+            ExitCode::from(code)
         }
     }
 }
@@ -85,6 +97,28 @@ fn migrate(settings: &Settings, wait: Duration) -> Result<(), String> {
     let database = &settings.databases.birthdays;
     runtime(settings)?.block_on(store::migrate_within(database, wait)).map_err(|error| error.to_string())?;
     tracing::info!("the schema of {} is up to date", database.url);
+    Ok(())
+}
+
+fn copy(from: &str, to: &str, replace: bool) -> Result<(), (u8, String)> {
+    logging::start(config::LogFormat::Text);
+    let url = |name: &str, url: &str| {
+        let parsed = url.parse::<DatabaseUrl>().and_then(|parsed| parsed.check().map(|()| parsed));
+        parsed.map_err(|reason| (BAD_SETTING, format!("{name}: {reason}")))
+    };
+    let (from, to) = (url("--from", from)?, url("--to", to)?);
+    let terminal = std::io::stderr().is_terminal();
+    let progress = |rows| {
+        if terminal {
+            eprint!("\r{rows} rows");
+        }
+    };
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| (FAILURE, error.to_string()))?;
+    let rows = runtime.block_on(store::copy(&from, &to, replace, progress)).map_err(|error| (FAILURE, error.to_string()))?;
+    if terminal {
+        eprintln!();
+    }
+    tracing::info!("{rows} birthdays copied from {from} to {to}, and compared");
     Ok(())
 }
 

@@ -135,7 +135,7 @@ impl From<UsernameError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable => Self::Unavailable,
+            StoreError::Unavailable | StoreError::NotMigrated => Self::Unavailable,
             StoreError::Refused => Self::Internal,
         }
     }

@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use super::outage::Fault;
+use super::error::{Error, Kind};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ServerLabel {
@@ -48,9 +48,9 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let store = registry.sub_registry_with_prefix("store");
         store.register("lookup_batch_size", "Lookups answered by one statement", self.lookups.clone());
-        store.register("write_batch_size", "Saves and removals taken at once", self.writes.clone());
+        store.register("write_batch_size", "Saves and deletes taken at once", self.writes.clone());
         store.register("retries", "Statements tried once more on a fresh connection", self.retries.clone());
-        store.register("turned_away", "Requests refused because too many were waiting", self.turned_away.clone());
+        store.register("turned_away", "Requests rejected because too many were waiting", self.turned_away.clone());
         store.register("replica_answers", "Lookups answered by the replica", self.replica_answers.clone());
         store.register("credential_reloads", "Changed credentials taken over", self.credential_reloads.clone());
         store.register("faults", "Batches and connections that failed, by server and kind of fault", self.faults.clone());
@@ -60,23 +60,20 @@ impl Metrics {
 
     /// Has every figure of `server` begin at 0: of a counter that appears with its first event, `rate` never sees that event.
     pub fn expect(&self, server: &'static str) {
-        for kind in Fault::KINDS {
+        for kind in Kind::COUNTED_AS {
             self.faults.get_or_create(&FaultLabels { server, kind }).inc_by(0);
         }
-        self.connections.get_or_create(&ServerLabel { server }).set(0);
+        self.connections(server).set(0);
         self.away(server, false);
     }
 
-    pub fn failed(&self, server: &'static str, fault: &Fault) {
-        self.faults.get_or_create(&FaultLabels { server, kind: fault.kind() }).inc();
+    pub fn failed(&self, server: &'static str, error: &Error) {
+        self.faults.get_or_create(&FaultLabels { server, kind: error.kind.rule().counted_as }).inc();
     }
 
-    pub fn connected(&self, server: &'static str) {
-        self.connections.get_or_create(&ServerLabel { server }).inc();
-    }
-
-    pub fn disconnected(&self, server: &'static str) {
-        self.connections.get_or_create(&ServerLabel { server }).dec();
+    /// The number of open connections.
+    pub fn connections(&self, server: &'static str) -> Gauge {
+        self.connections.get_or_create(&ServerLabel { server }).clone()
     }
 
     pub fn away(&self, server: &'static str, away: bool) {

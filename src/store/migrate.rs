@@ -1,37 +1,31 @@
-//! Bringing the schema up to date. Two that migrate at once are safe, and a schema newer than this binary is left as it is.
+//! Bringing the schema up to date. Several that migrate at once are safe, and a schema newer than this binary is left as it is.
+//!
+//! The files and the table `_sqlx_migrations` are sqlx's. Its own runner takes a lock of the session and named statements, which a
+//! pooler does not keep, and no lock with SQLite; so each migration runs in one transaction that takes the lock.
 
-use std::fs::{File, TryLockError};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::migrate::{Migration, Migrator};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::credentials::Credentials;
-use super::outage::Fault;
-use super::postgres::with_login;
+use super::credentials::{Credentials, Login};
+use super::database::{Connection, Database};
+use super::error::{Error, Kind};
 use super::settings::{DatabaseUrl, Settings};
-use super::sqlite::Sqlite;
+use super::{postgres, sqlite};
 
-static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/postgres")));
-static SQLITE: LazyLock<Migrator> = LazyLock::new(|| tolerant(sqlx::migrate!("migrations/sqlite")));
+static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("migrations/postgres"));
+static SQLITE: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("migrations/sqlite"));
 
-/// A newer version of the service may have gone ahead; what it added, this one can live with.
-fn tolerant(mut migrator: Migrator) -> Migrator {
-    migrator.set_ignore_missing(true);
-    migrator
-}
-
-/// A migration that waits longer than this for a lock steps back and tries again, rather than have the service queue up behind it.
+/// A migration that waits longer than this for a lock steps back and tries again, rather than have the service wait behind it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why the schema is not up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// The database is away, or somebody holds a lock: trying again may help.
+    /// The database is away, or a lock is held: trying again may help.
     #[error("the schema cannot be brought up to date yet: {0}")]
     NotYet(String),
     /// Trying again would end in the same way.
@@ -39,17 +33,18 @@ pub enum MigrationError {
     Broken(String),
 }
 
-/// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over.
+/// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over. A migration that runs is not cut.
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
     // None is beyond any clock: for ever.
     let until = Instant::now().checked_add(wait);
-    let mut told = String::new();
+    let mut last = String::new();
     loop {
-        match migrate(settings).await {
-            Err(MigrationError::NotYet(reason)) if until.is_none_or(|until| Instant::now() < until) => {
-                if reason != told {
+        let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+        match attempt(settings, left).await {
+            Err(MigrationError::NotYet(reason)) if left > PAUSE => {
+                if reason != last {
                     tracing::info!("waiting for the database: {reason}");
-                    told = reason;
+                    last = reason;
                 }
             }
             outcome => return outcome,
@@ -60,58 +55,118 @@ pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), M
 
 /// One try.
 pub async fn migrate(settings: &Settings) -> Result<(), MigrationError> {
-    match &settings.url {
-        DatabaseUrl::Postgres(options) => {
-            let credentials = Credentials::read(settings.credentials.as_deref());
-            let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
-            let options = with_login(options, login.as_ref())
-                .options([("lock_timeout", LOCK_TIMEOUT.as_millis())])
-                .disable_statement_logging();
-            let mut connection = match timeout(settings.connect_timeout, options.connect()).await {
-                Ok(connection) => connection.map_err(not_connected)?,
-                Err(_) => return Err(MigrationError::NotYet("no connection within the time limit".to_owned())),
-            };
-            // sqlx takes an advisory lock of PostgreSQL for the whole run. (`run` would do, but its future is not `Send`.)
-            POSTGRES.run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
-            connection.close().await.map_err(not_connected)
-        }
-        DatabaseUrl::Sqlite(options) => {
-            // sqlx takes no lock of its own for SQLite; a file beside the database serves.
-            let _lock = lock_beside(options.get_filename()).await?;
-            let server = Sqlite::new(options.clone(), settings.query_timeout);
-            let mut connection = super::session::Server::connect(&server, None).await.map_err(not_connected)?;
-            SQLITE.run_direct(None, &mut connection, false).await.map_err(not_migrated)?;
-            connection.close().await.map_err(not_connected)
-        }
-    }
+    attempt(settings, settings.connect_timeout).await
 }
 
-fn not_connected(error: sqlx::Error) -> MigrationError {
-    MigrationError::NotYet(Fault::from(error).to_string())
+async fn attempt(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
+    let credentials = Credentials::read(settings.credentials.as_deref());
+    let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
+    // No try is cut before it could have worked.
+    let limit = settings.connect_timeout.min(left.max(PAUSE));
+    up_to_date(&settings.url, login.as_ref(), settings.pooler, limit, left.max(PAUSE).min(LOCK_TIMEOUT)).await
 }
 
-fn not_migrated(error: MigrateError) -> MigrationError {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => match Fault::from(error) {
-            Fault::Row(told) | Fault::Other(told) => MigrationError::Broken(told),
-            fault => MigrationError::NotYet(fault.to_string()),
-        },
-        error => MigrationError::Broken(error.to_string()),
-    }
-}
-
-async fn lock_beside(database: &std::path::Path) -> Result<File, MigrationError> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".migration-lock");
-    let not_yet = |error: &dyn std::fmt::Display| MigrationError::NotYet(format!("{}: {error}", path.to_string_lossy()));
-    let file = File::create(&path).map_err(|error| not_yet(&error))?;
-    let until = Instant::now() + LOCK_TIMEOUT;
+/// Connects within `limit`, waits for a lock for `lock_timeout` at the most, and runs what has not been run.
+pub async fn up_to_date(
+    url: &DatabaseUrl,
+    login: Option<&Login>,
+    pooler: bool,
+    limit: Duration,
+    lock_timeout: Duration,
+) -> Result<(), MigrationError> {
+    let (database, migrations) = match url {
+        DatabaseUrl::Postgres(options) => (Database::Postgres(postgres::Database::new(options, None, pooler, false)), &*POSTGRES),
+        DatabaseUrl::Sqlite(options) => (Database::Sqlite(sqlite::Database::new(options, lock_timeout, true)), &*SQLITE),
+    };
+    let mut connection = match timeout(limit, database.connect(login)).await {
+        Ok(connected) => connected.map_err(|error| not_connected(error.into()))?,
+        Err(_) => return Err(MigrationError::NotYet(format!("no connection within {} ms", limit.as_millis()))),
+    };
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(LOOK_AGAIN).await,
-            Err(TryLockError::WouldBlock) => return Err(not_yet(&"another migration runs")),
-            Err(TryLockError::Error(error)) => return Err(not_yet(&error)),
+        let begun = timeout(limit + lock_timeout, begin(&mut connection, lock_timeout)).await;
+        let applied = begun.map_err(|_| MigrationError::NotYet("no answer within the time limit".to_owned()))?.map_err(failed)?;
+        let mut pending = None;
+        for migration in migrations.iter() {
+            match applied.iter().find(|(version, _)| *version == migration.version) {
+                Some((_, checksum)) if *checksum != hex(migration) => {
+                    let version = migration.version;
+                    return Err(MigrationError::Broken(format!("migration {version} was changed after it had been applied")));
+                }
+                Some(_) => {}
+                None => pending = pending.or(Some(migration)),
+            }
         }
+        let Some(migration) = pending else {
+            connection.execute("rollback").await.map_err(failed)?;
+            return connection.close().await.map_err(failed);
+        };
+        if migration.no_tx {
+            // For what PostgreSQL refuses in a transaction; the lock is held meanwhile.
+            let mut beside = database.connect(login).await.map_err(failed)?;
+            beside.execute(migration.sql.as_str()).await.map_err(failed)?;
+            beside.close().await.map_err(failed)?;
+        } else {
+            connection.execute(migration.sql.as_str()).await.map_err(failed)?;
+        }
+        connection.execute(&note(migration, &connection)).await.map_err(failed)?;
+    }
+}
+
+/// Begins a transaction that no other migration is in, and returns version and checksum of what was applied.
+async fn begin(connection: &mut Connection, lock_timeout: Duration) -> sqlx::Result<Vec<(i64, String)>> {
+    match connection {
+        Connection::Postgres(connection) => {
+            let begin = format!(
+                "begin; set local lock_timeout = {}; set local statement_timeout = 0; select pg_advisory_xact_lock(4201118); \
+                 create table if not exists _sqlx_migrations (version bigint primary key, description text not null, \
+                 installed_on timestamptz not null default now(), success boolean not null, checksum bytea not null, \
+                 execution_time bigint not null)",
+                lock_timeout.as_millis()
+            );
+            sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut connection.inner).await?;
+            let applied = sqlx::raw_sql("select version, encode(checksum, 'hex') from _sqlx_migrations");
+            applied.fetch_all(&mut connection.inner).await?.iter().map(sqlx::FromRow::from_row).collect()
+        }
+        Connection::Sqlite(connection) => {
+            let begin = "begin immediate; create table if not exists _sqlx_migrations (version bigint primary key, \
+                description text not null, installed_on timestamp not null default current_timestamp, success boolean not null, \
+                checksum blob not null, execution_time bigint not null)";
+            sqlx::raw_sql(begin).execute(&mut connection.inner).await?;
+            sqlx::query_as("select version, lower(hex(checksum)) from _sqlx_migrations").fetch_all(&mut connection.inner).await
+        }
+    }
+}
+
+/// Notes the migration as applied, and commits.
+fn note(migration: &Migration, connection: &Connection) -> String {
+    let bytes = match connection {
+        Connection::Postgres(_) => format!("'\\x{}'", hex(migration)),
+        Connection::Sqlite(_) => format!("x'{}'", hex(migration)),
+    };
+    let description = migration.description.replace('\'', "''");
+    format!(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+         values ({}, '{description}', true, {bytes}, 0); commit",
+        migration.version
+    )
+}
+
+fn hex(migration: &Migration) -> String {
+    migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn not_connected(error: Error) -> MigrationError {
+    match error.kind {
+        // An SQLite file that cannot be opened will not open later.
+        Kind::Stale | Kind::ReadOnly => MigrationError::Broken(error.to_string()),
+        _ => MigrationError::NotYet(error.to_string()),
+    }
+}
+
+fn failed(error: sqlx::Error) -> MigrationError {
+    let error = Error::from(error);
+    match error.kind {
+        Kind::Row | Kind::Schema | Kind::Other => MigrationError::Broken(error.to_string()),
+        _ => MigrationError::NotYet(error.to_string()),
     }
 }

@@ -1,46 +1,48 @@
 //! Where birthdays are kept: PostgreSQL or SQLite behind three operations, find, save and delete.
 //!
-//! A request waits in a queue ([`batch`]); [`lanes`] take what waits and send it as one statement over their own connection
-//! ([`session`]); [`postgres`] and [`sqlite`] hold the SQL. Lookups go on at the replica while the primary cannot answer.
+//! A request waits in a [`queue`]; a [`worker`] takes all that wait and sends them as one statement over its [`session`], which
+//! connects, tries again and opens the circuit as [`error`] says. [`database`] holds the statements, [`postgres`] and [`sqlite`] their
+//! SQL. Lookups go on at the replica while the primary cannot answer.
 
-mod batch;
+mod copy;
 mod credentials;
-mod lanes;
+mod database;
+mod error;
 mod metrics;
 mod migrate;
-mod outage;
 mod postgres;
+mod queue;
 mod session;
 mod settings;
 mod sqlite;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::figment::Figment;
-use rocket_db_pools::{Database, Pool};
-use sqlx::postgres::PgConnectOptions;
+use rocket_db_pools::Pool;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use self::copy::{CopyError, copy};
 pub use self::metrics::Metrics;
 pub use self::migrate::{MigrationError, migrate, migrate_within};
 pub use self::settings::{DatabaseUrl, Settings};
 
-use self::batch::{Queue, Unanswered};
 use self::credentials::Credentials;
-use self::lanes::Lanes;
-use self::postgres::Postgres;
-use self::session::Endpoint;
-use self::sqlite::Sqlite;
+use self::database::Database;
+use self::queue::{Queue, Unanswered};
+use self::session::Server;
+use self::worker::{Reply, Request, Requests, Worker};
 use crate::birthday::{DateOfBirth, Username};
 
 /// The database `birthdays` of the settings, as Rocket manages it.
-#[derive(Database)]
+#[derive(rocket_db_pools::Database)]
 #[database("birthdays")]
 pub struct Birthdays(Store);
 
-/// Why there is no answer. The log says more; the caller of the service is told no more than this.
+/// Why there is no answer. The log says more; the caller of the service gets no more than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Not reachable, overloaded or too slow: worth trying again.
@@ -49,9 +51,11 @@ pub enum StoreError {
     /// The database refuses this very row, which the domain's rules had let through.
     #[error("the database refused the row")]
     Refused,
+    #[error("the table of birthdays is missing or has another shape; run birthday-api migrate")]
+    NotMigrated,
 }
 
-/// A date of birth, and who knew it.
+/// A date of birth, and which database knew it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     pub date_of_birth: DateOfBirth,
@@ -59,12 +63,9 @@ pub struct Found {
     pub from_replica: bool,
 }
 
-type Answer<T> = Result<T, StoreError>;
-
 /// What must hold for a save to be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    #[default]
     None,
     /// The name has no birthday yet.
     IfAbsent,
@@ -72,37 +73,42 @@ pub enum Condition {
     IfPresent,
 }
 
-enum Write {
-    Save(Username, DateOfBirth, Condition),
-    Delete(Username),
-}
-
 pub struct Store {
-    lookups: Arc<Queue<Username, Answer<Option<Found>>>>,
-    /// The answer says whether the write took place.
-    writes: Arc<Queue<Write, Answer<bool>>>,
-    lanes: tokio::sync::Mutex<JoinSet<()>>,
+    lookups: Arc<Requests>,
+    writes: Arc<Requests>,
+    workers: tokio::sync::Mutex<JoinSet<()>>,
     pub settings: Settings,
     pub metrics: Metrics,
 }
 
 impl Store {
-    pub async fn find(&self, name: Username, deadline: Instant) -> Answer<Option<Found>> {
-        self.ask(&self.lookups, name, deadline).await
+    pub async fn find(&self, name: Username, deadline: Instant) -> Result<Option<Found>, StoreError> {
+        match self.ask(&self.lookups, Request::Find(name), deadline).await? {
+            Reply::Found(found) => Ok(found),
+            Reply::Written(_) => Err(StoreError::Unavailable),
+        }
     }
 
     /// Creates or replaces under `condition`; false if it did not hold. The commit is durable when this returns true.
-    pub async fn save(&self, name: Username, born: DateOfBirth, condition: Condition, deadline: Instant) -> Answer<bool> {
-        self.ask(&self.writes, Write::Save(name, born, condition), deadline).await
+    pub async fn save(
+        &self,
+        name: Username,
+        born: DateOfBirth,
+        condition: Condition,
+        deadline: Instant,
+    ) -> Result<bool, StoreError> {
+        let reply = self.ask(&self.writes, Request::Save(name, born, condition), deadline).await?;
+        Ok(matches!(reply, Reply::Written(true)))
     }
 
     /// False if the name had no birthday.
-    pub async fn delete(&self, name: Username, deadline: Instant) -> Answer<bool> {
-        self.ask(&self.writes, Write::Delete(name), deadline).await
+    pub async fn delete(&self, name: Username, deadline: Instant) -> Result<bool, StoreError> {
+        let reply = self.ask(&self.writes, Request::Delete(name), deadline).await?;
+        Ok(matches!(reply, Reply::Written(true)))
     }
 
-    async fn ask<Q, A>(&self, queue: &Queue<Q, Answer<A>>, request: Q, deadline: Instant) -> Answer<A> {
-        match timeout_at(deadline, queue.ask(request)).await {
+    async fn ask(&self, requests: &Requests, request: Request, deadline: Instant) -> worker::Answer {
+        match timeout_at(deadline, requests.ask(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(Unanswered::Full)) => {
                 self.metrics.turned_away.inc();
@@ -116,42 +122,49 @@ impl Store {
     pub async fn finish(&self, limit: Duration) {
         self.lookups.close();
         self.writes.close();
-        let mut lanes = self.lanes.lock().await;
-        if timeout(limit, async { while lanes.join_next().await.is_some() {} }).await.is_err() {
+        let mut workers = self.workers.lock().await;
+        if timeout(limit, async { while workers.join_next().await.is_some() {} }).await.is_err() {
             tracing::warn!("database connections were cut: they did not close within {} ms", limit.as_millis());
-            lanes.shutdown().await;
+            workers.shutdown().await;
         }
     }
 
-    /// Starts the lanes. They connect by themselves: a database that is away does not stop the start.
+    /// Starts the workers. They connect by themselves: a database that is away does not stop the start.
     fn start(settings: Settings, credentials: Credentials) -> Self {
-        let (lookup_lanes, write_lanes) = match settings.url {
-            // SQLite has one writer at a time.
-            DatabaseUrl::Sqlite(_) => (settings.max_connections - 1, 1),
-            DatabaseUrl::Postgres(_) => (settings.max_connections.div_ceil(2), settings.max_connections / 2),
-        };
-        let (lookups, writes) = (Queue::new(lookup_lanes), Queue::new(write_lanes));
         let metrics = Metrics::default();
         let limits = (settings.connect_timeout, settings.query_timeout);
-        let mut lanes = Lanes::new(lookups.clone(), writes.clone(), settings.deadline(), metrics.clone());
-        match &settings.url {
-            DatabaseUrl::Sqlite(options) => {
-                let server = Sqlite::new(options.clone(), settings.query_timeout);
-                lanes.start(Endpoint::new(server, "primary", credentials, limits, metrics.clone()), None);
-            }
-            DatabaseUrl::Postgres(options) => {
-                let endpoint = |options: &PgConnectOptions, role, standby| {
-                    let server = Postgres::new(options.clone(), settings.query_timeout, standby);
-                    Endpoint::new(server, role, credentials.clone(), limits, metrics.clone())
-                };
-                let replica = match &settings.replica_url {
-                    Some(DatabaseUrl::Postgres(options)) => Some(endpoint(options, "replica", true)),
-                    _ => None,
-                };
-                lanes.start(endpoint(options, "primary", false), replica);
+        let server = |url: &DatabaseUrl, role, standby| {
+            let database = match url {
+                DatabaseUrl::Sqlite(options) => Database::Sqlite(sqlite::Database::new(options, limits.1, false)),
+                DatabaseUrl::Postgres(options) => {
+                    Database::Postgres(postgres::Database::new(options, Some(limits.1), settings.pooler, standby))
+                }
+            };
+            Server::new(database, role, credentials.clone(), limits, metrics.clone())
+        };
+        let primary = server(&settings.url, "primary", false);
+        let replica = settings.replica_url.as_ref().map(|url| server(url, "replica", true));
+        let for_lookups = match settings.url {
+            // SQLite has one writer at a time.
+            DatabaseUrl::Sqlite(_) => settings.max_connections - 1,
+            DatabaseUrl::Postgres(_) => settings.max_connections.div_ceil(2),
+        };
+        let (lookups, writes) = (Queue::new(for_lookups), Queue::new(settings.max_connections - for_lookups));
+        let mut workers = JoinSet::new();
+        for (requests, replica, batch_sizes) in [(&lookups, &replica, &metrics.lookups), (&writes, &None, &metrics.writes)] {
+            for _ in 0..requests.workers() {
+                let (requests, primary, replica) = (requests.clone(), primary.clone(), replica.clone());
+                let (limit, batch_sizes, metrics) = (settings.deadline(), batch_sizes.clone(), metrics.clone());
+                workers.spawn(Worker { requests, primary, replica, limit, batch_sizes, metrics }.run());
             }
         }
-        Self { lookups, writes, lanes: lanes.running.into(), settings, metrics }
+        let reloads = metrics.credential_reloads.clone();
+        tokio::spawn(credentials.watch(move || {
+            reloads.inc();
+            primary.renew();
+            replica.iter().for_each(|replica| replica.renew());
+        }));
+        Self { lookups, writes, workers: workers.into(), settings, metrics }
     }
 }
 
@@ -166,7 +179,13 @@ impl Pool for Store {
             match migrate(&settings).await {
                 Err(MigrationError::NotYet(reason)) => {
                     tracing::warn!("the schema may be out of date, trying again until it is not: {reason}");
-                    tokio::spawn(migrate_until_done(settings.clone()));
+                    let settings = settings.clone();
+                    tokio::spawn(async move {
+                        match migrate_within(&settings, Duration::MAX).await {
+                            Ok(()) => tracing::info!("the schema is up to date"),
+                            Err(error) => tracing::error!("{error}"),
+                        }
+                    });
                 }
                 outcome => outcome?,
             }
@@ -175,20 +194,13 @@ impl Pool for Store {
         Ok(Self::start(settings, credentials))
     }
 
-    /// Lanes hold the connections; nobody borrows one.
+    /// The workers hold the connections; none is lent.
     async fn get(&self) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Rocket calls this as soon as a shutdown is asked for, while requests are still being answered. [`Store::finish`] does it.
+    /// Rocket calls this as soon as a shutdown begins, while requests are still being answered. [`Store::finish`] closes.
     async fn close(&self) {}
-}
-
-async fn migrate_until_done(settings: Settings) {
-    match migrate_within(&settings, Duration::MAX).await {
-        Ok(()) => tracing::info!("the schema is up to date"),
-        Err(error) => tracing::error!("{error}"),
-    }
 }
 
 /// Why the store cannot start.

@@ -1,8 +1,8 @@
-//! Coalescing: requests that arrive while a statement runs leave together in the next one.
+//! Coalescing: requests that arrive while a statement runs share the next one.
 //!
-//! Requests wait in a [`Queue`]; a lane is a task with a connection of its own that takes whatever waits and answers it with
-//! one statement. No timers: a request that finds every lane idle wakes one at once and is a batch of one. While a lane is
-//! busy requests gather, and every sixteenth wakes one more lane. The more there is to do, the less each request costs.
+//! Requests wait in a [`Queue`]. A worker is a task with a connection of its own; through its [`Taker`] it takes all that wait and
+//! answers them with one statement. No timers: a request that finds every worker idle wakes one at once and is a batch of one. While
+//! a worker is busy requests gather, and every sixteenth wakes one more worker. The more there is to do, the less each request costs.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,19 +15,22 @@ use tokio::time::Instant;
 pub const LARGEST_BATCH: usize = 256;
 /// The most requests that may wait, so that memory is bounded.
 const LONGEST_QUEUE: usize = 4096;
-/// When more wait than fit into a statement, those who have waited longer than this are turned away, and so is who comes then: with
-/// more requests than can be answered, it is better to answer some soon than all too late. A pause of the database alone turns
-/// nobody away: what gathered meanwhile fits into the next statements.
+/// When more wait than fit into a statement, those that have waited longer than this are rejected, and so are new ones: with more
+/// requests than can be answered, it is better to answer some soon than all too late. A pause of the database alone rejects none:
+/// what gathered meanwhile fits into the next statements.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
-/// While a lane is busy, this many waiting requests wake one more.
+/// While a worker is busy, this many waiting requests wake one more.
 const WAKE_ANOTHER_EVERY: usize = 16;
+/// After a batch of at least so many, the worker lets the runtime read more requests before it takes the next batch. Alone, a request
+/// would only be slower for it.
+const CROWD: usize = 8;
 
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unanswered {
     /// Too many requests wait already, or wait too long.
     Full,
-    /// The queue is closed, or the lane that had taken the request is gone.
+    /// The queue is closed, or the worker that had taken the request panicked.
     Gone,
 }
 
@@ -43,29 +46,29 @@ impl<Q, A> Job<Q, A> {
     }
 }
 
-/// Requests of one kind that wait for a lane.
+/// Requests of one kind that wait for a worker.
 pub struct Queue<Q, A> {
     waiting: Mutex<Waiting<Q, A>>,
-    /// One permit wakes one lane.
+    /// One permit wakes one worker.
     wake: Semaphore,
-    lanes: usize,
+    workers: usize,
 }
 
 struct Waiting<Q, A> {
     jobs: VecDeque<Job<Q, A>>,
-    /// Lanes that were woken and have not gone back to sleep.
+    /// Workers that were woken and have not gone back to sleep.
     awake: usize,
 }
 
 impl<Q, A> Queue<Q, A> {
-    /// A queue that `lanes` lanes will serve, each through a [`Lane`] of its own.
-    pub fn new(lanes: usize) -> Arc<Self> {
+    /// A queue that so many workers will serve, each through a [`Taker`] of its own.
+    pub fn new(workers: usize) -> Arc<Self> {
         let waiting = Waiting { jobs: VecDeque::with_capacity(LARGEST_BATCH), awake: 0 };
-        Arc::new(Self { waiting: Mutex::new(waiting), wake: Semaphore::new(0), lanes })
+        Arc::new(Self { waiting: Mutex::new(waiting), wake: Semaphore::new(0), workers })
     }
 
-    pub fn lanes(&self) -> usize {
-        self.lanes
+    pub fn workers(&self) -> usize {
+        self.workers
     }
 
     /// Waits for the answer to `request`. Dropping the future takes the request back: it costs no statement any more.
@@ -80,7 +83,7 @@ impl<Q, A> Queue<Q, A> {
         if self.wake.is_closed() {
             return Err(Unanswered::Gone);
         }
-        // Those who gave up make room for those who still wait.
+        // Requests that were given up make room for those that still wait.
         while waiting.jobs.front().is_some_and(|oldest| oldest.answer.is_closed()) {
             waiting.jobs.pop_front();
         }
@@ -89,7 +92,7 @@ impl<Q, A> Queue<Q, A> {
             return Err(Unanswered::Full);
         }
         waiting.jobs.push_back(job);
-        let another = waiting.awake < self.lanes && waiting.jobs.len().is_multiple_of(WAKE_ANOTHER_EVERY);
+        let another = waiting.awake < self.workers && waiting.jobs.len().is_multiple_of(WAKE_ANOTHER_EVERY);
         if waiting.awake == 0 || another {
             waiting.awake += 1;
             self.wake.add_permits(1);
@@ -97,9 +100,9 @@ impl<Q, A> Queue<Q, A> {
         Ok(())
     }
 
-    /// No request is taken any more; lanes answer what waits and then end.
+    /// No request is accepted any more; workers answer what waits and then end.
     pub fn close(&self) {
-        let _nobody_pushes = self.lock();
+        let _no_push = self.lock();
         self.wake.close();
     }
 
@@ -109,21 +112,23 @@ impl<Q, A> Queue<Q, A> {
     }
 }
 
-/// One lane's end of a [`Queue`].
-pub struct Lane<Q, A> {
+/// One worker's end of a [`Queue`].
+pub struct Taker<Q, A> {
     queue: Arc<Queue<Q, A>>,
     awake: bool,
+    /// Size of the last batch.
+    last: usize,
 }
 
-/// Requests that a lane took, and the way back for their answers.
+/// Requests that a worker took, and the way back for their answers.
 pub struct Batch<Q, A> {
     pub requests: Vec<Q>,
     answers: Vec<oneshot::Sender<Result<A, Unanswered>>>,
 }
 
-impl<Q, A> Lane<Q, A> {
+impl<Q, A> Taker<Q, A> {
     pub fn new(queue: Arc<Queue<Q, A>>) -> Self {
-        Self { queue, awake: false }
+        Self { queue, awake: false, last: 0 }
     }
 
     /// Waits for requests and takes them, [`LARGEST_BATCH`] at the most; `None` when the queue is closed and empty.
@@ -140,8 +145,9 @@ impl<Q, A> Lane<Q, A> {
                 return self.take();
             }
             self.awake = true;
-            // Requests that the runtime has already read join this batch.
-            tokio::task::yield_now().await;
+            if self.last >= CROWD {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -151,7 +157,7 @@ impl<Q, A> Lane<Q, A> {
         if waiting.jobs.len() > LARGEST_BATCH {
             let now = Instant::now();
             while waiting.jobs.len() > LARGEST_BATCH && waiting.jobs.front().is_some_and(|oldest| oldest.is_late(now)) {
-                // Whoever gave up meanwhile is not there to be told.
+                // The request may have been given up meanwhile.
                 let _ = waiting.jobs.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
             }
         }
@@ -171,12 +177,13 @@ impl<Q, A> Lane<Q, A> {
             waiting.awake -= usize::from(std::mem::take(&mut self.awake));
             return None;
         }
+        self.last = batch.requests.len();
         Some(batch)
     }
 }
 
-impl<Q, A> Drop for Lane<Q, A> {
-    /// A lane that ends while it is awake passes the turn on.
+impl<Q, A> Drop for Taker<Q, A> {
+    /// A worker that ends while it is awake wakes another.
     fn drop(&mut self) {
         if self.awake {
             let mut waiting = self.queue.lock();
@@ -193,12 +200,11 @@ impl<Q, A> Batch<Q, A> {
     /// Gives every request its answer: `answers` has one for each of `requests`, in the same order.
     pub fn answer(self, answers: impl IntoIterator<Item = A>) {
         for (sender, answer) in self.answers.into_iter().zip(answers) {
-            // The request may have been given up meanwhile, and then nobody is there to be told.
+            // The request may have been given up meanwhile.
             let _ = sender.send(Ok(answer));
         }
     }
 }
 
 #[cfg(test)]
-#[path = "batch_tests.rs"]
 mod tests;

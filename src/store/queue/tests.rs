@@ -1,4 +1,4 @@
-//! The coalescer against lanes that are slow, fail or panic. Paused time: nothing here depends on how fast the machine is.
+//! The queue with workers that are slow, fail or panic. Paused time: nothing here depends on how fast the machine is.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::*;
 /// What a statement of the test takes.
 const STATEMENT: Duration = Duration::from_millis(10);
 
-/// A lane that answers each request with its double and notes the size of every batch.
-fn doubling_lane(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
-    let mut lane = Lane::new(queue.clone());
+/// A worker that answers each request with its double and notes the size of every batch.
+fn doubling_worker(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
+    let mut worker = Taker::new(queue.clone());
     tokio::spawn(async move {
         let mut sizes = Vec::new();
-        while let Some(batch) = lane.next().await {
+        while let Some(batch) = worker.next().await {
             sizes.push(batch.requests.len());
             sleep(STATEMENT).await;
             let answers: Vec<u64> = batch.requests.iter().map(|n| n * 2).collect();
@@ -33,7 +33,7 @@ fn ask(queue: &Arc<Queue<u64, u64>>, request: u64) -> JoinHandle<Result<u64, Una
 #[tokio::test(start_paused = true)]
 async fn a_lone_request_is_sent_at_once_and_alone() {
     let queue = Queue::new(2);
-    let lanes = [doubling_lane(&queue), doubling_lane(&queue)];
+    let workers = [doubling_worker(&queue), doubling_worker(&queue)];
     for n in 0..5 {
         let asked = Instant::now();
         assert_eq!(queue.ask(n).await, Ok(n * 2));
@@ -41,8 +41,8 @@ async fn a_lone_request_is_sent_at_once_and_alone() {
     }
     queue.close();
     let mut sizes = Vec::new();
-    for lane in lanes {
-        sizes.extend(lane.await.unwrap());
+    for worker in workers {
+        sizes.extend(worker.await.unwrap());
     }
     assert_eq!(sizes, [1; 5]);
 }
@@ -50,7 +50,7 @@ async fn a_lone_request_is_sent_at_once_and_alone() {
 #[tokio::test(start_paused = true)]
 async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_their_own_answers() {
     let queue = Queue::new(1);
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
     let others: Vec<_> = (1..=10).map(|n| ask(&queue, n)).collect();
@@ -59,13 +59,13 @@ async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_
         assert_eq!(other.await.unwrap(), Ok(n * 2));
     }
     queue.close();
-    assert_eq!(lane.await.unwrap(), [1, 10]);
+    assert_eq!(worker.await.unwrap(), [1, 10]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_sixteenth_waiting_request_wakes_one_more_lane() {
+async fn every_sixteenth_waiting_request_wakes_one_more_worker() {
     let queue = Queue::new(2);
-    let lanes = [doubling_lane(&queue), doubling_lane(&queue)];
+    let workers = [doubling_worker(&queue), doubling_worker(&queue)];
     let started = Instant::now();
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
@@ -73,12 +73,12 @@ async fn every_sixteenth_waiting_request_wakes_one_more_lane() {
     for other in others {
         other.await.unwrap().unwrap();
     }
-    assert_eq!(started.elapsed(), STATEMENT / 2 + STATEMENT, "the sixteen did not wait for the lane that was busy");
+    assert_eq!(started.elapsed(), STATEMENT / 2 + STATEMENT, "the sixteen did not wait for the worker that was busy");
     first.await.unwrap().unwrap();
     queue.close();
     let mut sizes = Vec::new();
-    for lane in lanes {
-        sizes.extend(lane.await.unwrap());
+    for worker in workers {
+        sizes.extend(worker.await.unwrap());
     }
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 16]);
@@ -87,13 +87,13 @@ async fn every_sixteenth_waiting_request_wakes_one_more_lane() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_holds_no_more_than_the_limit() {
     let queue = Queue::new(1);
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     let all: Vec<_> = (0..2 * LARGEST_BATCH as u64 + 1).map(|n| ask(&queue, n)).collect();
     for (n, answer) in (0..).zip(all) {
         assert_eq!(answer.await.unwrap(), Ok(n * 2));
     }
     queue.close();
-    let sizes = lane.await.unwrap();
+    let sizes = worker.await.unwrap();
     assert!(sizes.iter().all(|size| *size <= LARGEST_BATCH), "{sizes:?}");
     assert_eq!(sizes.iter().sum::<usize>(), 2 * LARGEST_BATCH + 1);
 }
@@ -101,7 +101,7 @@ async fn a_batch_holds_no_more_than_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_was_given_up_costs_no_statement() {
     let queue = Queue::new(1);
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
     let given_up = timeout(STATEMENT / 4, queue.ask(1)).await;
@@ -110,11 +110,11 @@ async fn a_request_that_was_given_up_costs_no_statement() {
     assert_eq!(first.await.unwrap(), Ok(0));
     assert_eq!(kept.await.unwrap(), Ok(4));
     queue.close();
-    assert_eq!(lane.await.unwrap(), [1, 1]);
+    assert_eq!(worker.await.unwrap(), [1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_turns_requests_away_at_once_and_those_who_gave_up_make_room() {
+async fn a_full_queue_rejects_requests_at_once_and_those_that_were_given_up_make_room() {
     let queue = Queue::<u64, u64>::new(1);
     let waiting: Vec<_> = (0..LONGEST_QUEUE as u64).map(|n| ask(&queue, n)).collect();
     sleep(STATEMENT).await;
@@ -123,17 +123,17 @@ async fn a_full_queue_turns_requests_away_at_once_and_those_who_gave_up_make_roo
         asked.abort();
     }
     sleep(STATEMENT).await;
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     assert_eq!(queue.ask(7).await, Ok(14));
     queue.close();
-    assert_eq!(lane.await.unwrap(), [1]);
+    assert_eq!(worker.await.unwrap(), [1]);
 }
 
-/// Three times as many requests as one lane can answer, for two seconds.
+/// Three times as many requests as one worker can answer, for two seconds.
 #[tokio::test(start_paused = true)]
-async fn with_more_than_can_be_answered_those_who_are_answered_are_answered_soon_and_the_rest_refused_soon() {
+async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_soon() {
     let queue = Queue::new(1);
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     let each = STATEMENT / (3 * LARGEST_BATCH as u32);
     let capacity = 2_000 / STATEMENT.as_millis() as usize * LARGEST_BATCH;
     let started = Instant::now();
@@ -162,21 +162,21 @@ async fn with_more_than_can_be_answered_those_who_are_answered_are_answered_soon
     assert!(refused.iter().max().unwrap() <= &at_most, "{:?}", refused.iter().max());
     assert!(answered.len() > capacity * 9 / 10, "{} answered of {capacity} that could be", answered.len());
     queue.close();
-    lane.await.unwrap();
+    worker.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_of_the_database_turns_nobody_away_when_all_who_wait_fit_into_a_statement() {
+async fn a_pause_of_the_database_rejects_none_when_all_that_wait_fit_into_a_statement() {
     let queue = Queue::new(1);
-    let mut lane = Lane::new(queue.clone());
+    let mut worker = Taker::new(queue.clone());
     let first = ask(&queue, 0);
-    let taken = lane.next().await.unwrap();
+    let taken = worker.next().await.unwrap();
     let waiting: Vec<_> = (1..LARGEST_BATCH as u64).map(|n| ask(&queue, n)).collect();
     sleep(10 * LONGEST_WAIT).await;
     let late = ask(&queue, LARGEST_BATCH as u64);
     sleep(STATEMENT).await;
     taken.answer([0]);
-    let all = lane.next().await.unwrap();
+    let all = worker.next().await.unwrap();
     assert_eq!(all.requests.len(), LARGEST_BATCH);
     let answers: Vec<u64> = all.requests.iter().map(|n| n * 2).collect();
     all.answer(answers);
@@ -190,7 +190,7 @@ async fn a_pause_of_the_database_turns_nobody_away_when_all_who_wait_fit_into_a_
 #[tokio::test(start_paused = true)]
 async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
     let queue = Queue::new(1);
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     let taken: Vec<_> = (0..20).map(|n| ask(&queue, n)).collect();
     sleep(STATEMENT / 2).await;
     queue.close();
@@ -198,24 +198,24 @@ async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
     for (n, answer) in (0..).zip(taken) {
         assert_eq!(answer.await.unwrap(), Ok(n * 2));
     }
-    assert_eq!(lane.await.unwrap().iter().sum::<usize>(), 20);
+    assert_eq!(worker.await.unwrap().iter().sum::<usize>(), 20);
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_with_requests_waiting_and_the_lane_asleep_still_answers_them() {
+async fn closing_with_requests_waiting_and_the_worker_asleep_still_answers_them() {
     let queue = Queue::new(1);
     let waiting = ask(&queue, 21);
     sleep(STATEMENT).await;
     queue.close();
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     assert_eq!(waiting.await.unwrap(), Ok(42));
-    assert_eq!(lane.await.unwrap(), [1]);
+    assert_eq!(worker.await.unwrap(), [1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_that_dies_fails_its_own_batch_only_and_the_next_lane_takes_the_rest() {
+async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_rest() {
     let queue = Queue::<u64, u64>::new(2);
-    let mut doomed = Lane::new(queue.clone());
+    let mut doomed = Taker::new(queue.clone());
     let dies = tokio::spawn(async move {
         let _taken = doomed.next().await;
         sleep(STATEMENT).await;
@@ -226,24 +226,24 @@ async fn a_lane_that_dies_fails_its_own_batch_only_and_the_next_lane_takes_the_r
     let waiting = ask(&queue, 2);
     assert!(dies.await.is_err());
     assert_eq!(lost.await.unwrap(), Err(Unanswered::Gone));
-    let lane = doubling_lane(&queue);
+    let worker = doubling_worker(&queue);
     assert_eq!(waiting.await.unwrap(), Ok(4));
     assert_eq!(queue.ask(3).await, Ok(6));
     queue.close();
-    assert_eq!(lane.await.unwrap(), [1, 1]);
+    assert_eq!(worker.await.unwrap(), [1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stuck_statement_holds_up_its_own_batch_only() {
     let queue = Queue::<u64, u64>::new(2);
-    let mut stuck = Lane::new(queue.clone());
+    let mut stuck = Taker::new(queue.clone());
     let never = tokio::spawn(async move {
         let _taken = stuck.next().await;
         std::future::pending::<()>().await;
     });
     let first = ask(&queue, 0);
     sleep(STATEMENT).await;
-    let healthy = doubling_lane(&queue);
+    let healthy = doubling_worker(&queue);
     let others: Vec<_> = (1..=16).map(|n| ask(&queue, n)).collect();
     for (n, other) in (1..).zip(others) {
         assert_eq!(timeout(STATEMENT * 3, other).await.unwrap().unwrap(), Ok(n * 2));

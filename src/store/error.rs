@@ -1,0 +1,178 @@
+//! What went wrong with a statement or a connection ([`Kind`]), and what follows from it ([`Kind::rule`]).
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+use super::StoreError;
+
+/// A statement or a connection that failed. The message is for the log: it never holds a name, a date or a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", .kind.rule().meaning)]
+pub struct Error {
+    pub kind: Kind,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The connection broke, or the server ended it. The statement may have been executed.
+    Lost,
+    /// What the server keeps for this session is of no use: a cached plan, a prepared statement, a damaged file handle.
+    Stale,
+    /// The server does not accept this user or password.
+    Login,
+    /// No connection can be made.
+    Away,
+    /// No answer within the time limit.
+    Slow,
+    /// The database refused the data of one row; the other rows of the batch may be fine.
+    Row,
+    /// Locked, cancelled or out of resources.
+    Busy,
+    /// Rolled back for the sake of another transaction.
+    Conflict,
+    /// The server takes no writes at present.
+    ReadOnly,
+    /// A table or a column is missing, or may not be used.
+    Schema,
+    Other,
+}
+
+/// Which connections cannot be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    None,
+    This,
+    /// What befell this one most likely befell the other connections to the server too.
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The name under which it is counted.
+    pub counted_as: &'static str,
+    /// The log's words.
+    pub meaning: &'static str,
+    pub close: Close,
+    /// Whether the statement is sent once more: on a new connection if this one is closed.
+    pub retry: bool,
+    pub opens_circuit: bool,
+    /// What the request is answered with.
+    pub answer: StoreError,
+}
+
+impl Rule {
+    const fn new(
+        counted_as: &'static str,
+        meaning: &'static str,
+        close: Close,
+        retry: bool,
+        opens_circuit: bool,
+        answer: StoreError,
+    ) -> Self {
+        Self { counted_as, meaning, close, retry, opens_circuit, answer }
+    }
+}
+
+impl Kind {
+    /// All values of [`Rule::counted_as`].
+    pub const COUNTED_AS: [&str; 7] = ["connection", "login", "away", "slow", "row", "busy", "other"];
+
+    pub const fn rule(self) -> Rule {
+        use StoreError::{NotMigrated, Refused, Unavailable};
+        match self {
+            Self::Lost => Rule::new("connection", "connection lost", Close::All, true, false, Unavailable),
+            Self::Stale => Rule::new("connection", "connection outdated", Close::This, true, false, Unavailable),
+            Self::Login => Rule::new("login", "login refused", Close::This, false, true, Unavailable),
+            Self::Away => Rule::new("away", "database not reachable", Close::This, false, true, Unavailable),
+            Self::Slow => Rule::new("slow", "no answer from the database", Close::All, false, false, Unavailable),
+            Self::Row => Rule::new("row", "the database refused a row", Close::None, false, false, Refused),
+            Self::Busy => Rule::new("busy", "the database is busy", Close::None, false, false, Unavailable),
+            Self::Conflict => Rule::new("busy", "conflict of transactions", Close::None, true, false, Unavailable),
+            Self::ReadOnly => Rule::new("other", "the database is read-only", Close::This, true, false, Unavailable),
+            Self::Schema => Rule::new("other", "the schema does not fit", Close::None, false, false, NotMigrated),
+            Self::Other => Rule::new("other", "the statement failed", Close::This, false, false, Unavailable),
+        }
+    }
+}
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    pub fn slow(limit: Duration) -> Self {
+        Self::new(Kind::Slow, format!("none within {} ms", limit.as_millis()))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(error) = error else {
+            let kind = match error {
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Kind::Lost,
+                _ => Kind::Other,
+            };
+            return Self::new(kind, error.to_string());
+        };
+        let code = error.code().unwrap_or_default();
+        let kind = match error.try_downcast_ref::<PgDatabaseError>() {
+            Some(error) => postgres(&code, error.severity()),
+            None => sqlite(&code),
+        };
+        let message = match kind {
+            // The text may quote the value.
+            Kind::Row => code.into_owned(),
+            Kind::Schema => format!("{} ({code}); run birthday-api migrate", error.message()),
+            _ => format!("{} ({code})", error.message()),
+        };
+        Self::new(kind, message)
+    }
+}
+
+/// By SQLSTATE (PostgreSQL manual, appendix A). After FATAL and PANIC the server closes the connection.
+fn postgres(code: &str, severity: PgSeverity) -> Kind {
+    let (class, _) = code.split_at_checked(2).unwrap_or_default();
+    match (code, class) {
+        ("28P01" | "28000", _) => Kind::Login,
+        _ if matches!(severity, PgSeverity::Fatal | PgSeverity::Panic) => Kind::Lost,
+        (_, "08") | ("57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04", _) => Kind::Lost,
+        ("25006", _) => Kind::ReadOnly,
+        // 0A000: a cached plan whose result would have another type. 42P05: a prepared statement of this name exists.
+        ("0A000" | "42P05", _) | (_, "25" | "26") => Kind::Stale,
+        // It is not known whether the statement was executed.
+        ("40003", _) => Kind::Lost,
+        (_, "40") => Kind::Conflict,
+        (_, "22" | "23") | ("P0001", _) => Kind::Row,
+        (_, "53" | "55" | "57") => Kind::Busy,
+        (_, "3F" | "42") => Kind::Schema,
+        _ => Kind::Other,
+    }
+}
+
+/// By extended result code, of which the lowest byte is the primary one (<https://www.sqlite.org/rescode.html>).
+fn sqlite(code: &str) -> Kind {
+    const ERROR: u32 = 1;
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const READONLY: u32 = 8;
+    const IOERR: u32 = 10;
+    const CORRUPT: u32 = 11;
+    const CANTOPEN: u32 = 14;
+    const CONSTRAINT: u32 = 19;
+    const MISMATCH: u32 = 20;
+    const NOTADB: u32 = 26;
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(ERROR) => Kind::Schema,
+        Ok(CONSTRAINT | MISMATCH) => Kind::Row,
+        Ok(BUSY | LOCKED) => Kind::Busy,
+        Ok(READONLY) => Kind::ReadOnly,
+        // The file may have been replaced: a new handle looks again.
+        Ok(IOERR | CORRUPT | CANTOPEN | NOTADB) => Kind::Stale,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests;
