@@ -62,38 +62,26 @@ pub struct Rule {
     pub answer: StoreError,
 }
 
-impl Rule {
-    const fn new(
-        counted_as: &'static str,
-        meaning: &'static str,
-        close: Close,
-        retry: bool,
-        opens_circuit: bool,
-        answer: StoreError,
-    ) -> Self {
-        Self { counted_as, meaning, close, retry, opens_circuit, answer }
-    }
-}
-
 impl Kind {
     /// All values of [`Rule::counted_as`].
     pub const COUNTED_AS: [&str; 7] = ["connection", "login", "away", "slow", "row", "busy", "other"];
 
     pub const fn rule(self) -> Rule {
         use StoreError::{NotMigrated, Refused, Unavailable};
-        match self {
-            Self::Lost => Rule::new("connection", "connection lost", Close::All, true, false, Unavailable),
-            Self::Stale => Rule::new("connection", "connection outdated", Close::This, true, false, Unavailable),
-            Self::Login => Rule::new("login", "login refused", Close::This, false, true, Unavailable),
-            Self::Away => Rule::new("away", "database not reachable", Close::This, false, true, Unavailable),
-            Self::Slow => Rule::new("slow", "no answer from the database", Close::All, false, false, Unavailable),
-            Self::Row => Rule::new("row", "the database refused a row", Close::None, false, false, Refused),
-            Self::Busy => Rule::new("busy", "the database is busy", Close::None, false, false, Unavailable),
-            Self::Conflict => Rule::new("busy", "conflict of transactions", Close::None, true, false, Unavailable),
-            Self::ReadOnly => Rule::new("other", "the database is read-only", Close::This, true, false, Unavailable),
-            Self::Schema => Rule::new("other", "the schema does not fit", Close::None, false, false, NotMigrated),
-            Self::Other => Rule::new("other", "the statement failed", Close::This, false, false, Unavailable),
-        }
+        let (counted_as, meaning, close, retry, opens_circuit, answer) = match self {
+            Self::Lost => ("connection", "connection lost", Close::All, true, false, Unavailable),
+            Self::Stale => ("connection", "connection outdated", Close::This, true, false, Unavailable),
+            Self::Login => ("login", "login refused", Close::This, false, true, Unavailable),
+            Self::Away => ("away", "database not reachable", Close::This, false, true, Unavailable),
+            Self::Slow => ("slow", "no answer from the database", Close::All, false, false, Unavailable),
+            Self::Row => ("row", "the database refused a row", Close::None, false, false, Refused),
+            Self::Busy => ("busy", "the database is busy", Close::None, false, false, Unavailable),
+            Self::Conflict => ("busy", "conflict of transactions", Close::None, true, false, Unavailable),
+            Self::ReadOnly => ("other", "the database is read-only", Close::This, true, false, Unavailable),
+            Self::Schema => ("other", "the schema does not fit", Close::None, false, false, NotMigrated),
+            Self::Other => ("other", "the statement failed", Close::This, false, false, Unavailable),
+        };
+        Rule { counted_as, meaning, close, retry, opens_circuit, answer }
     }
 }
 
@@ -153,23 +141,17 @@ fn postgres(code: &str, severity: PgSeverity) -> Kind {
 
 /// By extended result code, of which the lowest byte is the primary one (<https://www.sqlite.org/rescode.html>).
 fn sqlite(code: &str) -> Kind {
-    const ERROR: u32 = 1;
-    const BUSY: u32 = 5;
-    const LOCKED: u32 = 6;
-    const READONLY: u32 = 8;
-    const IOERR: u32 = 10;
-    const CORRUPT: u32 = 11;
-    const CANTOPEN: u32 = 14;
-    const CONSTRAINT: u32 = 19;
-    const MISMATCH: u32 = 20;
-    const NOTADB: u32 = 26;
     match code.parse::<u32>().map(|code| code & 0xff) {
-        Ok(ERROR) => Kind::Schema,
-        Ok(CONSTRAINT | MISMATCH) => Kind::Row,
-        Ok(BUSY | LOCKED) => Kind::Busy,
-        Ok(READONLY) => Kind::ReadOnly,
-        // The file may have been replaced: a new handle looks again.
-        Ok(IOERR | CORRUPT | CANTOPEN | NOTADB) => Kind::Stale,
+        // ERROR: no such table
+        Ok(1) => Kind::Schema,
+        // BUSY, LOCKED
+        Ok(5 | 6) => Kind::Busy,
+        // READONLY
+        Ok(8) => Kind::ReadOnly,
+        // IOERR, CORRUPT, CANTOPEN, NOTADB: the file may have been replaced, and a new handle looks again
+        Ok(10 | 11 | 14 | 26) => Kind::Stale,
+        // CONSTRAINT, MISMATCH
+        Ok(19 | 20) => Kind::Row,
         _ => Kind::Other,
     }
 }

@@ -37,20 +37,21 @@ pub enum MigrationError {
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
     // None is beyond any clock: for ever.
     let until = Instant::now().checked_add(wait);
+    let left = || until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+    let mut outcome = attempt(settings, left().max(PAUSE)).await;
     let mut last = String::new();
-    loop {
-        let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
-        match attempt(settings, left).await {
-            Err(MigrationError::NotYet(reason)) if left > PAUSE => {
-                if reason != last {
-                    tracing::info!("waiting for the database: {reason}");
-                    last = reason;
-                }
-            }
-            outcome => return outcome,
+    while let Err(MigrationError::NotYet(reason)) = &outcome {
+        if *reason != last {
+            tracing::info!("waiting for the database: {reason}");
+            last.clone_from(reason);
         }
-        sleep(PAUSE).await;
+        sleep(PAUSE.min(left())).await;
+        if left().is_zero() {
+            break;
+        }
+        outcome = attempt(settings, left()).await;
     }
+    outcome
 }
 
 /// One try.
@@ -61,9 +62,7 @@ pub async fn migrate(settings: &Settings) -> Result<(), MigrationError> {
 async fn attempt(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
     let credentials = Credentials::read(settings.credentials.as_deref());
     let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
-    // No try is cut before it could have worked.
-    let limit = settings.connect_timeout.min(left.max(PAUSE));
-    up_to_date(&settings.url, login.as_ref(), settings.pooler, limit, left.max(PAUSE).min(LOCK_TIMEOUT)).await
+    up_to_date(&settings.url, login.as_ref(), settings.pooler, settings.connect_timeout.min(left), LOCK_TIMEOUT.min(left)).await
 }
 
 /// Connects within `limit`, waits for a lock for `lock_timeout` at the most, and runs what has not been run.
@@ -117,20 +116,16 @@ async fn begin(connection: &mut Connection, lock_timeout: Duration) -> sqlx::Res
     match connection {
         Connection::Postgres(connection) => {
             let begin = format!(
-                "begin; set local lock_timeout = {}; set local statement_timeout = 0; select pg_advisory_xact_lock(4201118); \
-                 create table if not exists _sqlx_migrations (version bigint primary key, description text not null, \
-                 installed_on timestamptz not null default now(), success boolean not null, checksum bytea not null, \
-                 execution_time bigint not null)",
-                lock_timeout.as_millis()
+                "begin; set local lock_timeout = {}; set local statement_timeout = 0; select pg_advisory_xact_lock(4201118); {}",
+                lock_timeout.as_millis(),
+                include_str!("../../migrations/applied.postgres.sql")
             );
             sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut connection.inner).await?;
             let applied = sqlx::raw_sql("select version, encode(checksum, 'hex') from _sqlx_migrations");
             applied.fetch_all(&mut connection.inner).await?.iter().map(sqlx::FromRow::from_row).collect()
         }
         Connection::Sqlite(connection) => {
-            let begin = "begin immediate; create table if not exists _sqlx_migrations (version bigint primary key, \
-                description text not null, installed_on timestamp not null default current_timestamp, success boolean not null, \
-                checksum blob not null, execution_time bigint not null)";
+            let begin = concat!("begin immediate; ", include_str!("../../migrations/applied.sqlite.sql"));
             sqlx::raw_sql(begin).execute(&mut connection.inner).await?;
             sqlx::query_as("select version, lower(hex(checksum)) from _sqlx_migrations").fetch_all(&mut connection.inner).await
         }

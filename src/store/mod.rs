@@ -1,7 +1,7 @@
 //! Where birthdays are kept: PostgreSQL or SQLite behind three operations, find, save and delete.
 //!
-//! A request waits in a [`queue`]; a [`worker`] takes all that wait and sends them as one statement over its [`session`], which
-//! connects, tries again and opens the circuit as [`error`] says. [`database`] holds the statements, [`postgres`] and [`sqlite`] their
+//! A request waits in a [`queue`]; a [`worker`] takes all that wait and sends them as one statement over its [`session`] with the
+//! [`server`], which connects, tries again and opens the circuit as [`error`] says. [`database`] holds the statements, [`postgres`] and [`sqlite`] their
 //! SQL. Lookups go on at the replica while the primary cannot answer.
 
 mod copy;
@@ -12,6 +12,7 @@ mod metrics;
 mod migrate;
 mod postgres;
 mod queue;
+mod server;
 mod session;
 mod settings;
 mod sqlite;
@@ -33,7 +34,7 @@ pub use self::settings::{DatabaseUrl, Settings};
 use self::credentials::Credentials;
 use self::database::Database;
 use self::queue::{Queue, Unanswered};
-use self::session::Server;
+use self::server::Server;
 use self::worker::{Reply, Request, Requests, Worker};
 use crate::birthday::{DateOfBirth, Username};
 

@@ -1,117 +1,19 @@
 //! One worker's connection to one server: made when it is needed, replaced when it breaks or credentials change, checked after a pause.
-//! All sessions with a server share a circuit breaker: while no connection can be made, requests fail at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Condition;
-use super::credentials::Credentials;
 use super::database::{Connection, Database, Outcome, Statement};
 use super::error::{Close, Error, Kind};
-use super::metrics::Metrics;
+use super::server::{CLOSE, PROBE, Server, discard};
 
-/// How often a server that is away is tried.
-const PROBE: Duration = Duration::from_secs(1);
 /// A connection that was idle for so long is checked. Also keeps a NAT from dropping it in silence (AWS: after 350 s).
 const CHECK: Duration = Duration::from_secs(30);
-/// How long a connection may take to close.
-const CLOSE: Duration = Duration::from_secs(1);
-
-/// A server, and what all sessions with it share.
-pub struct Server {
-    pub database: Database,
-    pub role: &'static str,
-    pub credentials: Credentials,
-    pub connect_timeout: Duration,
-    pub query_timeout: Duration,
-    pub metrics: Metrics,
-    open_circuit: AtomicBool,
-    renewal: watch::Sender<()>,
-    /// Connections are replaced one by one, so that a change of credentials needs only one more of them at a time.
-    turn: Mutex<()>,
-}
-
-impl Server {
-    pub fn new(
-        database: Database,
-        role: &'static str,
-        credentials: Credentials,
-        (connect_timeout, query_timeout): (Duration, Duration),
-        metrics: Metrics,
-    ) -> Arc<Self> {
-        metrics.expect(role);
-        let (open_circuit, renewal, turn) = Default::default();
-        Arc::new(Self { database, role, credentials, connect_timeout, query_timeout, metrics, open_circuit, renewal, turn })
-    }
-
-    /// Has every session replace its connection.
-    pub fn renew(&self) {
-        self.renewal.send_replace(());
-    }
-
-    async fn connect(&self, limit: Duration) -> Result<Connection, Error> {
-        let login = self.credentials.login();
-        let error = match timeout(limit, self.database.connect(login.as_ref())).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => Error::from(error),
-            // Less time than a connection may take says nothing about the server.
-            Err(_) if limit < self.connect_timeout => return Err(Error::slow(limit)),
-            Err(_) => Error::new(Kind::Away, format!("no connection within {} ms", limit.as_millis())),
-        };
-        match error.kind {
-            Kind::Lost | Kind::Login | Kind::Busy => Err(error),
-            _ => Err(Error::new(Kind::Away, error.message)),
-        }
-    }
-
-    /// From now on requests fail at once instead of waiting for a connection, until one could be made again.
-    fn open_circuit(self: &Arc<Self>, error: &Error) {
-        if !self.open_circuit.swap(true, Ordering::Relaxed) {
-            tracing::warn!(server = self.role, "{error}; trying again every second");
-            self.metrics.away(self.role, true);
-            tokio::spawn(self.clone().close_circuit());
-        }
-    }
-
-    async fn close_circuit(self: Arc<Self>) {
-        loop {
-            sleep(PROBE).await;
-            match self.connect(self.connect_timeout).await {
-                Ok(connection) => {
-                    self.open_circuit.store(false, Ordering::Relaxed);
-                    self.metrics.away(self.role, false);
-                    tracing::info!(server = self.role, "database is back");
-                    discard(connection);
-                    self.renew();
-                    return;
-                }
-                Err(error) if error.kind == Kind::Login => self.reload_credentials(),
-                Err(_) => {}
-            }
-        }
-    }
-
-    fn reload_credentials(&self) {
-        match self.credentials.reload() {
-            Ok(true) => {
-                self.metrics.credential_reloads.inc();
-                self.renew();
-            }
-            Ok(false) => {}
-            Err(error) => tracing::warn!("database credentials cannot be read: {error}"),
-        }
-    }
-}
-
-/// Closes a connection that nobody waits for. A server that does not answer notices the closed socket.
-fn discard(connection: Connection) {
-    tokio::spawn(async move { timeout(CLOSE, connection.close()).await });
-}
 
 /// A connection that is counted as long as it is open.
 struct Counted {
@@ -260,7 +162,7 @@ impl Session {
     }
 
     async fn connect(&mut self, until: Instant) -> Result<Connection, Error> {
-        if self.server.open_circuit.load(Ordering::Relaxed) {
+        if self.server.circuit_is_open() {
             return Err(Error::new(Kind::Away, "it was away a moment ago"));
         }
         let limit = || self.server.connect_timeout.min(until.saturating_duration_since(Instant::now()));

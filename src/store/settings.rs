@@ -99,16 +99,15 @@ impl FromStr for DatabaseUrl {
             Some("postgres" | "postgresql") => postgres(url),
             Some("sqlite") => {
                 let options: SqliteConnectOptions = url.parse().map_err(|error| format!("not an SQLite URL: {error}"))?;
-                let file = options.get_filename().to_string_lossy().into_owned();
-                let in_memory =
-                    options.to_url_lossy().query().is_some_and(|query| query.contains("mode=memory")) || file == ":memory:";
-                match () {
-                    () if in_memory => Err("an SQLite database in memory would lose everything; name a file".to_owned()),
-                    () if file.is_empty() || file.starts_with("file:") => {
-                        Err("no file is named; the form is sqlite://birthdays.db".to_owned())
-                    }
-                    () => Ok(Self::Sqlite(options)),
+                let file = options.get_filename().to_string_lossy();
+                if file.is_empty() || file.starts_with("file::") {
+                    return Err("no file is named; the form is sqlite://birthdays.db".to_owned());
                 }
+                let query = options.to_url_lossy().query().unwrap_or_default().to_owned();
+                if file == ":memory:" || query.contains("mode=memory") {
+                    return Err("an SQLite database in memory would lose everything; name a file".to_owned());
+                }
+                Ok(Self::Sqlite(options))
             }
             _ => Err("the scheme must be sqlite or postgres, for example sqlite://birthdays.db".to_owned()),
         }
@@ -117,8 +116,9 @@ impl FromStr for DatabaseUrl {
 
 fn postgres(url: &str) -> Result<DatabaseUrl, String> {
     let parsed = url::Url::parse(url).map_err(|_| FORM)?;
-    // An @ behind the ? or # means that the password holds one of those.
-    if url.split(['?', '#']).skip(1).any(|rest| rest.contains('@')) || parsed.fragment().is_some() {
+    // An @ behind one of these means that the password holds it.
+    let rest = url.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+    if rest.is_some_and(|(_, rest)| rest.contains(['@', '#'])) {
         return Err(FORM.to_owned());
     }
     for (name, value) in parsed.query_pairs() {

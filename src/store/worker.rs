@@ -14,7 +14,8 @@ use super::database::{Outcome, Statement};
 use super::error::{Error, Kind};
 use super::metrics::Metrics;
 use super::queue::{Queue, Taker};
-use super::session::{Server, Session};
+use super::server::Server;
+use super::session::Session;
 use super::{Condition, Found, StoreError};
 use crate::birthday::{DateOfBirth, Username};
 

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Service, command, eventually, finish};
+use crate::support::{Database, Service, Store, TestApp, command, eventually, finish};
 
 #[tokio::test]
 async fn healthcheck_is_0_while_ready_and_1_while_draining_or_away() {
@@ -43,7 +43,43 @@ fn the_command_line_tells_its_version_and_its_subcommands() {
     let version = finish(command(directory.path()).arg("--version"));
     assert_eq!((version.code, version.stdout.trim()), (Some(0), concat!("birthday-api ", env!("CARGO_PKG_VERSION"))));
     let help = finish(command(directory.path()).arg("--help")).stdout;
-    for subcommand in ["serve", "migrate", "healthcheck", "openapi"] {
+    for subcommand in ["serve", "migrate", "copy", "healthcheck", "openapi"] {
         assert!(help.contains(subcommand), "{help}");
     }
+}
+
+/// From one kind of database to the other and back, and as a backup of a file while it is in use.
+#[tokio::test]
+async fn copy_moves_all_birthdays_and_leaves_a_target_that_is_not_empty() {
+    let directory = TempDir::new().unwrap();
+    let (first, second) = (Database::new(Store::Sqlite), Database::new(Store::PostgreSql));
+    let third = format!("sqlite://{}/third.db", directory.path().display());
+    let app = TestApp::with(first, "");
+    app.database.run(
+        "with recursive n(i) as (select 0 union all select i + 1 from n where i < 16999) \
+         insert into birthdays select char(65 + i / 676, 97 + i / 26 % 26, 97 + i % 26), date('1950-01-01', i || ' days') from n",
+    );
+    app.save("Zoe", "1990-11-28").await;
+    let copy = |from: &str, to: &str, more: &[&str]| {
+        finish(command(directory.path()).args(["copy", "--from", from, "--to", to]).args(more))
+    };
+    for (from, to) in [(app.database.url(), second.url()), (second.url(), third.clone())] {
+        let ended = copy(&from, &to, &[]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.contains("17001 birthdays copied"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains('@'), "no password: {}", ended.stderr);
+    }
+    let sum = "select count(*) from birthdays where username = 'Zoe' and date_of_birth = '1990-11-28'";
+    assert_eq!((second.number(sum), second.number("select count(*) from birthdays")), (1, 17_001));
+    app.save("Zyx", "1990-11-28").await;
+    let refused = copy(&app.database.url(), &second.url(), &[]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    assert_eq!(second.number("select count(*) from birthdays"), 17_001);
+    assert_eq!(copy(&app.database.url(), &second.url(), &["--replace"]).code, Some(0));
+    assert_eq!(second.number("select count(*) from birthdays"), 17_002);
+
+    let wrong = copy("postgres://u:s3cret@localhost:port/x", "sqlite://x.db", &[]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("--from") && !wrong.stderr.contains("s3cret"), "{}", wrong.stderr);
 }

@@ -1,7 +1,5 @@
 //! Start, drain, stop; and what survives it.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -116,20 +114,4 @@ async fn a_port_that_is_taken_ends_the_start_with_1_and_a_line() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(ended.stderr.starts_with("birthday-api: "), "{}", ended.stderr);
-}
-
-#[tokio::test]
-async fn a_directory_that_cannot_be_written_is_a_503_and_a_line_in_the_log() {
-    let directory = TempDir::new().unwrap();
-    let missing = directory.path().join("missing");
-    let tables = format!("{{birthdays={{url=\"sqlite://{}/birthdays.db\"}}}}", missing.display());
-    let service = Service::start(command(directory.path()).env("ROCKET_DATABASES", tables));
-    service.put("/hello/John", birthday("1990-05-17")).await.expect_problem(503, "unavailable");
-    service.line("database");
-    fs::create_dir(&missing).unwrap();
-    fs::set_permissions(&missing, Permissions::from_mode(0o755)).unwrap();
-    eventually(Duration::from_secs(30), "it heals", async || {
-        service.put("/hello/John", birthday("1990-05-17")).await.status == 204
-    })
-    .await;
 }

@@ -33,6 +33,7 @@ mod settings;
 
 // What it stands on.
 mod credentials;
+mod healing;
 mod outages;
 mod replica;
 mod repository;

@@ -1,10 +1,9 @@
 //! `birthday-api migrate`: waits, takes turns, gives up, and leaves a newer schema alone.
 
-use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection, raw_sql};
+use sqlx::{Connection, PgConnection, SqliteConnection, raw_sql};
 use tempfile::TempDir;
 
 use crate::support::{Database, Ended, Service, Store, TestApp, command, finish, postgresql};
@@ -80,21 +79,40 @@ fn it_gives_up_after_the_time_it_was_given() {
     expect_given_up(&finish(&mut migrate(&directory, "postgres://nobody:pass@127.0.0.1:1/nowhere", "2")));
     assert!(asked.elapsed() >= Duration::from_secs(2) && asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 
-    expect_given_up(&finish(&mut migrate(&directory, "sqlite:///nowhere/birthdays.db", "0")));
+    // A server that accepts the connection and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://nobody:pass@{}/nowhere", silent.local_addr().unwrap());
+    let asked = Instant::now();
+    expect_given_up(&finish(&mut migrate(&directory, &url, "2")));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
 }
 
-#[test]
-fn another_migration_that_does_not_end_is_not_waited_for_longer_either() {
+#[tokio::test]
+async fn another_migration_that_does_not_end_is_not_waited_for_longer_either() {
     let directory = TempDir::new().unwrap();
-    let database = Database::new(Store::Sqlite);
-    let file = format!("{}.migration-lock", database.url().trim_start_matches("sqlite://"));
-    let held = File::create(file).unwrap();
-    held.lock().unwrap();
-    let asked = Instant::now();
-    expect_given_up(&finish(&mut migrate(&directory, &database.url(), "1")));
-    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
-    held.unlock().unwrap();
-    assert_eq!(finish(&mut migrate(&directory, &database.url(), "1")).code, Some(0));
+    for store in BOTH {
+        let database = Database::new(store).migrated();
+        let (mut sqlite, mut postgres) = (None, None);
+        match store {
+            Store::Sqlite => {
+                let mut held = SqliteConnection::connect(&database.url()).await.unwrap();
+                raw_sql("begin immediate").execute(&mut held).await.unwrap();
+                sqlite = Some(held);
+            }
+            Store::PostgreSql => {
+                let mut held = PgConnection::connect(&database.url()).await.unwrap();
+                raw_sql("begin; lock table _sqlx_migrations").execute(&mut held).await.unwrap();
+                postgres = Some(held);
+            }
+        }
+        let asked = Instant::now();
+        expect_given_up(&finish(&mut migrate(&directory, &database.url(), "2")));
+        assert!(asked.elapsed() < Duration::from_secs(6), "{store:?} {:?}", asked.elapsed());
+        drop((sqlite.take(), postgres.take()));
+        assert_eq!(finish(&mut migrate(&directory, &database.url(), "10")).code, Some(0));
+    }
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// A statement that waits for a lock has everything behind it wait, too.

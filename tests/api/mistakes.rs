@@ -53,6 +53,17 @@ fn a_value_that_cannot_be_is_refused_with_its_key() {
         ("ROCKET_PORT", "65536", ["setting port:", "65536"]),
         ("ROCKET_ADDRESS", "nowhere", ["setting address:", "IP address"]),
         ("ROCKET_WORKERS", "0", ["setting workers:", "at least 1"]),
+        ("ROCKET_MAX_BLOCKING", "0", ["setting max_blocking:", "at least 1"]),
+        ("ROCKET_LOG_LEVEL", "normal", ["setting log_level:", "must be off"]),
+        ("ROCKET_PROFILE", "staging", ["setting ROCKET_PROFILE:", "staging"]),
+        ("ROCKET_DATABASES__BIRTHDAYS__QUERY_TIMEOUT", "0", ["setting databases.birthdays.query_timeout:", "0"]),
+        ("ROCKET_DATABASES__BIRTHDAYS__CONNECT_TIMEOUT", "29", ["setting databases.birthdays.connect_timeout:", "30 s"]),
+        ("ROCKET_PUBLIC_URL", "birthday.example", ["setting public_url:", "https://birthday.example"]),
+        (
+            "DATABASE_URL",
+            "postgres://birthday@localhost/x",
+            ["setting databases.birthdays.url:", "ROCKET_DATABASES__BIRTHDAYS__URL"],
+        ),
         ("ROCKET_BIRTHDAY", "{time_zone=\"Mars/Olympus\"}", ["setting birthday.time_zone:", "Mars/Olympus"]),
         ("ROCKET_BIRTHDAY", "{leap_day=\"feb29\"}", ["setting birthday.leap_day:", "feb29"]),
         ("ROCKET_BIRTHDAY", "mar1", ["setting birthday", ""]),
@@ -77,6 +88,18 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
         ("url=\"birthdays.db\"", "url", "sqlite or postgres"),
         ("url=\"\"", "url", "sqlite or postgres"),
         ("url=\"sqlite::memory:\"", "url", "memory"),
+        ("url=\"sqlite://:memory:\"", "url", "memory"),
+        ("url=\"sqlite://%3Amemory%3A\"", "url", "memory"),
+        ("url=\"sqlite://x.db?mode=%6demory\"", "url", "memory"),
+        ("url=\"sqlite://file::memory:\"", "url", "no file"),
+        ("url=\"sqlite://\"", "url", "no file"),
+        ("url=\"sqlite:\"", "url", "no file"),
+        ("url=\"sqlite:///etc\"", "url", "is a folder"),
+        ("url=\"sqlite:///etc/passwd\"", "url", "no SQLite database"),
+        ("url=\"sqlite://missing/birthdays.db\"", "url", "no folder missing"),
+        ("pooler=true", "pooler", "SQLite"),
+        ("url=\"postgres://birthday@localhost/x?sslrootcert=/nowhere.pem\"", "url", "no file /nowhere.pem"),
+        ("url=\"postgres://birthday@localhost/x?options=-cx%3Dy\",pooler=true", "url", "options"),
         ("url=\"postgres://birthday@localhost/birthday?sslmod=verify-full\"", "url", "sslmod"),
         ("url=\"postgres://birthday@localhost/birthday?sslmode=verifyfull\"", "url", "postgres://user:password@host"),
         ("url=\"postgres://birthday@localhost:port/birthday\"", "url", "postgres://user:password@host"),
@@ -102,9 +125,25 @@ fn a_password_in_a_url_that_is_refused_is_not_repeated() {
     for url in [
         "postgres://birthday:s3cret@localhost:port/x", "postgres://birthday:s3cret@localhost/x?sslmode=maybe",
         "mysql://u:s3cret@localhost/x",
+        "postgres://birthday:?s3cret@localhost/x",
+        "postgres://birthday:a?s3cret",
+        "postgres://birthday:#s3cret@localhost/x",
+        "postgres://birthday:/s3cret@localhost/x",
+        "postgres://birthday:@s3cret@localhost:y/x",
+        "postgres://birthday:[s3cret@localhost/x",
+        "postgres://birthday:s3cret%zz@localhost:y/x",
     ] {
         let directory = TempDir::new().unwrap();
         let ended = finish(command(directory.path()).env("ROCKET_DATABASES", format!("{{birthdays={{url={url:?}}}}}")));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    }
+    for (name, value) in [
+        ("ROCKET_DATABASES", "{birthdays={url=\"postgres://u:s3cret@localhost/x\""),
+        ("ROCKET_DATABASES__BIRTHDAYS", "postgres://u:s3cret@localhost/x"),
+        ("ROCKET_DATABASES__BIRTHDAYS__URL", "[\"postgres://u:s3cret@localhost/x\"]"),
+    ] {
+        let ended = finish(command(TempDir::new().unwrap().path()).env(name, value));
         assert_eq!(ended.code, Some(2), "{}", ended.stderr);
         assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
     }
@@ -124,7 +163,7 @@ fn credentials_without_a_password_file_are_refused_with_its_name() {
 
 #[test]
 fn a_table_at_the_top_of_rocket_toml_is_no_profile() {
-    for table in ["birthday", "databases", "lifecycle"] {
+    for table in ["birthday", "databases", "lifecycle", "staging", "release"] {
         expect_refusal(&[], &format!("[{table}]\nx = 1"), &[&format!("setting {table}:"), "[default]"]);
     }
     expect_refusal(&[], "[default.birthday]\nleapday = \"feb28\"", &["setting birthday", "leapday"]);

@@ -6,12 +6,13 @@
 
 // What the drills are made of.
 mod load;
-mod proxy;
+pub mod proxy;
 mod report;
 
 // The database, and the way to it.
 mod failover;
 mod network;
+mod pooler;
 mod sqlite;
 
 // The service, and those who use it.
@@ -42,14 +43,14 @@ fn service_with(command: &mut Command, url: &str, settings: &str) -> Service {
 }
 
 /// The same database by way of a proxy.
-fn through(proxy: &proxy::Proxy, url: &str) -> String {
+pub fn through(proxy: &proxy::Proxy, url: &str) -> String {
     let mut url: reqwest::Url = url.parse().unwrap();
     url.set_port(Some(proxy.address.port())).unwrap();
     url.into()
 }
 
 /// Where the database of a URL listens.
-fn database_address(url: &str) -> std::net::SocketAddr {
+pub fn database_address(url: &str) -> std::net::SocketAddr {
     let url: reqwest::Url = url.parse().unwrap();
     std::net::SocketAddr::new(
         url.host_str().unwrap().parse().expect("DATABASE_URL names a host by its address"),

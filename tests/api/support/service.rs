@@ -38,7 +38,7 @@ pub fn command_by(program: &Path, directory: &Path) -> Command {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROCKET_")) {
         command.env_remove(name);
     }
-    command.current_dir(directory).env("ROCKET_PORT", "0");
+    command.current_dir(directory).env("ROCKET_PORT", "0").env_remove("DATABASE_URL");
     command
 }
 
