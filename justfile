@@ -102,6 +102,7 @@ calendar: node
 [group('groups')]
 [doc('faults: failovers, broken networks, hostile clients; or only those whose names hold a word')]
 drills *WORDS="drills::":
+    tools/packages pgbouncer
     cargo test --locked --quiet --test api -- --ignored --show-output --test-threads=1 "$@" | grep -v '^---- \|^$'
 
 [group('groups')]

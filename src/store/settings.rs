@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
@@ -103,8 +102,9 @@ impl FromStr for DatabaseUrl {
                 if file.is_empty() || file.starts_with("file::") {
                     return Err("no file is named; the form is sqlite://birthdays.db".to_owned());
                 }
-                let query = options.to_url_lossy().query().unwrap_or_default().to_owned();
-                if file == ":memory:" || query.contains("mode=memory") {
+                let query = url.split_once('?').map_or("", |(_, query)| query).as_bytes();
+                let mode = url::form_urlencoded::parse(query).any(|(key, value)| key == "mode" && value == "memory");
+                if mode || file == ":memory:" || file.starts_with("file:sqlx-in-memory") {
                     return Err("an SQLite database in memory would lose everything; name a file".to_owned());
                 }
                 Ok(Self::Sqlite(options))

@@ -130,7 +130,6 @@ fn a_password_in_a_url_that_is_refused_is_not_repeated() {
         "postgres://birthday:#s3cret@localhost/x",
         "postgres://birthday:/s3cret@localhost/x",
         "postgres://birthday:@s3cret@localhost:y/x",
-        "postgres://birthday:[s3cret@localhost/x",
         "postgres://birthday:s3cret%zz@localhost:y/x",
     ] {
         let directory = TempDir::new().unwrap();

@@ -56,12 +56,3 @@ async fn with_a_certificate_for_another_host_the_connection_is_refused() {
     let server = Server::with_tls(&authority, "database.example.com", &[]);
     expect_distrust(&server, &ca_file(&directory, &authority), &directory).await;
 }
-
-#[tokio::test]
-async fn a_file_of_authorities_that_is_missing_is_told() {
-    let (directory, authority) = (TempDir::new().unwrap(), authority());
-    let server = Server::with_tls(&authority, "127.0.0.1", &[]);
-    let tables = tables(&server, &directory.path().join("missing.pem"));
-    let migrated = finish(command(directory.path()).args(["migrate", "--wait", "0"]).env("ROCKET_DATABASES", &tables));
-    assert_eq!(migrated.code, Some(1), "{}", migrated.stderr);
-}
