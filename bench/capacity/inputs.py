@@ -84,7 +84,7 @@ SIDECAR_REQUEST = number(HERE, r"^  proxy: \{cpu: (\d+)m") / 1000
 TARGET = number(VALUES, r"^  cpu: (\d+)") / 100
 POOL = int(number(VALUES, r"^  maxConnections: (\d+)"))
 IN_FLIGHT = int(number(VALUES, r"^    max: (\d+)") + number(VALUES, r"^    maxPending: (\d+)"))
-LONGEST_QUEUE = int(number("src/store/batch.rs", r"LONGEST_QUEUE: usize = (\d+);"))
+LONGEST_QUEUE = int(number("src/store/queue.rs", r"LONGEST_QUEUE: usize = (\d+);"))
 
 
 def policies(direction: str) -> tuple[int, list[tuple[str, float, int]]]:

@@ -18,7 +18,7 @@ use crate::support::{Database, Store, block_on, command};
 
 /// Connections at the most, as a proxy in front opens them (the chart's DestinationRule).
 const CONNECTIONS: usize = 1024;
-/// What one statement carries (src/store/batch.rs).
+/// What one statement carries (src/store/queue.rs).
 const LARGEST_BATCH: f64 = 256.0;
 const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(1);

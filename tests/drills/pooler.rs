@@ -35,8 +35,7 @@ impl PgBouncer {
         if own_uid() == 0 {
             pgbouncer.args(["-u", "nobody"]);
         }
-        let child =
-            pgbouncer.arg(file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("`just drills` installs it");
+        let child = pgbouncer.arg(file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("`just drills` installs it");
         Self { port, child, _directory: directory }
     }
 }
