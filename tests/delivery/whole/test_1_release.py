@@ -25,8 +25,7 @@ def ground(clone):
     for environment in ("staging", "production"):
         # the controller's shortest interval, so that a canary takes one minute and not ten
         values = clone.folder / VALUES.format(environment)
-        kept = "".join(line for line in values.read_text().splitlines(True) if not line.startswith("  interval:"))
-        values.write_text(kept.replace("\ncanary:\n", "\ncanary:\n  interval: 10s\n"))
+        values.write_text(re.sub(r"\ncanary:\n(  .*\n)+", "", values.read_text()) + "\ncanary: {interval: 10s}\n")
     clone.commit("Shorten the canaries")
     clone.git("push", "-q", "origin", "main")
     subprocess.run(["cosign", "generate-key-pair"], cwd=WORK, env=clone.environment, check=True, capture_output=True)
