@@ -29,8 +29,8 @@ format:
 [doc('shellcheck on every tracked shell script')]
 scripts:
     # SC2120: it does not see that a function is called by its name in $1
-    git grep -lzE '^#!.*\b(ba)?sh$' | xargs -0 awk 'FNR == 1 && /^#!.*sh$/ { printf "%s\0", FILENAME } { nextfile }' \
-      | xargs -0 shellcheck --severity=warning --external-sources --source-path=scripts --exclude=SC2120
+    git grep -lE '^#!.*\b(ba)?sh$' | xargs awk 'FNR == 1 && /^#!.*sh$/ { print FILENAME } { nextfile }' \
+      | xargs shellcheck --severity=warning --external-sources --source-path=scripts --exclude=SC2120
 
 [group('core')]
 [doc('links of the documentation, and the tests that it names')]

@@ -18,7 +18,6 @@ mod methods;
 mod openapi;
 mod operation;
 mod page;
-mod parsers;
 mod slow_clients;
 mod time_zones;
 mod usernames;
