@@ -57,7 +57,7 @@ def test_alone_it_keeps_birthdays_on_a_volume_and_is_not_root(image: str):
                 docker("restart", running)
                 wait_until_healthy(running)
                 assert client_of(running).find("Ada").status == 200
-                assert docker("top", running, "-eo", "uid,args").splitlines()[1].split() == ["65532", "birthday-api", "serve"]
+                assert docker("top", running, "-eo", "pid,uid,args").splitlines()[1].split()[1:] == ["65532", "birthday-api", "serve"]
             finally:
                 docker("rm", "--force", running)
     finally:
@@ -72,7 +72,7 @@ def client_of(running: str) -> Client:
 def pod() -> dict:
     """The pod of the chart's Deployment, as it is in production."""
     rendered = subprocess.run(
-        [REPOSITORY / "gitops/render", "production", "--only", "birthday-api"], check=True, text=True, stdout=subprocess.PIPE
+        [REPOSITORY / "gitops/render", "production", "--only", "birthday-api", "--digest", "sha256:" + "1" * 64], check=True, text=True, stdout=subprocess.PIPE
     ).stdout
     found = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "Deployment"]
     assert [each["metadata"]["name"] for each in found] == ["birthday-api"]
