@@ -38,6 +38,11 @@ links:
     tests/links
 
 [group('core')]
+[doc('plain words in the documentation: rules and vocabulary are in tests/.textlintrc.json')]
+prose: npm
+    cd tests && git ls-files -z ':(top)*.md' | xargs -0 npx textlint
+
+[group('core')]
 [doc('licences, bans and sources of the dependencies')]
 dependencies:
     tools/retry cargo fetch --locked --quiet
@@ -192,10 +197,14 @@ screenshots: node
 rehearsed:
     cd tests/runbooks && PATH=$({{ get }} python):$PATH python rehearsed.py
 
-# Node and a browser with the packages of tests/package.json, and what starts the service for them
+# the packages of tests/package.json
 [private]
-node:
+npm:
     command -v node npm >/dev/null || tools/packages nodejs npm
+    cd tests && [ node_modules/.package-lock.json -nt package-lock.json ] || {{ justfile_directory() }}/tools/retry npm ci --no-audit --no-fund --ignore-scripts
+
+# a browser, and what starts the service for it
+[private]
+node: npm
     [ -x "$CHROMIUM" ] || tools/packages chromium fonts-liberation fonts-dejavu-core
-    cd tests && [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --ignore-scripts
     cargo build --locked --quiet --bins --examples

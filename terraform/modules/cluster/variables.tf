@@ -105,7 +105,7 @@ variable "node_groups" {
 }
 
 variable "administrator_role_arns" {
-  description = "IAM roles that administer the cluster, by a name of your choice. Whoever runs Terraform gets no access by doing so."
+  description = "IAM roles that administer the cluster, by a name of your choice. The person who runs Terraform gets no access by doing so."
   type        = map(string)
 
   validation {
