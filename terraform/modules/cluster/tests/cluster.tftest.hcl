@@ -31,30 +31,12 @@ variables {
   permissions_boundary_arn        = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "a_node_group_in_every_zone" {
-  command = plan
-
-  assert {
-    condition     = toset([for group in aws_eks_node_group.this : one(group.subnet_ids)]) == toset(["subnet-a", "subnet-b", "subnet-c"])
-    error_message = "each zone has a node group of its own"
-  }
-}
-
 run "without_addresses_the_api_is_private" {
   command = plan
 
   assert {
     condition     = !aws_eks_cluster.this.vpc_config[0].endpoint_public_access && aws_eks_cluster.this.vpc_config[0].endpoint_private_access
     error_message = "the Kubernetes API is reached from inside only"
-  }
-}
-
-run "who_applies_gets_no_access" {
-  command = plan
-
-  assert {
-    condition     = !aws_eks_cluster.this.access_config[0].bootstrap_cluster_creator_admin_permissions
-    error_message = "access comes from access entries"
   }
 }
 

@@ -27,20 +27,6 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "standby_and_replica_are_in_their_zones" {
-  command = plan
-
-  assert {
-    condition     = aws_db_instance.primary.multi_az && toset(aws_db_subnet_group.primary.subnet_ids) == toset(["subnet-a", "subnet-b"])
-    error_message = "primary and standby in A and B"
-  }
-
-  assert {
-    condition     = aws_db_instance.replica[0].availability_zone == "eu-west-1c"
-    error_message = "the replica in C"
-  }
-}
-
 run "without_a_replica_there_is_no_address_of_one" {
   command = plan
 
@@ -52,15 +38,6 @@ run "without_a_replica_there_is_no_address_of_one" {
   assert {
     condition     = output.replica_host == "" && length(aws_cloudwatch_log_group.this) == 2
     error_message = "an empty string, and no logs of it"
-  }
-}
-
-run "the_connection_budget_fits" {
-  command = plan
-
-  assert {
-    condition     = output.connections_needed == 34 * 4 + 4 + 4 + 5
-    error_message = "pods times pool, jobs, rotation and people"
   }
 }
 

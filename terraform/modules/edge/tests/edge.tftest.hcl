@@ -39,24 +39,6 @@ override_resource {
   override_during = plan
 }
 
-run "tls_1_2_and_newer" {
-  command = plan
-
-  assert {
-    condition     = startswith(aws_lb_listener.https.ssl_policy, "ELBSecurityPolicy-TLS13-1-2-")
-    error_message = "no policy with TLS 1.0 or 1.1"
-  }
-}
-
-run "http_redirects" {
-  command = plan
-
-  assert {
-    condition     = aws_lb_listener.http.default_action[0].type == "redirect"
-    error_message = "port 80 serves nothing"
-  }
-}
-
 run "other_hosts_get_nothing" {
   command = plan
 

@@ -21,23 +21,6 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "the_service_account_is_trusted_by_its_whole_name" {
-  command = plan
-
-  assert {
-    condition = one([
-      for condition in data.aws_iam_policy_document.assume.statement[0].condition : condition.values
-      if condition.variable == "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub" && condition.test == "StringEquals"
-    ]) == tolist(["system:serviceaccount:external-secrets:external-secrets"])
-    error_message = "exactly one service account"
-  }
-
-  assert {
-    condition     = length(data.aws_iam_policy_document.assume.statement[0].condition) == 2
-    error_message = "subject and audience"
-  }
-}
-
 run "a_pattern_for_a_namespace_is_refused" {
   command         = plan
   expect_failures = [var.namespace]

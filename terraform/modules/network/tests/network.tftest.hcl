@@ -19,33 +19,6 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "every_zone_has_its_own_nat_gateway" {
-  command = plan
-
-  assert {
-    condition     = length(aws_nat_gateway.this) == 3
-    error_message = "one NAT gateway per zone"
-  }
-
-  assert {
-    condition     = length(aws_route.nat) == 3
-    error_message = "one default route per application subnet"
-  }
-}
-
-run "one_nat_gateway_is_enough_where_asked" {
-  command = plan
-
-  variables {
-    single_nat_gateway = true
-  }
-
-  assert {
-    condition     = length(aws_nat_gateway.this) == 1 && length(aws_route.nat) == 3
-    error_message = "one NAT gateway, and still a way out for every zone"
-  }
-}
-
 run "subnets_follow_the_range" {
   command = plan
 
@@ -56,15 +29,6 @@ run "subnets_follow_the_range" {
   assert {
     condition     = output.subnet_cidr_blocks["database"] == ["10.7.21.0/24", "10.7.22.0/24", "10.7.23.0/24"]
     error_message = "database subnets are the blocks 21 to 23"
-  }
-}
-
-run "every_flow_has_both_of_its_rules" {
-  command = plan
-
-  assert {
-    condition     = keys(aws_vpc_security_group_ingress_rule.flow) == keys(aws_vpc_security_group_egress_rule.flow)
-    error_message = "the way out of the source and the way into the target"
   }
 }
 

@@ -16,20 +16,6 @@ variables {
   name = "birthday-api"
 }
 
-run "tags_are_immutable_and_images_scanned" {
-  command = plan
-
-  assert {
-    condition     = aws_ecr_repository.this.image_tag_mutability == "IMMUTABLE" && aws_ecr_repository.this.image_scanning_configuration[0].scan_on_push
-    error_message = "what was tested is what runs"
-  }
-
-  assert {
-    condition     = !aws_ecr_repository.this.force_delete
-    error_message = "a repository with images stays"
-  }
-}
-
 run "it_can_be_deleted_where_asked" {
   command = plan
 

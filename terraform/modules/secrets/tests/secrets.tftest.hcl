@@ -26,29 +26,6 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "both_logins_rotate_at_once_and_then_monthly" {
-  command = plan
-
-  assert {
-    condition     = alltrue([for rotation in aws_secretsmanager_secret_rotation.this : rotation.rotate_immediately && rotation.rotation_rules[0].automatically_after_days == 30])
-    error_message = "the first rotation is the proof that it works"
-  }
-
-  assert {
-    condition     = length(aws_secretsmanager_secret_rotation.this) == 2
-    error_message = "owner and application"
-  }
-}
-
-run "the_master_password_is_written_only" {
-  command = plan
-
-  assert {
-    condition     = aws_secretsmanager_secret_version.master.secret_string_wo == null && aws_secretsmanager_secret_version.master.secret_string_wo_version == 1
-    error_message = "it is in no plan"
-  }
-}
-
 run "the_function_runs_inside_the_vpc" {
   command = plan
 

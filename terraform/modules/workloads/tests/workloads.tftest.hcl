@@ -24,42 +24,6 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "every_workload_has_a_role" {
-  command = plan
-
-  assert {
-    condition     = toset(keys(module.role)) == toset(["birthday-api", "load-balancer-controller", "external-secrets", "cluster-autoscaler", "cloudwatch-agent", "alertmanager"])
-    error_message = "six workloads"
-  }
-}
-
-run "external_secrets_reads_the_named_secrets_only" {
-  command = plan
-
-  assert {
-    condition     = data.aws_iam_policy_document.external_secrets.statement[0].resources == toset(var.secret_arns)
-    error_message = "the secrets, and no other"
-  }
-}
-
-run "alertmanager_publishes_to_the_named_topic_only" {
-  command = plan
-
-  assert {
-    condition     = data.aws_iam_policy_document.alertmanager.statement[0].resources == toset([var.alarm_topic_arn])
-    error_message = "the topic of the alarms, and no other"
-  }
-}
-
-run "the_service_may_call_nothing" {
-  command = plan
-
-  assert {
-    condition     = data.aws_iam_policy_document.service.statement[0].effect == "Deny"
-    error_message = "a denial"
-  }
-}
-
 run "a_pattern_of_secrets_is_refused" {
   command         = plan
   expect_failures = [var.secret_arns]
