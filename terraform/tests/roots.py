@@ -77,7 +77,7 @@ class Root:
 
 
 def product_files():
-    return [path for path in TERRAFORM.rglob("*.tf*") if ".terraform" not in path.parts and "tests" not in path.parts]
+    return [path for path in TERRAFORM.rglob("*.tf*") if not {".terraform", "tests"} & {*path.relative_to(TERRAFORM).parts}]
 
 
 def copy_tree(source, target):
