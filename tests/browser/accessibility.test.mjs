@@ -2,14 +2,10 @@
 
 import assert from 'node:assert/strict'
 import axe from 'axe-core'
-import { before, test } from 'node:test'
+import { test } from 'node:test'
 import { NOON, api, day, together, visit } from './service.mjs'
 
-together()
-before(async () => {
-  await api.save('Ada', '2000-02-29')
-  await api.save('Linus', day({ years: -30 }))
-})
+together({ Ada: '2000-02-29', Linus: day({ years: -30 }) })
 
 const zone = encodeURIComponent(NOON)
 const states = {

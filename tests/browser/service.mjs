@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline'
 import { after, before } from 'node:test'
 import { chromium as engine } from 'playwright-core'
 
-const PATIENCE = 20_000
+// for one step of a page, on a machine that does other things too
+const PATIENCE = 60_000
 
 const START = new Date()
 
@@ -45,10 +46,13 @@ export async function service(settings = {}) {
   return { url, save, stop }
 }
 
-/** One of each for the tests of a file. */
+/** One of each for the tests of a file, where `people` are known by their dates of birth. */
 export let api, chromium
-export function together() {
-  before(async () => { [api, chromium] = await Promise.all([service(), browser()]) })
+export function together(people = {}) {
+  before(async () => {
+    [api, chromium] = await Promise.all([service(), browser()])
+    for (const [name, born] of Object.entries(people)) await api.save(name, born)
+  })
   after(async () => { await chromium?.close(); await api?.stop() })
 }
 
