@@ -70,7 +70,7 @@ def started_double(log, region="eu-west-1"):
     port = free_port()
     own = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ACM_VALIDATION_WAIT": "0", "PYTHONPATH": str(TERRAFORM / "tests")}
     inherited = {key: value for key, value in os.environ.items() if key not in ("AWS_ENDPOINT_URL", "AWS_PROFILE")}
-    with open(log, "a") as output:
+    with open(log, "w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "double", str(port)], env=inherited | settings | own, stdout=output, stderr=output
         )
@@ -104,12 +104,10 @@ def client(aws):
 
 
 @pytest.fixture(scope="session")
-def bootstrap(tree, aws, folder):
+def bootstrap(tree, aws):
     root = Root(tree, "bootstrap", aws)
     root.init()
     root.apply()
-    with open(folder / "double.log", "a") as log:
-        log.write("BOOTSTRAP IS MADE\n")
     return root
 
 

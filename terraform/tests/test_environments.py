@@ -67,35 +67,6 @@ def test_the_boundary_lets_every_role_do_its_work(made, bootstrap):
     assert [(q["principal"], q["action"], q["resource"], d) for q, d in decided if d.endswith("Denied")] == []
 
 
-# Calls that need no permission, whose permission has another name, or that only the backend and bootstrap make.
-OTHER_NAMES = {"lambda:Invoke": "lambda:InvokeFunction"}
-FREE = re.compile(r"(sts|s3|dynamodb|budgets|iam:(CreatePolicy|CreateUser)|ecr:(Create|Put|Delete))")
-SERVICES = {"monitoring": "cloudwatch"}
-
-
-def test_the_apply_role_may_make_every_call_that_terraform_made(production, bootstrap, folder):
-    """Which resource each call is about is not in the log: one of the environment's, in a form that the action takes, must be allowed."""
-    name = "birthday-ci-apply-production"
-    policies = policies_of(bootstrap.stack(), name)
-    log = (folder / "double.log").read_text().split("BOOTSTRAP IS MADE")[-1]
-    calls = {call.replace(*next(((a + ":", b + ":") for a, b in SERVICES.items() if call.startswith(a)), ("", ""))) for call in re.findall(r"^CALL (\S+)", log, re.M)}
-    actions = sorted({OTHER_NAMES.get(call, call) for call in calls if not FREE.match(call)})
-    assert len(actions) > 120
-    own = "birthday-production"
-    values = [own, f"{own}-x", f"{own}/database/master-abcdef", f"/birthday/{own}/flow", f"app/{own}/1/2", f"oidc.eks.eu-west-1.amazonaws.com/id/x", "birthday-operator"]
-    asked = []
-    for action, forms in zip(actions, ask(actions), strict=True):
-        for form in forms:
-            for value in values:
-                resource = form.replace("${Partition}", "aws").replace("${Region}", "eu-west-1").replace("${Account}", ACCOUNT).replace("${PrincipalName}", "birthday-operator").replace("${IamIdentityType}", "role").replace("${IamIdentityAccountID}", ACCOUNT).replace("${ClusterName}", own).replace("${LoadBalancerName}", own)
-                asked.append(request(
-                    action, re.sub(r"\$\{\w+\}", value, resource), policies, role(name), aws__ResourceTag_Environment="production", aws__RequestTag_Environment="production",
-                    iam__PermissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/birthday-boundary-production", iam__PassedToService="eks.amazonaws.com", eks__principalArn=role("birthday-operator"),
-                ))  # fmt: skip
-    allowed = {question["action"] for question, decision in zip(asked, ask(asked), strict=True) if decision == "Allowed"}
-    assert sorted(set(actions) - allowed) == []
-
-
 # ------------------------------------------------------------------ staging
 
 

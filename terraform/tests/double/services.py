@@ -9,7 +9,6 @@ import tempfile
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.budgets.responses import BudgetsResponse
 from moto.cloudwatch.responses import CloudWatchResponse
-from moto.core.responses import BaseResponse
 from moto.ec2.models import launch_templates, security_groups
 from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
@@ -203,18 +202,6 @@ def describe_budgets():
     BudgetsResponse.list_tags_for_resource = lambda self: json.dumps({"ResourceTags": tags[self._get_param("ResourceARN").rsplit("/", 1)[1]]})
 
 
-def say_what_is_called():
-    """Every call is a line of the log, by the name that IAM has for its service."""
-    call = BaseResponse.call_action
-
-    def said(self):
-        signer = (self.headers.get("Authorization") or "").split("/")
-        print(f"CALL {signer[3] if len(signer) > 3 else self.service_name}:{self._get_action()}", file=sys.stderr, flush=True)
-        return call(self)
-
-    BaseResponse.call_action = said
-
-
 def extend():
     keep_rotation_period()
     describe_security_group_rules()
@@ -226,5 +213,4 @@ def extend():
     leave_rotation_to_the_caller()
     run_functions() if "LAMBDA_RUNTIME" in os.environ else initialize_secrets()
     say_who_reads_secrets()
-    say_what_is_called()
     describe_budgets()
