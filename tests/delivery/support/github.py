@@ -79,7 +79,7 @@ def running(description: Path, folder: Path) -> Iterator[GitHub]:
             while self.headers["Transfer-Encoding"] == "chunked" and (size := int(self.rfile.readline(), 16)):
                 data += self.rfile.read(size + 2)[:-2]
             try:
-                status, answer = 201 if self.command == "POST" else 200, github.answer(self.command, self.path, data)
+                status, answer = 201 if self.command == "POST" and "graphql" not in self.path else 200, github.answer(self.command, self.path, data)
             except Exception as error:  # noqa: BLE001
                 status, answer = 422, {"message": f"{self.command} {self.path}: {error!r}"[:2000]}
             text = json.dumps(answer).encode()
@@ -88,6 +88,9 @@ def running(description: Path, folder: Path) -> Iterator[GitHub]:
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
+
+        def do_HEAD(self) -> None:  # whether the release is there
+            self.send_error(404)
 
         do_GET = do_POST = do_PUT = do_PATCH = handle_any
 
