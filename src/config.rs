@@ -21,7 +21,7 @@ use crate::store;
 /// Rocket's own settings that have an effect here.
 const ROCKETS_OWN: [&str; 10] =
     ["address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors"];
-const OURS: [&str; 5] = ["birthday", "databases", "lifecycle", "telemetry", "public_url"];
+const OURS: [&str; 6] = ["birthday", "databases", "http", "lifecycle", "telemetry", "public_url"];
 const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
 /// What a request may take at the most: a connection is not cut before it.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -30,6 +30,7 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
 pub struct Settings {
     pub birthday: Birthday,
     pub databases: Databases,
+    pub http: Http,
     pub lifecycle: Lifecycle,
     pub telemetry: Telemetry,
     /// Where users reach the service, if that is not where it listens.
@@ -51,6 +52,13 @@ pub struct Birthday {
 #[serde(deny_unknown_fields)]
 pub struct Databases {
     pub birthdays: store::Settings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Connections of clients at the same time.
+    pub max_connections: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -171,6 +179,9 @@ impl Settings {
         if database.deadline() > LONGEST_DEADLINE {
             let reason = format!("connect_timeout + query_timeout must be at most {} s", LONGEST_DEADLINE.as_secs());
             return Err(refused("databases.birthdays.connect_timeout", reason));
+        }
+        if !(1..=1_000_000).contains(&self.http.max_connections) {
+            return Err(refused("http.max_connections", "must be from 1 to 1000000"));
         }
         if Duration::from_secs(self.rocket.shutdown.grace.into()) < database.deadline() {
             let deadline = database.deadline().as_secs_f64();

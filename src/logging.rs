@@ -1,17 +1,28 @@
 //! Log lines, on standard error. They never hold a name, a date or a body: requests are told apart by route template and by ids.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::config::LogFormat;
 
-/// Sends the lines of this process to standard error in `format`. A panic becomes a line too.
-pub fn start(format: LogFormat) {
+/// Lines that may wait for a reader who is slow; those after them are lost, and counted.
+const WAITING_LINES: usize = 4096;
+
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Sends the lines of this process to standard error in `format`, until the guard that it returns is dropped. A panic becomes a line too.
+///
+/// A thread writes them: a reader that stalls must not stop the service.
+pub fn start(format: LogFormat) -> WorkerGuard {
+    let (stderr, guard) = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
+    LOST.get_or_init(|| stderr.error_counter());
     // sqlx's own lines may quote values.
     let levels = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
-    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
@@ -22,4 +33,10 @@ pub fn start(format: LogFormat) {
         let reason = panic.payload_as_str().unwrap_or("no reason given");
         tracing::error!(place, "panic: {reason}");
     }));
+    guard
+}
+
+/// Lines dropped because their reader was too slow.
+pub fn lost() -> u64 {
+    LOST.get().map_or(0, |lost| lost.dropped_lines() as u64)
 }

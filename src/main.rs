@@ -85,7 +85,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
-    logging::start(settings.telemetry.format);
+    let _lines = logging::start(settings.telemetry.format);
     runtime(&settings)?.block_on(async {
         let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
         lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await.map_err(|error| error.to_string())
@@ -93,7 +93,7 @@ fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
 }
 
 fn migrate(settings: &Settings, wait: Duration) -> Result<(), String> {
-    logging::start(settings.telemetry.format);
+    let _lines = logging::start(settings.telemetry.format);
     let database = &settings.databases.birthdays;
     runtime(settings)?.block_on(store::migrate_within(database, wait)).map_err(|error| error.to_string())?;
     tracing::info!("the schema of {} is up to date", database.url);
@@ -101,7 +101,7 @@ fn migrate(settings: &Settings, wait: Duration) -> Result<(), String> {
 }
 
 fn copy(from: &str, to: &str, replace: bool) -> Result<(), (u8, String)> {
-    logging::start(config::LogFormat::Text);
+    let _lines = logging::start(config::LogFormat::Text);
     let url = |name: &str, url: &str| {
         let parsed = url.parse::<DatabaseUrl>().and_then(|parsed| parsed.check().map(|()| parsed));
         parsed.map_err(|reason| (BAD_SETTING, format!("{name}: {reason}")))

@@ -1,16 +1,18 @@
 //! The API described: the OpenAPI document, generated from the handlers, and a page that shows it.
 
-use std::sync::LazyLock;
-
 use minijinja::context;
-use minijinja::value::{Serde, Value};
-use rocket::Route;
-use rocket::http::ContentType;
-use utoipa::OpenApi;
+use minijinja::value::Serde;
+use rocket::{Route, State};
+use utoipa::openapi::path::{Parameter, ParameterBuilder};
+use utoipa::openapi::{Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, Schema, Type};
+use utoipa::{Modify, OpenApi};
 
-use super::page::{self, Page, Site};
-use super::problem::Problem;
-use super::{greeting, metrics, probes};
+use super::guards::LARGEST_BODY;
+use super::page::{Asset, Assets, render};
+use super::problem::{Document, Problem};
+use super::{greeting, metrics, page, probes};
+use crate::birthday::Username;
+use crate::config::Settings;
 
 pub fn routes() -> Vec<Route> {
     routes![document, docs]
@@ -21,11 +23,14 @@ pub fn routes() -> Vec<Route> {
     info(
         title = "Birthday API",
         description = "Stores a date of birth per username and says how many days remain until the birthday. There are no accounts: \
-                       whoever reaches the service can read, replace or delete any name."
+                       anyone who reaches the service can read, replace or delete any name."
     ),
     paths(
-        greeting::greet, greeting::save, greeting::forget, greeting::subscribe, page::home::home, page::home::save, probes::livez, probes::readyz, metrics::metrics, document, docs
+        greeting::greet, greeting::save, greeting::delete, greeting::subscribe, page::home::home, page::home::save, probes::livez,
+        probes::readyz, metrics::metrics, document, docs
     ),
+    components(schemas(Document)),
+    modifiers(&Shared),
     tags(
         (name = "Birthdays", description = "One date of birth under each username."),
         (name = "Web page", description = "For people with a browser; programs use the paths above."),
@@ -36,6 +41,75 @@ pub fn routes() -> Vec<Route> {
 )]
 struct Description;
 
+/// What operations have in common: their parameters by name, their problems by status.
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        for item in api.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
+                for parameter in operation.parameters.iter_mut().flatten() {
+                    if let RefOr::T(parameter) = parameter {
+                        describe(parameter);
+                    }
+                }
+                for (status, answer) in &mut operation.responses.responses {
+                    if let RefOr::T(answer) = answer {
+                        complete(status, answer);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn describe(parameter: &mut Parameter) {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let (description, example, schema) = match parameter.name.as_str() {
+        "username" => {
+            let letters = text.min_length(Some(1)).max_length(Some(Username::MAX)).pattern(Some("^[A-Za-z]{1,64}$"));
+            ("1 to 64 ASCII letters, case matters", "John", Some(letters))
+        }
+        "tz" => {
+            let zone = "IANA time zone that decides which date is today, in place of the service's own; once, and `+` as `%2B`";
+            (zone, "Europe/Amsterdam", Some(text))
+        }
+        "If-Match" => ("`*` replaces only: 412 where no birthday is saved. Tags match nothing here: 412", "*", None),
+        "If-None-Match" => ("`*` creates only: 412 where a birthday is saved", "*", None),
+        _ => return,
+    };
+    let described = ParameterBuilder::from(parameter.clone()).description(Some(description)).example(Some(example.into()));
+    *parameter = match schema {
+        Some(schema) => described.schema(Some(Schema::Object(schema.build()))).build(),
+        None => described.build(),
+    };
+}
+
+fn complete(status: &str, answer: &mut Response) {
+    if answer.description.is_empty() {
+        answer.description = match status {
+            "304" => "It has a tag of `If-None-Match`".to_owned(),
+            "400" => "Username, time zone or body not valid".to_owned(),
+            "403" => "Sent by a page of another site".to_owned(),
+            "404" => "No birthday is saved under that name".to_owned(),
+            "408" => "The body did not arrive in time".to_owned(),
+            "412" => "The precondition does not hold; nothing was changed".to_owned(),
+            "413" => format!("The body is larger than {LARGEST_BODY} bytes"),
+            "415" => "Another content type than the documented one, or a content encoding".to_owned(),
+            _ => "The database cannot be reached, is overloaded or too slow".to_owned(),
+        };
+    }
+    if (status.starts_with('4') || status == "503") && answer.content.is_empty() {
+        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+        answer.content.insert("application/problem+json".to_owned(), RefOr::T(problem));
+    }
+    if status == "503" {
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer);
+        let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds until the next try")).build();
+        answer.headers.insert("Retry-After".to_owned(), RefOr::T(header));
+    }
+}
+
 /// The OpenAPI 3.1 document as JSON.
 pub fn openapi() -> String {
     let mut text = Description::openapi().to_pretty_json().expect("the document is made of strings and numbers");
@@ -43,24 +117,33 @@ pub fn openapi() -> String {
     text
 }
 
-/// This document
-#[utoipa::path(tag = "Documentation", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
-#[get("/openapi.json")]
-fn document() -> (ContentType, String) {
-    (ContentType::JSON, openapi())
-}
-
-/// This page
-#[utoipa::path(tag = "Documentation", responses((status = 200, description = "The document as a page, with every kind of problem", body = String, content_type = "text/html")))]
-#[get("/docs")]
-fn docs(site: Site) -> Page {
-    static API: LazyLock<Value> = LazyLock::new(|| Serde(Description::openapi()).into());
+/// The page of `/docs`. Its curl examples name the public URL, or else the address that the service listens on.
+pub fn page(settings: &Settings) -> String {
+    let site =
+        settings.public_url.as_ref().map_or_else(|| format!("http://localhost:{}", settings.rocket.port), ToString::to_string);
     let problems = Problem::examples().map(|problem| {
         let text = serde_json::to_string_pretty(&problem.document()).expect("the document is made of strings and numbers");
         (problem.document(), text)
     });
-    Page::html(page::render(
-        "docs.html",
-        context! { site => site.to_string(), api => API.clone(), problems => Serde(Vec::from(problems)) },
-    ))
+    render("docs.html", context! { site, api => Serde(Description::openapi()), problems => Serde(Vec::from(problems)) })
+}
+
+/// This document
+#[utoipa::path(tag = "Documentation", responses(
+    (status = 200, description = "OpenAPI 3.1", content_type = "application/json"),
+    (status = 304),
+))]
+#[get("/openapi.json")]
+fn document(assets: &State<Assets>) -> Result<Asset, Problem> {
+    assets.named("/openapi.json")
+}
+
+/// This page
+#[utoipa::path(tag = "Documentation", responses(
+    (status = 200, description = "The document as a page, with every kind of problem", body = String, content_type = "text/html"),
+    (status = 304),
+))]
+#[get("/docs")]
+fn docs(assets: &State<Assets>) -> Result<Asset, Problem> {
+    assets.named("/docs")
 }

@@ -1,24 +1,28 @@
 //! `/metrics`, the counting of requests, trace and request ids, and the access log. None of them holds a name, a date or a body.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use rocket::fairing::{AdHoc, Fairing, Kind};
-use rocket::http::{ContentType, Header};
+use rocket::http::{Accept, ContentType, Header, Status};
 use rocket::{Data, Request, Response, Route, State};
 use rocket_db_pools::Database;
+use tokio::time::Instant;
 
-use super::guards::started;
-use super::methods::RESOURCES;
+use super::guards::received;
+use super::probes::Draining;
 use super::problem::Problem;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::lifecycle::Draining;
+use crate::logging;
 use crate::store::Birthdays;
 
 /// Upper bounds of the latency buckets in seconds.
@@ -31,7 +35,7 @@ struct RequestLabels {
     status: u16,
 }
 
-/// The trace of one request that took so long, for whoever looks at the histogram.
+/// The trace of one request that took so long, for readers of the histogram.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Exemplar {
     trace_id: String,
@@ -49,16 +53,40 @@ impl MetricConstructor<HistogramWithExemplars<Exemplar>> for Buckets {
 }
 
 /// What is counted.
-struct Metrics {
+pub struct Metrics {
     registry: Registry,
+    requests: Requests,
+    pub connections: Connections,
 }
 
 impl Metrics {
-    /// OpenMetrics text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
-    fn encode(&self) -> Result<String, fmt::Error> {
-        let mut text = String::with_capacity(8192);
-        text::encode(&mut text, &self.registry)?;
-        Ok(text)
+    /// A request that was answered without a route.
+    pub fn refused(&self, status: Status, started: Instant) {
+        let labels = RequestLabels { method: "unmatched", route: "unmatched", status: status.code };
+        self.requests.count(&labels, started.elapsed(), None, None);
+    }
+}
+
+/// Connections of clients, and how many the service ended.
+#[derive(Clone, Default)]
+pub struct Connections {
+    pub open: Gauge,
+    /// They sent no request in time.
+    pub silent: Counter,
+    /// They made room for others.
+    pub crowded: Counter,
+}
+
+#[derive(Debug)]
+struct LostLines;
+
+impl EncodeMetric for LostLines {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> std::fmt::Result {
+        ConstCounter::new(logging::lost()).encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
     }
 }
 
@@ -66,14 +94,49 @@ pub fn routes() -> Vec<Route> {
     routes![metrics]
 }
 
-/// What is counted, as OpenMetrics text
+/// What is counted, as OpenMetrics where `Accept` prefers it, or else as Prometheus' classic text
 #[utoipa::path(tag = "Operation", responses(
-    (status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text"),
+    (status = 200, description = "Metrics", content((String = "application/openmetrics-text"), (String = "text/plain"))),
 ))]
 #[get("/metrics")]
-fn metrics(metrics: &State<Metrics>) -> Result<(ContentType, String), Problem> {
-    let kind = ContentType::new("application", "openmetrics-text").with_params([("version", "1.0.0"), ("charset", "utf-8")]);
-    metrics.encode().map(|text| (kind, text)).map_err(|_| Problem::Internal)
+fn metrics(metrics: &State<Metrics>, accept: Option<&Accept>) -> Result<(ContentType, String), Problem> {
+    let mut open = String::with_capacity(8192);
+    text::encode(&mut open, &metrics.registry).map_err(|_| Problem::Internal)?;
+    let weight = |top, sub| {
+        let fits = accept.into_iter().flat_map(|accept| accept.iter()).filter(|kind| kind.top() == top && kind.sub() == sub);
+        fits.map(|kind| kind.weight_or(1.0)).fold(0.0, f32::max)
+    };
+    let wanted = weight("application", "openmetrics-text");
+    if wanted > 0.0 && wanted >= weight("text", "plain") {
+        let kind = ContentType::new("application", "openmetrics-text");
+        return Ok((kind.with_params([("version", "1.0.0"), ("charset", "utf-8")]), open));
+    }
+    Ok((ContentType::new("text", "plain").with_params([("version", "0.0.4"), ("charset", "utf-8")]), classic(&open)))
+}
+
+/// OpenMetrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>) as the text format before it
+/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>): families have the names of their samples, and there are neither
+/// units, exemplars nor an end mark.
+fn classic(open: &str) -> String {
+    let mut text = String::with_capacity(open.len());
+    let mut help = "";
+    for line in open.lines() {
+        let mut parts = line.splitn(4, ' ');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some("#"), Some("HELP"), _, Some(words)) => help = words,
+            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
+                let (name, kind) = match kind {
+                    "counter" => (format!("{name}_total"), "counter"),
+                    "info" => (format!("{name}_info"), "gauge"),
+                    kind => (name.to_owned(), kind),
+                };
+                text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+            }
+            (Some("#"), ..) => {}
+            _ => text += &format!("{}\n", line.split(" # ").next().unwrap_or(line)),
+        }
+    }
+    text
 }
 
 /// Counts requests, echoes trace and request ids, and writes the access log where it is wanted.
@@ -82,6 +145,7 @@ pub fn stage() -> AdHoc {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let now = rocket.state::<Clock>().expect("lib.rs manages it before the start").now();
         let durations = Durations::new_with_constructor(Buckets);
+        let connections = Connections::default();
         let start = Gauge::<i64>::default();
         start.set(now.timestamp());
         let mut registry = Registry::with_prefix("birthday");
@@ -92,49 +156,40 @@ pub fn stage() -> AdHoc {
             durations.clone(),
         );
         registry.register_with_unit("start_time", "When this process started, Unix time", Unit::Seconds, start);
-        let draining: &Draining = rocket.state().expect("lifecycle's stage manages it");
+        let draining: &Draining = rocket.state().expect("the stage of the probes manages it");
         registry.register("draining", "1 between SIGTERM and the end", draining.0.clone());
         registry.register("build", "Version of this binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("http_connections", "Open connections of clients", connections.open.clone());
+        let ended = "Connections ended because no request came in time";
+        registry.register("http_connections_silent", ended, connections.silent.clone());
+        let ended = "Connections without a request ended to make room for others";
+        registry.register("http_connections_crowded", ended, connections.crowded.clone());
+        registry.register("log_lines_lost", "Log lines dropped because their reader was too slow", LostLines);
         if let Some(birthdays) = Birthdays::fetch(&rocket) {
             birthdays.metrics.register(&mut registry);
         }
-        let requests = Requests { durations, access_log: settings.telemetry.access_log };
-        rocket.attach(requests).manage(Metrics { registry })
+        // A label lives as long as the process.
+        let templates: BTreeSet<&str> = rocket.routes().map(|route| route.uri.path()).collect();
+        let templates = templates.into_iter().map(|path| &*path.to_owned().leak()).collect();
+        let requests = Requests { durations, templates, access_log: settings.telemetry.access_log };
+        rocket.attach(requests.clone()).manage(Metrics { registry, requests, connections })
     })
 }
 
+#[derive(Clone)]
 struct Requests {
     durations: Durations,
+    templates: Vec<&'static str>,
     access_log: bool,
 }
 
-#[rocket::async_trait]
-impl Fairing for Requests {
-    fn info(&self) -> rocket::fairing::Info {
-        rocket::fairing::Info { name: "requests", kind: Kind::Request | Kind::Response }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        started(request);
-    }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let took = started(request).elapsed();
-        let route = template(request);
-        let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
-        let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
-        let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
-        // Only a trace that is sampled can be looked up.
+impl Requests {
+    fn count(&self, labels: &RequestLabels, took: Duration, trace: Option<&str>, id: Option<&str>) {
         let trace_id = trace.and_then(|trace| trace.split('-').nth(1));
-        let exemplar = trace_id.filter(|_| trace.is_some_and(|trace| trace.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f'])));
-        let exemplar = exemplar.map(|trace_id| Exemplar { trace_id: trace_id.to_owned() });
-        self.durations.get_or_create(&labels).observe(took.as_secs_f64(), exemplar, None);
-        if let Some(trace) = trace {
-            response.set_header(Header::new("traceparent", trace.to_owned()));
-        }
-        if let Some(id) = id {
-            response.set_header(Header::new("x-request-id", id.to_owned()));
-        }
+        // Only a trace that is sampled can be looked up.
+        let sampled = trace.is_some_and(|trace| trace.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
+        let exemplar = trace_id.filter(|_| sampled).map(|trace_id| Exemplar { trace_id: trace_id.to_owned() });
+        self.durations.get_or_create(labels).observe(took.as_secs_f64(), exemplar, None);
         if self.access_log {
             tracing::info!(
                 method = labels.method,
@@ -149,10 +204,32 @@ impl Fairing for Requests {
     }
 }
 
-/// The route's path with its parameters' names; everything that no route takes counts as one.
-fn template(request: &Request<'_>) -> &'static str {
-    let path = request.route().map_or("", |route| route.uri.path());
-    RESOURCES.iter().map(|(template, _)| *template).find(|template| *template == path).unwrap_or("unmatched")
+#[rocket::async_trait]
+impl Fairing for Requests {
+    fn info(&self) -> rocket::fairing::Info {
+        rocket::fairing::Info { name: "requests", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        received(request);
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let took = received(request).started.elapsed();
+        // The route's path with its parameters' names; everything that no route takes counts as one.
+        let path = request.route().map_or("", |route| route.uri.path());
+        let route = self.templates.iter().find(|template| **template == path).unwrap_or(&"unmatched");
+        let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
+        let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
+        let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
+        self.count(&labels, took, trace, id);
+        if let Some(trace) = trace {
+            response.set_header(Header::new("traceparent", trace.to_owned()));
+        }
+        if let Some(id) = id {
+            response.set_header(Header::new("x-request-id", id.to_owned()));
+        }
+    }
 }
 
 /// Version 00 of <https://www.w3.org/TR/trace-context/>: `00-<32 hex>-<16 hex>-<2 hex>`.
@@ -163,7 +240,7 @@ fn is_traceparent(value: &str) -> bool {
         && parts.iter().all(|part| hex(part))
 }
 
-/// Whatever a proxy chose, as long as it cannot disturb a log line.
+/// A proxy chooses it; it must not disturb a log line.
 fn is_request_id(value: &str) -> bool {
     (1..=128).contains(&value.len())
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

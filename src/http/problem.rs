@@ -8,6 +8,7 @@ use rocket::{Catcher, Request, catcher};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::guards::LARGEST_BODY;
 use crate::birthday::{DateOfBirthError, UsernameError};
 use crate::store::StoreError;
 
@@ -24,20 +25,28 @@ pub enum Problem {
     InvalidTimeZone(String),
     #[error("the request could not be understood")]
     BadRequest,
-    #[error("the form was sent from another site; open this service's own page and send it from there")]
+    #[error("the header Host must be there once, with a host name or an address")]
+    InvalidHost,
+    #[error("this service answers to localhost alone; set public_url to the address at which it is reached")]
+    MisdirectedRequest,
+    #[error("the request was sent by a page of another site; send it from this service's own page")]
     ForeignOrigin,
-    #[error("nobody of that name is known; check the spelling, or save a date of birth for it first")]
+    #[error("no birthday is saved under that name; check the spelling, or save a date of birth first")]
     UnknownUsername,
     #[error("there is nothing here; the API is described at /docs")]
     NotFound,
-    #[error("this resource takes {allow}{}", if *.form { "; a form is not taken here: send JSON with Content-Type: application/json" } else { "" })]
-    MethodNotAllowed { allow: &'static str, form: bool },
+    #[error("this resource takes {allow}")]
+    MethodNotAllowed { allow: String },
+    #[error("the precondition of If-Match or If-None-Match does not hold; nothing was changed")]
+    PreconditionFailed,
     #[error("the request did not arrive within its time limit; send it again")]
     RequestTimeout,
-    #[error("the body is larger than 1024 bytes")]
+    #[error("the body is larger than {LARGEST_BODY} bytes")]
     TooLarge,
     #[error("the content type must be {expected}")]
     UnsupportedMediaType { expected: &'static str },
+    #[error("the body must have no content encoding")]
+    UnsupportedCoding,
     #[error("the service failed; the failure was logged")]
     Internal,
     #[error("the database cannot be reached or is too slow; try again in a moment")]
@@ -68,8 +77,6 @@ pub struct Document {
 }
 
 impl Problem {
-    pub const MEDIA_TYPE: &'static str = "application/problem+json";
-
     /// Status, anchor in the documentation, and title.
     pub fn class(&self) -> (Status, &'static str, &'static str) {
         match self {
@@ -78,15 +85,19 @@ impl Problem {
             Self::InvalidBody(_) => (Status::BadRequest, "invalid-body", "Invalid body"),
             Self::InvalidTimeZone(_) => (Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
             Self::BadRequest => (Status::BadRequest, "bad-request", "Bad request"),
+            Self::InvalidHost => (Status::BadRequest, "invalid-host", "Invalid host"),
+            Self::MisdirectedRequest => (Status::MisdirectedRequest, "misdirected-request", "Misdirected request"),
             Self::ForeignOrigin => (Status::Forbidden, "foreign-origin", "Foreign origin"),
             Self::UnknownUsername => (Status::NotFound, "unknown-username", "Unknown username"),
             Self::NotFound => (Status::NotFound, "not-found", "Not found"),
             Self::MethodNotAllowed { .. } => (Status::MethodNotAllowed, "method-not-allowed", "Method not allowed"),
+            Self::PreconditionFailed => (Status::PreconditionFailed, "precondition-failed", "Precondition failed"),
             Self::RequestTimeout => (Status::RequestTimeout, "request-timeout", "Request timeout"),
             Self::TooLarge => (Status::PayloadTooLarge, "too-large", "Body too large"),
             Self::UnsupportedMediaType { .. } => {
                 (Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type")
             }
+            Self::UnsupportedCoding => (Status::UnsupportedMediaType, "unsupported-coding", "Unsupported content encoding"),
             Self::Internal => (Status::InternalServerError, "internal", "Internal error"),
             Self::Unavailable => (Status::ServiceUnavailable, "unavailable", "Service unavailable"),
             Self::Draining => (Status::ServiceUnavailable, "draining", "Shutting down"),
@@ -95,25 +106,34 @@ impl Problem {
     }
 
     /// One of each kind, for the documentation.
-    pub fn examples() -> [Self; 16] {
+    pub fn examples() -> [Self; 20] {
         [
             Self::InvalidUsername(UsernameError::NotALetter),
             Self::InvalidDateOfBirth(DateOfBirthError::Form),
             Self::InvalidBody("unknown field `dob`, expected `dateOfBirth` at line 1 column 6".to_owned()),
             Self::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned()),
             Self::BadRequest,
+            Self::InvalidHost,
+            Self::MisdirectedRequest,
             Self::ForeignOrigin,
             Self::UnknownUsername,
             Self::NotFound,
-            Self::MethodNotAllowed { allow: "GET, HEAD, PUT, DELETE", form: false },
+            Self::MethodNotAllowed { allow: "GET, HEAD, PUT, DELETE".to_owned() },
+            Self::PreconditionFailed,
             Self::RequestTimeout,
             Self::TooLarge,
             Self::UnsupportedMediaType { expected: "application/json" },
+            Self::UnsupportedCoding,
             Self::Internal,
             Self::Unavailable,
             Self::Draining,
-            Self::Other(Status::PreconditionFailed),
+            Self::Other(Status::ExpectationFailed),
         ]
+    }
+
+    /// The body of the answer.
+    pub fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.document()).expect("the document is made of strings and numbers")
     }
 
     pub fn document(&self) -> Document {
@@ -143,8 +163,7 @@ impl From<StoreError> for Problem {
 
 impl<'r> Responder<'r, 'static> for Problem {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let document = self.document();
-        let body = serde_json::to_vec(&document).map_err(|_| Status::InternalServerError)?;
+        let body = self.json();
         let mut response = Response::build();
         response
             .status(self.class().0)
@@ -152,7 +171,7 @@ impl<'r> Responder<'r, 'static> for Problem {
             .header(Header::new("Cache-Control", "no-store"))
             .sized_body(body.len(), Cursor::new(body));
         match &self {
-            Self::MethodNotAllowed { allow, .. } => response.header(Header::new("Allow", *allow)),
+            Self::MethodNotAllowed { allow, .. } => response.header(Header::new("Allow", allow.clone())),
             Self::Unavailable | Self::Draining => response.header(Header::new("Retry-After", "1")),
             // Unread parts of the body would be taken for the next request.
             Self::RequestTimeout => response.header(Header::new("Connection", "close")),

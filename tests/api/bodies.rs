@@ -37,6 +37,13 @@ async fn a_content_type_other_than_json_is_unsupported(app: TestApp) {
         let request = app.request(Method::PUT, "/hello/John").header("Content-Type", kind).body(birthday("1990-05-17"));
         app.send(request).await.expect_problem(415, "unsupported-media-type");
     }
+    for (coding, status) in [("gzip", 415), ("br", 415), ("identity", 204)] {
+        let request = app
+            .request(Method::PUT, "/hello/Coded")
+            .header("Content-Type", "application/json")
+            .header("Content-Encoding", coding);
+        assert_eq!(app.send(request.body(birthday("1990-05-17"))).await.status, status, "{coding}");
+    }
     let without = app.request(Method::PUT, "/hello/John").body(birthday("1990-05-17"));
     app.send(without).await.expect_problem(415, "unsupported-media-type");
     app.get("/hello/John").await.expect_problem(404, "unknown-username");
@@ -64,7 +71,7 @@ async fn a_body_of_1024_bytes_is_taken_and_one_more_is_too_large(app: TestApp) {
 
 async fn a_chunked_body_is_limited_too(app: TestApp) {
     let chunked = |body: &str| {
-        let head = "PUT /hello/John HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+        let head = "PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
         raw::exchange(app.address, &format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()))
     };
     assert!(chunked(&birthday("1990-05-17")).starts_with("HTTP/1.1 204 "));

@@ -63,7 +63,7 @@ async fn a_row_that_the_database_refuses_fails_alone(app: TestApp) {
     });
     let body = birthday("1990-11-28");
     let request = format!(
-        "PUT /hello/Zebedee HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "PUT /hello/Zebedee HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     let address = app.address;

@@ -18,6 +18,7 @@ mod methods;
 mod openapi;
 mod operation;
 mod page;
+mod requests;
 mod slow_clients;
 mod time_zones;
 mod usernames;

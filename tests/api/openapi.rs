@@ -31,7 +31,7 @@ async fn every_documented_answer_can_be_had_on_postgresql() {
 }
 
 async fn every_documented_answer_can_be_had(store: Store) {
-    let quick = "[default.databases.birthdays]\nconnect_timeout = 2\nquery_timeout = 2\n[default.lifecycle]\ndrain = 2";
+    let quick = "[default.databases.birthdays]\nconnect_timeout = 2\nquery_timeout = 2\n[default.lifecycle]\ndrain = 2\n[default]\npublic_url = \"https://birthday.example\"";
     let mut app = TestApp::with(Database::new(store), quick);
     let mut seen = Seen::default();
     save_and_fail_to(&app, &mut seen).await;
@@ -41,11 +41,15 @@ async fn every_documented_answer_can_be_had(store: Store) {
             seen.note("GET", template, &app.get(&format!("/hello/{name}{path}")).await);
         }
     }
+    let again = app.request(Method::GET, "/hello/John/birthday.ics").header("If-None-Match", "*");
+    seen.note("GET", CALENDAR, &app.send(again).await);
     for query in ["?username=John", "?username=a1", "?username=Nobody"] {
         seen.note("GET", "/", &app.get(&format!("/{query}")).await);
     }
     for (_, template) in operations().keys().filter(|(method, template)| method == "GET" && !template.contains('{')) {
         seen.note("GET", template, &app.get(template).await);
+        let again = app.request(Method::GET, template).header("If-None-Match", "*");
+        seen.note("GET", template, &app.send(again).await);
     }
     for name in ["John", "Nobody", "a1"] {
         seen.note("DELETE", HELLO, &app.delete(&format!("/hello/{name}")).await);
@@ -92,6 +96,13 @@ async fn save_and_fail_to(app: &TestApp, seen: &mut Seen) {
     }
     let form = app.request(Method::DELETE, "/hello/John").header("Content-Type", FORM);
     seen.note("DELETE", HELLO, &app.send(form.body("a=b")).await);
+    for (name, value) in [("Origin", "https://elsewhere.example.com"), ("If-Match", "\"tag\"")] {
+        for method in [Method::PUT, Method::DELETE] {
+            let what = method.to_string();
+            let request = app.request(method, "/hello/John").header("Content-Type", "application/json").header(name, value);
+            seen.note(&what, HELLO, &app.send(request.body(birthday("1990-05-17"))).await);
+        }
+    }
     for (kind, origin, entry) in [
         (FORM, "", ENTRY.to_owned()),
         (FORM, "", ENTRY.replace("1990", "2990")),
@@ -105,11 +116,11 @@ async fn save_and_fail_to(app: &TestApp, seen: &mut Seen) {
         }
         seen.note("POST", "/save", &app.send(request).await);
     }
-    let head = "PUT /hello/John HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
+    let head = "PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
     let slow = raw::exchange(app.address, &format!("{head}{{\"dateOfBirth\":\"1990"));
     assert!(slow.starts_with("HTTP/1.1 408 "), "{slow}");
     seen.0.insert(("PUT".to_owned(), HELLO.to_owned(), 408));
-    let head = format!("POST /save HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: 50\r\n\r\n");
+    let head = format!("POST /save HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\nContent-Length: 50\r\n\r\n");
     let slow = raw::exchange(app.address, &format!("{head}{}", &ENTRY[..20]));
     assert!(slow.starts_with("HTTP/1.1 408 "), "{slow}");
     seen.0.insert(("POST".to_owned(), "/save".to_owned(), 408));

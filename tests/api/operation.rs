@@ -4,13 +4,38 @@ use crate::support::{Store, TestApp, on_both_stores};
 
 on_both_stores![
     the_probes_answer_ok, metrics_count_requests_by_route_and_status_and_hold_no_names,
-    the_database_may_be_of_no_use_and_the_service_stays_live_and_ready,
+    without_openmetrics_in_accept_metrics_are_classic_text, the_database_may_be_of_no_use_and_the_service_stays_live_and_ready,
 ];
 
 async fn the_probes_answer_ok(app: TestApp) {
     for path in ["/livez", "/readyz"] {
         let answer = app.get(path).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"), "{path}");
+    }
+}
+
+/// What Prometheus 3 sends.
+const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+
+async fn without_openmetrics_in_accept_metrics_are_classic_text(app: TestApp) {
+    app.send(
+        app.request(reqwest::Method::GET, "/livez").header("traceparent", format!("00-{}-b7ad6b7169203331-01", "a".repeat(32))),
+    )
+    .await;
+    for accept in [
+        "", "*/*", "text/plain", "text/plain;version=0.0.4, application/openmetrics-text;q=0.1",
+        "application/openmetrics-text;q=0",
+    ] {
+        let answer = app.send(app.request(reqwest::Method::GET, "/metrics").header("Accept", accept)).await;
+        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"), "{accept}");
+        let text = answer.body;
+        for line in [
+            "# TYPE birthday_build_info gauge", "# TYPE birthday_store_retries_total counter",
+            "# TYPE birthday_http_request_duration_seconds histogram", "birthday_log_lines_lost_total 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert!(!["# EOF", "# UNIT", "trace_id"].iter().any(|mark| text.contains(mark)), "{text}");
     }
 }
 
@@ -21,7 +46,7 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     app.get("/hello/Zebulon").await.expect_problem(404, "unknown-username");
     app.get("/Zebedee").await.expect_problem(404, "not-found");
 
-    let metrics = app.get("/metrics").await;
+    let metrics = app.send(app.request(reqwest::Method::GET, "/metrics").header("Accept", PROMETHEUS)).await;
     assert_eq!(metrics.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
     let text = metrics.body;
     let count = |method: &str, route: &str, status: u16| {
@@ -61,10 +86,11 @@ async fn the_latency_of_a_sampled_request_names_its_trace() {
         assert_eq!(app.send(app.request(reqwest::Method::GET, "/livez").header("traceparent", trace)).await.status, 200);
     };
     get(&"a".repeat(32)).await;
-    let exemplars = app.get("/metrics").await.body.matches(&format!("# {{trace_id=\"{}\"}}", "a".repeat(32))).count();
+    let metrics = async || app.send(app.request(reqwest::Method::GET, "/metrics").header("Accept", PROMETHEUS)).await.body;
+    let exemplars = metrics().await.matches(&format!("# {{trace_id=\"{}\"}}", "a".repeat(32))).count();
     assert_eq!(exemplars, 1);
     get(&"b".repeat(32)).await;
-    assert!(!app.get("/metrics").await.body.contains("bbbb"), "nobody could look it up");
+    assert!(!metrics().await.contains("bbbb"), "it was not sampled");
 }
 
 #[tokio::test]

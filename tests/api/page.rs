@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 
-use crate::support::{Answer, TestApp, on_both_stores, operations};
+use crate::support::{Answer, Database, Store, TestApp, birthday, on_both_stores, operations};
 
 on_both_stores![
     the_form_saves_and_leads_to_the_page_with_the_countdown, a_form_with_mistakes_comes_back_with_what_to_change,
@@ -62,6 +62,71 @@ async fn a_form_of_another_site_is_refused(app: TestApp) {
     app.get("/hello/John").await.expect_problem(404, "unknown-username");
     for headers in [&[][..], &[("Sec-Fetch-Site", "same-origin")], &[("Sec-Fetch-Site", "none")]] {
         assert_eq!(submit(&app, FORM, headers).await.status, 303, "{headers:?}");
+    }
+}
+
+/// Behind a proxy that sets Host anew, and where another name resolves to this machine.
+#[tokio::test]
+async fn the_form_is_taken_from_the_public_url_or_from_where_the_browser_vouches_for() {
+    for (settings, headers, status) in [
+        ("", &[("Host", "localhost"), ("Origin", "https://birthday.example"), ("Sec-Fetch-Site", "same-origin")][..], 303),
+        ("", &[("Host", "localhost"), ("Origin", "http://localhost:80")], 303),
+        ("", &[("Host", "localhost:443"), ("Origin", "https://LOCALHOST")], 303),
+        ("", &[("Host", "localhost"), ("Origin", "http://localhost:81")], 403),
+        ("", &[("Host", "localhost"), ("Origin", "https://birthday.example"), ("Sec-Fetch-Site", "same-site")], 403),
+        ("https://birthday.example", &[("Origin", "https://birthday.example"), ("Sec-Fetch-Site", "same-origin")], 303),
+        ("https://birthday.example", &[("Origin", "https://birthday.example:443")], 303),
+        ("https://birthday.example", &[("Origin", "http://birthday.example")], 403),
+        ("https://birthday.example", &[("Origin", "https://a.birthday.example")], 403),
+        (
+            "https://birthday.example",
+            &[("Host", "evil.example"), ("Origin", "http://evil.example"), ("Sec-Fetch-Site", "same-origin")],
+            403,
+        ),
+    ] {
+        let settings = if settings.is_empty() { String::new() } else { format!("[default]\npublic_url = {settings:?}") };
+        let app = TestApp::with(Database::new(Store::Sqlite), &settings);
+        let saved = submit(&app, FORM, headers).await;
+        assert_eq!(saved.status, status, "{settings} {headers:?}: {}", saved.body);
+    }
+    let app = TestApp::with(Database::new(Store::Sqlite), "[default]\npublic_url = \"https://birthday.example\"");
+    app.save("John", "1990-11-28").await;
+    let page = app.get("/?username=John").await.body.replace("&#x2f;", "/");
+    assert!(page.contains("webcal://birthday.example/hello/John/birthday.ics"), "{page}");
+    for method in [Method::PUT, Method::DELETE] {
+        let request =
+            app.request(method, "/hello/John").header("Origin", "http://evil.example").header("Content-Type", "application/json");
+        app.send(request.body(birthday("1990-11-29"))).await.expect_problem(403, "foreign-origin");
+    }
+}
+
+#[tokio::test]
+async fn pages_files_and_the_document_are_kept_and_compared_weakly() {
+    let app = TestApp::start(Store::Sqlite);
+    app.save("John", "1990-11-28").await;
+    for path in ["/", "/docs", "/docs/style.css", "/openapi.json", "/hello/John/birthday.ics"] {
+        let first = app.get(path).await;
+        let tag = first.header("etag").unwrap_or_else(|| panic!("{path} has no tag")).to_owned();
+        for (tags, status) in [
+            (tag.clone(), 304),
+            (format!("W/{tag}"), 304),
+            (format!("\"a\", W/{tag} , \"b\""), 304),
+            ("*".to_owned(), 304),
+            ("\"a\"".to_owned(), 200),
+        ] {
+            let again = app.send(app.request(Method::GET, path).header("If-None-Match", &tags)).await;
+            assert_eq!((again.status, again.header("etag")), (status, Some(tag.as_str())), "{path} {tags}");
+            assert_eq!(again.body.is_empty(), status == 304, "{path} {tags}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_time_zone_is_refused_on_the_page_too() {
+    let app = TestApp::start(Store::Sqlite);
+    for query in ["?tz=UTC&tz=UTC", "?username=John&tz=&tz=UTC"] {
+        let page = app.get(&format!("/{query}")).await;
+        assert!(page.status == 400 && page.body.contains("tz may be given once"), "{query}: {} {}", page.status, page.body);
     }
 }
 

@@ -36,7 +36,7 @@ async fn log_of_a_life(database: &Database, format: &str) -> String {
         database.run("create trigger refuse before insert on birthdays when new.username = 'Zebedeee' begin select raise(abort, 'Zebedeee'); end");
     }
     let body = birthday("1987-05-17");
-    let head = "PUT /hello/Zebedeee HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let head = "PUT /hello/Zebedeee HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n";
     let refused = raw::exchange(service.address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
     assert!(refused.starts_with("HTTP/1.1 500 "), "{refused}");
     assert_eq!(service.delete("/hello/Zebedee").await.status, 204);

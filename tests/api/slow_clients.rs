@@ -1,18 +1,20 @@
 //! Nobody holds the service by sending nothing, or half a request.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Service, birthday, command, raw};
+use crate::support::{Service, binary, birthday, command, command_by, raw};
 
-const HEAD: &str = "PUT /hello/Slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
-const GET: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+const HEAD: &str = "PUT /hello/Slow HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
+const GET: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// The limits of `src/http/connections.rs`, and how much later than that a busy machine may notice.
+/// The limits of `src/http/server.rs`, and how much later than that a busy machine may notice.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 const NEXT_REQUEST: Duration = Duration::from_secs(30);
 const SLACK: Duration = Duration::from_secs(20);
@@ -106,7 +108,7 @@ async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
     for (bytes, status) in [
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", "HTTP/1.1 400 "),
         ("GET / HTTP/9.9\r\n\r\n", "HTTP/1.1 400 "),
-        (&format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)), "HTTP/1.1 414 "),
+        (&format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(70_000)), "HTTP/1.1 431 "),
         (&format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(200)), "HTTP/1.1 431 "),
     ] {
         let answer = raw::exchange(service.address, bytes);
@@ -125,11 +127,87 @@ fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_turned_
         |number| TcpStream::connect_timeout(&service.address, Duration::from_millis(900)).map_err(|error| (number, error));
     let burst = (0..900).map(connect).collect::<Result<Vec<_>, _>>().unwrap();
     service.signal(Signal::SIGCONT);
-    for mut connection in burst {
+    for mut connection in &burst {
         connection.write_all(GET.as_bytes()).unwrap();
+    }
+    for mut connection in burst {
         let mut answer = [0; 1024];
         connection.set_read_timeout(Some(SLACK)).unwrap();
         let length = connection.read(&mut answer).unwrap();
         assert!(answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..length]));
     }
+}
+
+#[tokio::test]
+async fn at_a_limit_of_64_files_80_silent_clients_stop_no_other() {
+    let directory = TempDir::new().unwrap();
+    let mut limited = command_by(Path::new("/bin/sh"), directory.path());
+    let service = Service::start(limited.args(["-c", "ulimit -n 64; exec \"$0\"", binary().to_str().unwrap()]));
+    let silent: Vec<TcpStream> = (0..80).map(|_| TcpStream::connect(service.address).unwrap()).collect();
+    let started = Instant::now();
+    service.save("Quick", "1990-05-17").await;
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    assert_eq!(service.get("/hello/Quick").await.status, 200);
+    drop(silent);
+}
+
+#[test]
+fn a_client_that_closes_its_half_of_the_connection_gets_its_answer() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    for request in [GET.to_owned(), "GET /livez HTTP/1.0\r\n\r\n".to_owned(), format!("{HEAD}{}", birthday("1990-05-17"))] {
+        let connection = raw::send(service.address, &request);
+        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        let answer = raw::rest(connection, SLACK);
+        assert!(answer.starts_with("HTTP/1.1 20") || answer.starts_with("HTTP/1.0 20"), "{request}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_port_that_comes_back_has_its_time_anew() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    let connect = async |port| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        let stream = socket.connect(service.address).await.unwrap().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream
+    };
+    let mut first = connect(0).await;
+    let port = first.local_addr().unwrap().port();
+    first.write_all(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    assert!(raw::rest(first, SLACK).starts_with("HTTP/1.1 200 "));
+    // Just before the end of what would be left to the first connection.
+    tokio::time::sleep(NEXT_REQUEST - Duration::from_secs(2)).await;
+    let mut second = connect(port).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    second.write_all(GET.as_bytes()).unwrap();
+    let mut answer = [0; 1024];
+    let length = second.read(&mut answer).unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..length]));
+}
+
+#[test]
+fn a_reader_of_the_log_that_stalls_stops_no_request_and_the_lost_lines_are_counted() {
+    let directory = TempDir::new().unwrap();
+    let mut command = command(directory.path());
+    let mut child = command.env("ROCKET_TELEMETRY", "{access_log=true}").stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    // Nothing reads the log from here on. A pipe holds 64 KiB, and the service 4,096 lines.
+    let pipeline = GET.repeat(1000);
+    for _ in 0..8 {
+        let answers = raw::exchange(address, &format!("{pipeline}{}", GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")));
+        assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 1001);
+    }
+    let metrics = raw::exchange(address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let lost =
+        metrics.lines().find_map(|line| line.strip_prefix("birthday_log_lines_lost_total ")).unwrap().parse::<u64>().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(lost > 1000, "{lost} lines lost");
 }

@@ -5,15 +5,16 @@ import { text } from 'node:stream/consumers'
 
 function dates({ ics, first, last }) {
   const events = new ICAL.Component(ICAL.parse(ics)).getAllSubcomponents('vevent')
-  if (events.length !== 1) throw new Error(`${events.length} events in\n${ics}`)
-  const event = new ICAL.Event(events[0])
-  const found = []
-  for (const days = event.iterator(); ;) {
-    const next = days.next()
-    if (!next || next.toString() > last) return found
-    if (!next.isDate) throw new Error(`not a whole day: ${next}`)
-    if (next.toString() >= first) found.push(next.toString())
-  }
+  const found = events.flatMap(component => {
+    const days = new ICAL.Event(component).iterator()
+    const of = []
+    for (let next = days.next(); next && next.toString() <= last; next = days.next()) {
+      if (!next.isDate) throw new Error(`not a whole day: ${next}`)
+      of.push(next.toString())
+    }
+    return of
+  })
+  return found.filter(day => day >= first).sort()
 }
 
 console.log(JSON.stringify(JSON.parse(await text(process.stdin)).map(dates)))

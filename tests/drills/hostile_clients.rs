@@ -54,7 +54,7 @@ pub fn memory(service: &Service) -> usize {
 fn a_thousand_connections_that_send_nothing_or_half_a_request_are_ended_and_hold_up_nobody() {
     let drill = Drill::start();
     let before = memory(&drill.service);
-    let beginnings = ["", "PUT /hel", "GET /hello/John HTTP/1.1\r\nHost: x\r\nX-Slow: "];
+    let beginnings = ["", "PUT /hel", "GET /hello/John HTTP/1.1\r\nHost: localhost\r\nX-Slow: "];
     let opened = Instant::now();
     let mut idle: Vec<TcpStream> =
         (0..IDLE).map(|number| raw::send(drill.service.address, beginnings[number % beginnings.len()])).collect();
@@ -83,10 +83,10 @@ fn a_thousand_connections_that_send_nothing_or_half_a_request_are_ended_and_hold
 #[ignore = "a drill: just drills"]
 fn pipelined_requests_are_answered_in_their_order_and_a_client_that_never_reads_costs_no_memory() {
     let drill = Drill::start();
-    let get = |name: &str| format!("GET /hello/{name} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let get = |name: &str| format!("GET /hello/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     block_on(drill.service.save("John", "1990-05-17"));
     let mut pipeline: String = (0..100).map(|number| get(if number % 2 == 0 { "John" } else { "Nobody" })).collect();
-    pipeline += "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    pipeline += "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let answers = raw::exchange(drill.service.address, &pipeline);
     let statuses: Vec<&str> = answers.lines().filter_map(|line| line.split("HTTP/1.1 ").nth(1)).map(|rest| &rest[..3]).collect();
     let expected: Vec<&str> = (0..100).map(|number| if number % 2 == 0 { "200" } else { "404" }).chain(["200"]).collect();
@@ -122,10 +122,10 @@ fn never_reads(to: SocketAddr, bytes: &str) -> TcpStream {
 fn a_body_with_two_lengths_is_read_one_way_and_smuggles_nothing() {
     let drill = Drill::start();
     block_on(drill.service.save("Victim", "1990-05-17"));
-    let smuggled = "DELETE /hello/Victim HTTP/1.1\r\nHost: x\r\n\r\n";
+    let smuggled = "DELETE /hello/Victim HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for lengths in ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"] {
         let head = format!(
-            "PUT /hello/John HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n"
+            "PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n"
         );
         let chunk = format!("{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len());
         let answers = raw::exchange(drill.service.address, &format!("{head}{chunk}"));
@@ -133,7 +133,7 @@ fn a_body_with_two_lengths_is_read_one_way_and_smuggles_nothing() {
         assert!(answers.starts_with("HTTP/1.1 400 "), "{answers}");
     }
     for lengths in ["Content-Length: 4\r\nContent-Length: 28", "Content-Length: +28", "Transfer-Encoding: identity, chunked, x"] {
-        let head = format!("PUT /hello/John HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n");
+        let head = format!("PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n");
         let answer = raw::exchange(drill.service.address, &format!("{head}{}", birthday("1990-05-17")));
         assert!(answer.starts_with("HTTP/1.1 400 "), "{lengths}: {answer}");
     }
@@ -148,7 +148,7 @@ fn a_body_with_two_lengths_is_read_one_way_and_smuggles_nothing() {
 fn garbage_and_huge_headers_hold_up_nobody() {
     let drill = Drill::start();
     let before = memory(&drill.service);
-    let huge = format!("GET /livez HTTP/1.1\r\nHost: x\r\nX-Huge: {}\r\n\r\n", "x".repeat(1_000_000));
+    let huge = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Huge: {}\r\n\r\n", "x".repeat(1_000_000));
     for round in 0..100 {
         let garbage: String = (0..512_u32).map(|at| char::from((at * 31 + round * 7) as u8 & 0x7f)).collect();
         drop(never_reads(drill.service.address, &garbage));

@@ -23,8 +23,8 @@ const LARGEST_BATCH: f64 = 256.0;
 const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(1);
 
-const GET: &str = "GET /hello/John HTTP/1.1\r\nHost: x\r\n\r\n";
-const PUT: &str = "PUT /hello/John HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n{\"dateOfBirth\":\"1990-05-17\"}";
+const GET: &str = "GET /hello/John HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const PUT: &str = "PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n{\"dateOfBirth\":\"1990-05-17\"}";
 
 const MIXED: [&str; 5] = [GET, GET, GET, GET, PUT];
 

@@ -67,6 +67,7 @@ for (const form of document.querySelectorAll('form.try')) {
   const example = form.parentElement.querySelector('pre code')
   const show = () => { example.textContent = curl(request(form)) }
   form.addEventListener('input', show)
+  show()
   form.addEventListener('submit', event => {
     event.preventDefault()
     send(form)

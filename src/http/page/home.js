@@ -5,7 +5,7 @@ for (const time of document.querySelectorAll('time')) time.textContent = dates.f
 
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone
 for (const field of document.querySelectorAll('[data-zone]')) {
-  if (!field.value && field.getAttribute('aria-invalid') !== 'true') field.value = here ?? ''
+  if (!field.value && field.getAttribute('aria-invalid') !== 'true' && here !== 'Etc/Unknown') field.value = here ?? ''
 }
 const zones = Intl.supportedValuesOf?.('timeZone') ?? []
 document.querySelector('#zones').append(...zones.map(zone => new Option('', zone)))

@@ -15,12 +15,13 @@ use rocket::response::Redirect;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::guards::{Deadline, read, zone_named};
-use super::super::problem::{Document, Problem};
-use super::{OwnPage, Page, Site, render};
+use super::super::guards::{Deadline, OneZone, read, zone_named};
+use super::super::problem::Problem;
+use super::super::site::{OwnPage, Site};
+use super::{Asset, Assets, Page, render};
 use crate::birthday::{DateOfBirth, LeapDay, Username, days_until, today_in};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{PublicUrl, Settings};
 use crate::store::{Birthdays, Condition};
 
 /// What the forms of the page hold.
@@ -53,10 +54,8 @@ impl<'r> FromData<'r> for Entry {
 }
 
 async fn read_form(request: &Request<'_>, data: Data<'_>) -> Result<Entry, Problem> {
-    if !request.content_type().is_some_and(|kind| kind.is_form()) {
-        return Err(Problem::UnsupportedMediaType { expected: "application/x-www-form-urlencoded" });
-    }
-    let body = String::from_utf8(read(request, data).await?).map_err(|_| Problem::BadRequest)?;
+    let body =
+        String::from_utf8(read(request, data, "application/x-www-form-urlencoded").await?).map_err(|_| Problem::BadRequest)?;
     Form::parse_encoded(RawStr::new(&body)).map_err(|_| Problem::BadRequest)
 }
 
@@ -95,15 +94,30 @@ fn page(sent: &str, entry: &Entry, site: &Site, settings: &Settings, outcome: Re
         Problem::InvalidTimeZone(_) => "-tz",
         _ => "",
     };
-    let errors: HashMap<String, String> =
-        problems.iter().map(|problem| (format!("{sent}{}", field(problem)), problem.to_string())).collect();
-    let personal = person.is_some() || status != Status::Ok;
+    let errors = problems.iter().map(|problem| (format!("{sent}{}", field(problem)), problem.to_string())).collect();
+    Page { status, text: html(entry, &site.0, settings, person.as_ref(), &errors) }
+}
+
+/// The page as it is without a request.
+pub fn empty(settings: &Settings) -> String {
+    let site = PublicUrl { secure: false, host: String::new() };
+    let entry = Entry { username: String::new(), date_of_birth: String::new(), tz: String::new() };
+    html(&entry, &site, settings, None, &HashMap::new())
+}
+
+fn html(
+    entry: &Entry,
+    site: &PublicUrl,
+    settings: &Settings,
+    person: Option<&Person>,
+    errors: &HashMap<String, String>,
+) -> String {
     let own_zone = settings.birthday.time_zone.name();
-    let text = render(
+    render(
         "home.html",
         context! {
             errors, own_zone,
-            person => Serde(&person),
+            person => Serde(person),
             entry => Serde(entry),
             site => site.to_string(),
             host => &site.host,
@@ -113,8 +127,7 @@ fn page(sent: &str, entry: &Entry, site: &Site, settings: &Settings, outcome: Re
                 LeapDay::Feb28 => "28 February",
             },
         },
-    );
-    if personal { Page::personal(status, text) } else { Page::html(text) }
+    )
 }
 
 /// An empty field, which a form sends too, asks for nothing.
@@ -126,31 +139,35 @@ fn zone(entry: &Entry, settings: &Settings) -> Result<Tz, Problem> {
 #[utoipa::path(
     tag = "Web page",
     operation_id = "home",
-    params(
-        ("username" = Option<String>, Query, description = "Whose countdown to show", min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John"),
-        ("tz" = Option<String>, Query, description = "IANA time zone that decides which date is today; empty for the service's own", example = "Europe/Amsterdam"),
-    ),
+    params(("username" = Option<String>, Query), ("tz" = Option<String>, Query)),
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 304),
         (status = 400, description = "The page, with what is wrong beside the field", body = String, content_type = "text/html"),
-        (status = 404, description = "The page: nobody of that name is known", body = String, content_type = "text/html"),
-        (status = 503, description = "The page: the database does not answer; `Retry-After` says when to try again", body = String, content_type = "text/html"),
+        (status = 404, description = "The page: no birthday is saved under that name", body = String, content_type = "text/html"),
+        (status = 503, description = "The page: the database does not answer", body = String, content_type = "text/html"),
     )
 )]
+#[expect(clippy::too_many_arguments, reason = "each is a guard or a state that Rocket hands over")]
 #[get("/?<username>&<tz>")]
 pub async fn home(
     username: Option<&str>,
     tz: Option<&str>,
+    one_zone: Result<OneZone, Problem>,
     site: Site,
     clock: &State<Clock>,
     deadline: Deadline,
     birthdays: &Birthdays,
     settings: &State<Settings>,
-) -> Page {
+    assets: &State<Assets>,
+) -> Result<Result<Asset, Page>, Problem> {
+    if username.is_none() && tz.is_none() && one_zone.is_ok() {
+        return assets.named("/").map(Ok);
+    }
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let entry = Entry { username: text(username), tz: text(tz), date_of_birth: String::new() };
     let name = username.map(|name| name.parse::<Username>().map_err(Problem::InvalidUsername)).transpose();
-    let outcome = match (name, zone(&entry, settings)) {
+    let outcome = match (name, one_zone.and_then(|_| zone(&entry, settings))) {
         (Ok(None), Ok(_)) => Ok(None),
         (Ok(Some(name)), Ok(zone)) => {
             let found = find(name, today_in(zone, clock.now()), deadline, birthdays, settings).await;
@@ -158,7 +175,7 @@ pub async fn home(
         }
         (name, zone) => Err([name.err(), zone.err()].into_iter().flatten().collect()),
     };
-    page("lookup", &entry, &site, settings, outcome)
+    Ok(Err(page("lookup", &entry, &site, settings, outcome)))
 }
 
 async fn find(
@@ -188,11 +205,8 @@ async fn find(
     responses(
         (status = 303, description = "Saved, and durable; `Location` is the page with the countdown"),
         (status = 400, description = "The page, with what is wrong beside each field", body = String, content_type = "text/html"),
-        (status = 403, description = "The form was sent from another site", body = Document, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive in time", body = Document, content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 1024 bytes", body = Document, content_type = "application/problem+json"),
-        (status = 415, description = "The content type is not application/x-www-form-urlencoded", body = Document, content_type = "application/problem+json"),
-        (status = 503, description = "The page: the database does not answer; `Retry-After` says when to try again", body = String, content_type = "text/html"),
+        (status = 403), (status = 408), (status = 413), (status = 415),
+        (status = 503, description = "The page: the database does not answer", body = String, content_type = "text/html"),
     )
 )]
 #[post("/save", data = "<entry>")]

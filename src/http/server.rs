@@ -1,0 +1,263 @@
+//! The listener and its connections: how many may be open, and how long each may stay silent.
+//!
+//! Rocket 0.5 keeps its listener to itself and limits neither connections nor the time and size of a request's head. So hyper serves
+//! the connections here, as it does inside Rocket, and [`dispatch`](super::dispatch) hands each request to Rocket.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rocket::local::asynchronous::Client;
+use rocket::{Build, Orbit, Rocket};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::dispatch::answer;
+use super::metrics::{Connections, Metrics};
+use crate::config::Settings;
+
+/// From the connection to its first whole request.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// From one answer to the next whole request. A proxy that reuses connections should close them sooner.
+const NEXT_REQUEST: Duration = Duration::from_secs(30);
+/// The largest head of a request in bytes; hyper answers a larger one with 431.
+const LARGEST_HEAD: usize = 32 * 1024;
+/// Connections that the system keeps until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds no room
+/// tries again after a second (RFC 6298, section 2.1).
+const BACKLOG: u32 = 4096;
+/// How long to wait where the system or the limit lets no connection in.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    #[error(transparent)]
+    Rocket(#[from] Box<rocket::Error>),
+}
+
+pub struct Server {
+    listener: Option<TcpListener>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    http: http1::Builder,
+    /// At most this many connections.
+    limit: usize,
+    places: Arc<Semaphore>,
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    next: AtomicU64,
+    stopping: AtomicBool,
+    metrics: Connections,
+}
+
+struct Connection {
+    state: Mutex<(State, Instant)>,
+    /// Ends the connection: at once, or after its answer while the service stops.
+    end: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Serving,
+    Answered,
+}
+
+impl Connection {
+    fn state(&self) -> (State, Instant) {
+        *lock(&self.state)
+    }
+
+    fn enter(&self, state: State) {
+        *lock(&self.state) = (state, Instant::now());
+    }
+}
+
+impl Server {
+    /// Takes the address, prepares `rocket`, listens, and then announces the start.
+    pub async fn start(rocket: Rocket<Build>) -> Result<Self, StartError> {
+        let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
+        let address = SocketAddr::new(settings.rocket.address, settings.rocket.port);
+        let failed = |error| StartError::Listen(address, error);
+        // The database's files and sockets, the log, the event queue.
+        let other_files = 32 + 4 * settings.databases.birthdays.max_connections;
+        let limit = allowed_by_files(settings.http.max_connections, other_files).map_err(failed)?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
+        socket.set_reuseaddr(true).map_err(failed)?;
+        socket.bind(address).map_err(failed)?;
+        let figment = rocket.figment().clone().merge(("port", socket.local_addr().map_err(failed)?.port()));
+        let rocket = rocket.configure(figment).ignite().await.map_err(Box::new)?;
+        let listener = socket.listen(BACKLOG).map_err(failed)?;
+        let client = Client::untracked(rocket).await.map_err(Box::new)?;
+        let mut http = http1::Builder::new();
+        http.half_close(true).max_buf_size(LARGEST_HEAD).keep_alive(client.rocket().config().keep_alive != 0);
+        let metrics = client.rocket().state::<Metrics>().expect("the stage manages it").connections.clone();
+        let shared = Shared {
+            client,
+            http,
+            limit,
+            places: Arc::new(Semaphore::new(limit)),
+            open: Mutex::default(),
+            next: AtomicU64::default(),
+            stopping: AtomicBool::default(),
+            metrics,
+        };
+        Ok(Self { listener: Some(listener), shared: Arc::new(shared) })
+    }
+
+    pub fn rocket(&self) -> &Rocket<Orbit> {
+        self.shared.client.rocket()
+    }
+
+    /// Serves until `stop` resolves, then ends the connections. False if some of them had to be cut.
+    pub async fn run(&mut self, stop: impl Future<Output = ()>) -> bool {
+        let shared = &self.shared;
+        if let Some(listener) = self.listener.take() {
+            tokio::select! {
+                () = shared.accept(listener) => {}
+                () = shared.end_silent_connections() => {}
+                () = stop => {}
+            }
+        }
+        shared.stopping.store(true, Ordering::Relaxed);
+        lock(&shared.open).values().for_each(|connection| connection.end.notify_one());
+        let grace = Duration::from_secs(self.rocket().config().shutdown.grace.into());
+        let all = u32::try_from(shared.limit).expect("far fewer than that");
+        timeout(grace, shared.places.acquire_many(all)).await.is_ok()
+    }
+}
+
+impl Shared {
+    async fn accept(self: &Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, client)) => {
+                    let place = self.place().await;
+                    tokio::spawn(self.clone().serve(stream, client, self.enlist(), place));
+                }
+                Err(error) => {
+                    tracing::warn!("a connection could not be accepted: {error}");
+                    self.end_longest_idle();
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// A place for one more connection. Where there is none, those that have been idle longest make room.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            if self.places.available_permits() == 0 {
+                self.end_longest_idle();
+            }
+            if let Ok(place) = timeout(PAUSE, self.places.clone().acquire_owned()).await {
+                return place.expect("it is never closed");
+            }
+        }
+    }
+
+    fn enlist(self: &Arc<Self>) -> Open {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let connection = Arc::new(Connection { state: Mutex::new((State::New, Instant::now())), end: Notify::new() });
+        lock(&self.open).insert(id, connection.clone());
+        self.metrics.open.inc();
+        Open { id, connection, shared: self.clone() }
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, open: Open, _place: OwnedSemaphorePermit) {
+        // It fails where the client has gone already, which the next read will notice.
+        let _ = stream.set_nodelay(true);
+        let connection = &open.connection;
+        let service = service_fn(async |request| {
+            connection.enter(State::Serving);
+            let answer = answer(&self.client, client, request).await;
+            connection.enter(State::Answered);
+            Ok::<_, Infallible>(answer)
+        });
+        let mut http = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            biased;
+            () = connection.end.notified() => if self.stopping.load(Ordering::Relaxed) {
+                http.as_mut().graceful_shutdown();
+                let config = self.client.rocket().config();
+                let limit = if connection.state().0 == State::Serving { config.shutdown.grace } else { config.shutdown.mercy };
+                let _ = timeout(Duration::from_secs(limit.into()), http).await;
+            },
+            // An error is the client's: it broke off, or what it sent is not HTTP.
+            _ = http.as_mut() => {}
+        }
+    }
+
+    async fn end_silent_connections(&self) {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let now = Instant::now();
+            let open = lock(&self.open);
+            let silent = open.values().filter(|connection| match connection.state() {
+                (State::New, since) => now - since > FIRST_REQUEST,
+                (State::Serving, _) => false,
+                (State::Answered, since) => now - since > NEXT_REQUEST,
+            });
+            self.metrics.silent.inc_by(silent.map(|connection| connection.end.notify_one()).count() as u64);
+        }
+    }
+
+    /// Ends a sixteenth of the connections, those that have been without a request in progress for the longest time.
+    fn end_longest_idle(&self) {
+        let open = lock(&self.open);
+        let waiting = open.values().map(|connection| (connection.state(), connection));
+        let mut idle: Vec<_> = waiting.filter(|((state, _), _)| *state != State::Serving).collect();
+        idle.sort_unstable_by_key(|((_, since), _)| *since);
+        let ended = idle.iter().take((self.limit / 16).max(1)).map(|(_, connection)| connection.end.notify_one());
+        self.metrics.crowded.inc_by(ended.count() as u64);
+    }
+}
+
+/// Takes the connection from the list when it has ended, however it does.
+struct Open {
+    id: u64,
+    connection: Arc<Connection>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        lock(&self.shared.open).remove(&self.id);
+        self.shared.metrics.open.dec();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many of the connections that are `wanted` the limit of open files allows beside `others`. Raises that limit as far as it may.
+fn allowed_by_files(wanted: usize, others: usize) -> io::Result<usize> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
+    let files = hard.min((wanted + others) as u64).max(soft);
+    if files > soft {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum })?;
+    }
+    let allowed = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(others).clamp(1, wanted);
+    if allowed < wanted {
+        tracing::warn!(
+            "the limit of {files} open files leaves room for {allowed} connections, not the {wanted} of http.max_connections"
+        );
+    }
+    Ok(allowed)
+}

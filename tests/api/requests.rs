@@ -1,0 +1,91 @@
+//! What every request must bring (RFC 9112), and what it may make depend on the present state (RFC 9110, 13).
+
+use reqwest::Method;
+
+use crate::support::{Database, Store, TestApp, birthday, on_both_stores, raw};
+
+on_both_stores![a_precondition_that_does_not_hold_changes_nothing, of_24_that_create_the_same_name_at_once_one_wins];
+
+fn status(app: &TestApp, head: &str) -> u16 {
+    let answer = raw::exchange(app.address, &format!("{head}Connection: close\r\n\r\n"));
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{head}: {answer}"))
+}
+
+#[tokio::test]
+async fn host_is_there_once_and_valid_and_names_this_machine_where_only_it_can_connect() {
+    let local = TestApp::start(Store::Sqlite);
+    let public = TestApp::with(Database::new(Store::Sqlite), "[default]\npublic_url = \"https://birthday.example\"");
+    for (head, on_loopback, elsewhere) in [
+        ("GET /openapi.json HTTP/1.1\r\n", 400, 400),
+        ("GET /openapi.json HTTP/1.0\r\n", 400, 400),
+        ("GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400, 400),
+        ("GET /openapi.json HTTP/1.1\r\nHost:\r\n", 400, 400),
+        ("GET /openapi.json HTTP/1.1\r\nHost: a b\r\n", 400, 400),
+        ("GET /openapi.json HTTP/1.1\r\nHost: a/b\r\n", 400, 400),
+        ("GET /openapi.json HTTP/1.1\r\nHost: user@localhost\r\n", 400, 400),
+        ("GET /openapi.json HTTP/1.1\r\nHost: localhost:port\r\n", 400, 400),
+        ("GET /livez HTTP/1.0\r\n", 200, 200),
+        ("GET /readyz HTTP/1.1\r\n", 200, 200),
+        ("GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400, 400),
+        ("GET /livez HTTP/1.1\r\nHost: evil.example\r\n", 421, 200),
+        ("GET /openapi.json HTTP/1.1\r\nHost: evil.example\r\n", 421, 200),
+        ("GET /openapi.json HTTP/1.1\r\nHost: localhost.evil.example\r\n", 421, 200),
+        ("GET /openapi.json HTTP/1.1\r\nHost: 10.0.0.1\r\n", 421, 200),
+        ("GET http://evil.example/openapi.json HTTP/1.1\r\nHost: localhost\r\n", 421, 200),
+        ("GET http://localhost/openapi.json HTTP/1.1\r\nHost: evil.example\r\n", 200, 200),
+        ("GET /openapi.json HTTP/1.1\r\nHost: LOCALHOST:1\r\n", 200, 200),
+        ("GET /openapi.json HTTP/1.1\r\nHost: 127.9.9.9\r\n", 200, 200),
+        ("GET /openapi.json HTTP/1.1\r\nHost: [::1]:8000\r\n", 200, 200),
+    ] {
+        assert_eq!((status(&local, head), status(&public, head)), (on_loopback, elsewhere), "{head:?}");
+    }
+    let refused = raw::exchange(local.address, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert!(refused.contains("/docs#misdirected-request"), "{refused}");
+}
+
+async fn a_precondition_that_does_not_hold_changes_nothing(app: TestApp) {
+    for (method, known, header, value, status) in [
+        ("PUT", false, "If-None-Match", "*", 204),
+        ("PUT", true, "If-None-Match", "*", 412),
+        ("PUT", true, "If-None-Match", "\"a\"", 204),
+        ("PUT", false, "If-Match", "*", 412),
+        ("PUT", true, "If-Match", "*", 204),
+        ("PUT", true, "If-Match", "\"a\", \"b\"", 412),
+        ("DELETE", true, "If-Match", "\"a\"", 412),
+        ("DELETE", true, "If-None-Match", "*", 412),
+        ("DELETE", true, "If-Match", "*", 204),
+        ("DELETE", false, "If-Match", "*", 404),
+    ] {
+        let what = format!("{method} {header}: {value}, known: {known}");
+        app.delete("/hello/John").await;
+        if known {
+            app.save("John", "1990-11-24").await;
+        }
+        let request = app.request(method.parse().unwrap(), "/hello/John").header(header, value);
+        let request = request.header("Content-Type", "application/json").body(birthday("1990-11-25"));
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        if status == 412 {
+            answer.expect_problem(412, "precondition-failed");
+        }
+        let days = match (method, status, known) {
+            ("PUT", 204, _) => Some("2 day(s)"),
+            ("DELETE", 204, _) | (_, _, false) => None,
+            _ => Some("1 day(s)"),
+        };
+        let now = app.get("/hello/John").await;
+        assert_eq!(now.status == 200, days.is_some(), "{what}");
+        assert!(days.is_none_or(|days| now.body.contains(days)), "{what}: {}", now.body);
+    }
+}
+
+async fn of_24_that_create_the_same_name_at_once_one_wins(app: TestApp) {
+    let create = |_| {
+        let request = app.request(Method::PUT, "/hello/John").header("If-None-Match", "*");
+        app.send(request.header("Content-Type", "application/json").body(birthday("1990-05-17")))
+    };
+    let answers = rocket::futures::future::join_all((0..24).map(create)).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!((statuses[0], statuses[1], statuses[23]), (204, 412, 412), "{statuses:?}");
+}
