@@ -96,7 +96,7 @@ def test_a_tag_that_is_not_the_version_or_not_of_main_or_without_a_section_is_re
 
 
 def test_cargo_installs_it_from_git(world, tmp_path):
-    done = world[0].run("cargo", "install", "--quiet", "--debug", "--locked", "--git", f"file://{world[0].folder}", "--root", str(tmp_path), limit=3000)
+    done = world[0].run("cargo", "install", "--quiet", "--debug", "--locked", "--git", f"file://{world[0].folder}", "--root", str(tmp_path), "birthday-api", limit=3000)
     assert done.code == 0, done
     assert subprocess.run([tmp_path / "bin/birthday-api", "--version"], capture_output=True, text=True).stdout == f"birthday-api {VERSION}\n"
 
