@@ -79,7 +79,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
 /// Which database, and how to reach it. Never printed whole: it may hold a password.
 #[derive(Clone)]
 pub enum DatabaseUrl {
-    Postgres(Box<PgConnectOptions>),
+    Postgres(PgConnectOptions),
     Sqlite(SqliteConnectOptions),
 }
 
@@ -140,10 +140,10 @@ fn postgres(url: &str) -> Result<DatabaseUrl, String> {
     }
     // sqlx keeps the brackets of an IPv6 address, which no resolver knows.
     let bare = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
-    Ok(DatabaseUrl::Postgres(Box::new(match bare {
+    Ok(DatabaseUrl::Postgres(match bare {
         Some(host) => options.host(&host),
         None => options,
-    })))
+    }))
 }
 
 impl DatabaseUrl {
