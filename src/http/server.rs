@@ -35,6 +35,8 @@ const LARGEST_HEAD: usize = 32 * 1024;
 /// Connections that the system keeps until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds no room
 /// tries again after a second (RFC 6298, section 2.1).
 const BACKLOG: u32 = 4096;
+/// How long a connection may wait for a request before it has to make room for another one.
+const SETTLED: Duration = Duration::from_secs(1);
 /// How long to wait where the system or the limit lets no connection in.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,6 +77,7 @@ enum State {
     New,
     Serving,
     Answered,
+    Ended,
 }
 
 impl Connection {
@@ -84,6 +87,11 @@ impl Connection {
 
     fn enter(&self, state: State) {
         *lock(&self.state) = (state, Instant::now());
+    }
+
+    fn end(&self) {
+        self.enter(State::Ended);
+        self.end.notify_one();
     }
 }
 
@@ -209,10 +217,10 @@ impl Shared {
             let open = lock(&self.open);
             let silent = open.values().filter(|connection| match connection.state() {
                 (State::New, since) => now - since > FIRST_REQUEST,
-                (State::Serving, _) => false,
                 (State::Answered, since) => now - since > NEXT_REQUEST,
+                (State::Serving | State::Ended, _) => false,
             });
-            self.metrics.silent.inc_by(silent.map(|connection| connection.end.notify_one()).count() as u64);
+            self.metrics.silent.inc_by(silent.map(|connection| connection.end()).count() as u64);
         }
     }
 
@@ -220,9 +228,11 @@ impl Shared {
     fn end_longest_idle(&self) {
         let open = lock(&self.open);
         let waiting = open.values().map(|connection| (connection.state(), connection));
-        let mut idle: Vec<_> = waiting.filter(|((state, _), _)| *state != State::Serving).collect();
+        let settled =
+            |(state, since): (State, Instant)| matches!(state, State::New | State::Answered) && since.elapsed() >= SETTLED;
+        let mut idle: Vec<_> = waiting.filter(|(state, _)| settled(*state)).collect();
         idle.sort_unstable_by_key(|((_, since), _)| *since);
-        let ended = idle.iter().take((self.limit / 16).max(1)).map(|(_, connection)| connection.end.notify_one());
+        let ended = idle.iter().take((self.limit / 16).max(1)).map(|(_, connection)| connection.end());
         self.metrics.crowded.inc_by(ended.count() as u64);
     }
 }

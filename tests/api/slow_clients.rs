@@ -211,3 +211,20 @@ fn a_reader_of_the_log_that_stalls_stops_no_request_and_the_lost_lines_are_count
     child.wait().unwrap();
     assert!(lost > 1000, "{lost} lines lost");
 }
+
+#[test]
+fn where_more_clients_come_than_there_are_places_each_is_answered_in_its_turn() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(command(directory.path()).env("ROCKET_HTTP", "{max_connections=50}"));
+    // All hold their connection, before and after their request.
+    let clients: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(service.address).unwrap()).collect();
+    for mut client in &clients {
+        client.write_all(GET.as_bytes()).unwrap();
+    }
+    for mut client in &clients {
+        client.set_read_timeout(Some(SLACK)).unwrap();
+        let mut answer = [0; 1024];
+        let length = client.read(&mut answer).unwrap();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..length]));
+    }
+}
