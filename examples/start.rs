@@ -16,7 +16,7 @@
 #[allow(dead_code, unused_imports, unused_macros, reason = "the tests use the rest")]
 mod support;
 
-use std::io::{BufRead, Write, stderr, stdin, stdout};
+use std::io::{BufRead, Write, stdin, stdout};
 use std::path::Path;
 use std::time::Duration;
 use std::{env, fs};
@@ -90,7 +90,7 @@ fn serve(folder: &Path, settings: &[&str]) {
         let (key, value) = setting.split_once('=').expect("KEY=VALUE");
         command.env(format!("ROCKET_{key}"), value);
     }
-    let mut service = Service::start_logging(&mut command, |line| writeln!(stderr(), "{line}").unwrap());
+    let mut service = Service::start_logging(&mut command, |line| eprintln!("{line}"));
     print(&json!({ "url": format!("http://{}", service.address) }));
     stdin().lock().lines().for_each(|line| drop(line.unwrap()));
     service.signal(Signal::SIGTERM);
