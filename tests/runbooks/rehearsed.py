@@ -9,7 +9,7 @@ from runbooks import ALL, FOLDER, UNREHEARSED, commands, text_of
 # program, and the word that tells what it does
 TOLD_APART_BY = {
     "aws": r"aws ([a-z0-9-]+)", "kubectl": r"kubectl (rollout \w+|[a-z-]+)", "terraform": r"terraform (?:-\S+ )*([a-z-]+)",
-    "curl": "curl()", "dig": "dig()", "gh": r"gh ([a-z]+)", "openssl": "openssl()", "psql": "psql()",
+    "ask": "ask()", "curl": "curl()", "dig": "dig()", "gh": r"gh ([a-z]+)", "openssl": "openssl()", "psql": "psql()",
 }  # fmt: skip
 REHEARSED = {
     # terraform/tests/run, on an AWS double

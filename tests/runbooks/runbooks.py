@@ -32,7 +32,7 @@ def code(runbook: str) -> str:
 def commands(runbook: str, program: str) -> list[str]:
     """Every simple command of a program, wherever it stands: up to what ends it outside of quotes."""
     text = re.sub(r"^(\s*|.*\s)#\s.*$", lambda line: line[1], code(runbook), flags=re.M)  # without comments
-    return [one(text, found.start()) for found in re.finditer(rf"(?<![\w./-]){program}(?= [\w\"+-])", text)]
+    return [one(text, found.start()) for found in re.finditer(rf"(?<![\w./-]){program}(?= [\w\"'+-])", text)]
 
 
 def one(text: str, start: int) -> str:
