@@ -33,15 +33,16 @@ def test_its_commands_run_as_pasted(runbook, tmp_path):
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize(("arguments", "domain"), [("production", "birthday.example.com"), ("staging", "staging.birthday.example.com")])
-def test_prepare_sets_what_it_promises(arguments, domain, tmp_path):
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_prepare_sets_what_it_promises(environment, tmp_path):
+    settings = dict(re.findall(r'^(\w+) += "(.+)"', (ROOT / f"terraform/environments/{environment}/terraform.tfvars").read_text(), re.M))
     for name, answer in {"aws": "echo 123456789012", "kubectl": 'echo "kubectl $*"'}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
         (tmp_path / name).chmod(0o755)
     asked = 'source docs/runbooks/prepare "$0" && echo "$AWS_REGION $environment $name $domain $account" && ask up'
-    done = subprocess.run(["bash", "-euc", asked, arguments], cwd=ROOT, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True, capture_output=True)
+    done = subprocess.run(["bash", "-euc", asked, environment], cwd=ROOT, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True, capture_output=True)
     _, values, query = done.stdout.splitlines()
-    assert values == f"eu-west-1 {arguments} birthday-{arguments} {domain} 123456789012"
+    assert values == f"{settings['region']} {environment} birthday-{environment} {settings['domain_name']} 123456789012"
     assert query.endswith("promtool query instant http://localhost:9090 up")
 
 
