@@ -1,0 +1,3 @@
+module birthday.test/bad
+
+go 1.26.0

@@ -1,0 +1,115 @@
+"""Under a steady load of saves and lookups: a pod, a node and with it a zone end, a node drains, the database fails over, the
+password rotates. Last, because the primary does not come back."""
+
+import json
+import time
+
+import pytest
+
+from lib import cluster as c
+from nodes.conftest import kill, secret
+from nodes.engine import docker
+from nodes.stage import ZONES
+from nodes.traffic import lost, summary
+
+pytestmark = pytest.mark.usefixtures("installed")
+DEADLINE = 5  # seconds that the service takes for an answer at the most: connect_timeout + query_timeout
+PROMISED = 60  # seconds of a failover, from the kill to the last request that failed: RDS' own figure for Multi-AZ
+SESSIONS = "select distinct usename from pg_stat_activity where application_name = 'birthday-api'"
+
+
+def settled() -> bool:
+    """Six pods, two in each zone, and three gateways."""
+    gateways = [p for p in c.items("pods", "istio-ingress", "istio=ingress") if c.ready(p) and "deletionTimestamp" not in p["metadata"]]
+    return sorted(c.zones(c.serving_pods()).values()) == [2, 2, 2] and len(c.zones(gateways)) == 3
+
+
+@pytest.fixture(autouse=True)
+def report(request):
+    yield
+    if "load" in request.fixturenames:
+        print("\n" + summary(request.getfixturevalue("load").events))
+
+
+def test_a_pod_is_deleted_without_notice(load):
+    victim = c.serving_pods()[0]
+    c.kubectl("delete", "pod", victim["metadata"]["name"], "-n", c.NAMESPACE, "--grace-period=0", "--force")
+    c.eventually("another takes its place", lambda: len(c.serving_pods()) == 6, 120)
+    assert load.failures == []
+
+
+def test_the_service_in_a_pod_is_killed_and_requests_fail_there_until_it_is_back_or_not_ready(load):
+    """Its sidecar lives on and answers 503, which is not tried elsewhere: so are the service's own, and they must not be multiplied."""
+    victim, at = c.serving_pods()[0]["metadata"]["name"], time.time()
+    kill(c.get("pod", victim, c.NAMESPACE), "birthday-api")
+    c.eventually("it starts again", lambda: (p := c.get("pod", victim, c.NAMESPACE))["status"]["containerStatuses"][0]["restartCount"] == 1 and c.ready(p), 90)
+    failed = [e for e in load.events if e.failed]
+    print(f"\n{len(failed)} failed, the last {max([e.ended for e in failed], default=at) - at:.1f} s after the kill: {sorted({e.how for e in failed})}")
+    assert not [e for e in failed if e.sent > at + 10]
+
+
+def test_a_rolling_restart_fails_no_request(load):
+    c.kubectl("rollout", "restart", "deployment/birthday-api-primary", "-n", c.NAMESPACE)
+    c.kubectl("rollout", "status", "deployment/birthday-api-primary", "-n", c.NAMESPACE, "--timeout=300s", timeout=310)
+    c.eventually("the old ones are gone", lambda: len([p for p in c.items("pods", c.NAMESPACE, "app.kubernetes.io/component=server")]) == 6, 60)
+    assert load.failures == []
+
+
+def test_a_node_is_drained_and_no_request_fails(load):
+    try:
+        c.kubectl("drain", "node-2", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=240s", timeout=250)
+        c.eventually("six pods in two zones", lambda: sorted(c.zones(c.serving_pods()).values()) == [3, 3], 150)
+        assert load.failures == []
+    finally:
+        c.kubectl("uncordon", "node-2")
+        c.kubectl("rollout", "restart", "deployment/birthday-api-primary", "-n", c.NAMESPACE)
+        c.eventually("two pods in each zone again", settled, 300)
+
+
+def test_a_node_and_with_it_a_zone_is_lost_and_only_what_was_in_flight_there_fails(load):
+    """It answers nothing any more, as a machine without power. Each client has one request in flight."""
+    at = time.time()
+    docker("pause", "nodes-node-3")
+    try:
+        c.eventually("the zone is noticed", lambda: ZONES["node-3"] not in c.zones(c.serving_pods()), 90)
+        time.sleep(10)
+        failed = [e for e in load.events if e.failed]
+        print(f"\n{len(failed)} failed; the last {max([e.ended for e in failed], default=at) - at:.1f} s after the loss: {load.failures[:12]}")
+        assert len(failed) <= 2 * load.clients
+        assert not [e for e in failed if e.sent > at + 30], "requests fail after the zone was noticed"
+    finally:
+        docker("unpause", "nodes-node-3")
+        c.eventually("the node is back", lambda: c.ready(c.get("node", "node-3")), 90)
+        c.eventually("two pods in each zone again", settled, 240)
+
+
+def test_the_password_rotates_through_secrets_manager_and_no_request_fails(load, servers, manager, names):
+    password = "rotated" + str(time.time_ns())
+    servers.query(f"alter role birthday_app_b password '{password}'")
+    login = {"username": "birthday_app_b", "password": password}
+    manager.put_secret_value(SecretId=names["database_secret_name"], SecretString=json.dumps(login))
+    began = time.monotonic()
+    c.eventually("external-secrets brings it", lambda: secret("birthday-api-database")["username"] == "birthday_app_b", 120)
+    brought = time.monotonic() - began
+    c.eventually("every session is the new user's", lambda: servers.query(SESSIONS) == "birthday_app_b", 240)
+    print(f"\nthe Secret followed after {brought:.0f} s, all sessions after {time.monotonic() - began:.0f} s")
+    assert load.failures == []
+
+
+def test_the_primary_fails_over_and_nothing_acknowledged_is_lost(load, servers):
+    killed = time.time()
+    took = servers.fail_over()
+    moved = time.time()
+    c.eventually("saves succeed again", lambda: sum(1 for e in load.events if e.saved and e.sent > moved) > 30, 90, every=0.2)
+    servers.replica_follows()
+    time.sleep(DEADLINE)
+    failed = [e for e in load.events if e.failed]
+    assert failed, "the kill of the primary was not noticed"
+    last = max(e.ended for e in failed) - killed
+    print(f"\npromotion and the name's move took {took:.1f} s, the last failed request ended {last:.1f} s after the kill; "
+          f"{sum(1 for e in load.events if e.answer and 'birthday-source' in e.answer.headers)} lookups were answered by the replica")  # fmt: skip
+    assert last < PROMISED
+    assert {e.how[:7] for e in failed} <= {"PUT 503", "GET 503"} and all(e.answer and e.answer.is_outage for e in failed), [e.how for e in failed]
+    load.__exit__()
+    kept = dict(line.split("|") for line in servers.query("select username, date_of_birth from birthdays").splitlines())
+    assert lost(load.events, kept) == []
