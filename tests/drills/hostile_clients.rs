@@ -16,7 +16,7 @@ use crate::support::{Service, birthday, block_on, raw};
 const IDLE: usize = 960;
 /// What a request of somebody else may take meanwhile.
 const PROMPT: Duration = Duration::from_secs(3);
-/// `FIRST_REQUEST` of src/http/connections.rs, three times.
+/// `FIRST_REQUEST` of src/http/server.rs, three times.
 const ENDED: Duration = Duration::from_secs(3 * 10);
 
 struct Drill {

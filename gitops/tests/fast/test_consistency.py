@@ -78,7 +78,7 @@ def test_time_limits_of_the_chart_are_the_services_own_defaults(service):
 
 @service_is_here
 def test_proxies_give_idle_connections_up_before_the_service_does(service, platform):
-    source = (SERVICE / "src" / "http" / "connections.rs").read_text()
+    source = (SERVICE / "src" / "http" / "server.rs").read_text()
     limit = int(re.search(r"NEXT_REQUEST: Duration = Duration::from_secs\((\d+)\)", source)[1])
     rule = service["DestinationRule", "birthday-api-primary-policy"]["spec"]["trafficPolicy"]["connectionPool"]["http"]
     sidecar = platform["Sidecar", "birthday-api/default"]["spec"]["inboundConnectionPool"]["http"]
