@@ -152,8 +152,8 @@ fn hex(migration: &Migration) -> String {
 
 fn not_connected(error: Error) -> MigrationError {
     match error.kind {
-        // An SQLite file that cannot be opened will not open later.
-        Kind::Stale | Kind::ReadOnly => MigrationError::Broken(error.to_string()),
+        // Neither a file that cannot be opened nor a missing privilege heals by waiting.
+        Kind::Stale | Kind::ReadOnly | Kind::Schema => MigrationError::Broken(error.to_string()),
         _ => MigrationError::NotYet(error.to_string()),
     }
 }

@@ -22,7 +22,7 @@ test('every operation of the OpenAPI document can be read, with and without Java
   }
 })
 
-test('save, greet, forget: the requests work as the page sends them', async () => {
+test('save, greet, delete: the requests work as the page sends them', async () => {
   await visit({}, async page => {
     await page.goto(`${api.url}/docs`)
     const send = async (operation, fields = {}) => {
@@ -38,7 +38,7 @@ test('save, greet, forget: the requests work as the page sends them', async () =
     assert.match(await send('greet', { username: 'Tryer', tz: 'Asia/Tokyo' }), /^200[^]*birthday-today[^]*Hello, Tryer!/)
     assert.match(await send('subscribe', { username: 'Tryer' }), /^200[^]*BEGIN:VCALENDAR/)
     assert.match(await send('greet', { username: 'a1' }), /^400[^]*invalid-username/)
-    assert.match(await send('forget', { username: 'Tryer' }), /^204/)
+    assert.match(await send('delete', { username: 'Tryer' }), /^204/)
     assert.equal((await fetch(`${api.url}/hello/Tryer`)).status, 404)
   })
 })

@@ -116,7 +116,7 @@ test('what is typed comes back as text and never as markup', async () => {
   })
 })
 
-test('deleting asks first, then forgets', async () => {
+test('deleting asks first', async () => {
   await api.save('Mallory', inFiveDays)
   await visit({}, async page => {
     const asked = []

@@ -61,10 +61,6 @@ def test_every_alert_has_a_runbook_of_its_name(name):
     assert {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name} == {RUNBOOKS + file}
     text = (ROOT / "docs/runbooks" / file).read_text()
     assert text.startswith(f"# {name}\n")
-    sections = re.findall(r"^## (.*)", text, re.MULTILINE)
-    assert sections == ["What it means", "Look", "Do", "How to tell that it worked"], sections
-    look = text.split("## Look")[1].split("## Do")[0]
-    assert "```" in look, "nothing to copy"
 
 
 def test_compose_gives_prometheus_the_same_rules():
