@@ -61,6 +61,7 @@ def test_every_alert_has_a_runbook_of_its_name(name):
     assert {alert["annotations"]["runbook_url"] for alert in alerts() if alert["alert"] == name} == {RUNBOOKS + file}
     text = (ROOT / "docs/runbooks" / file).read_text()
     assert text.startswith(f"# {name}\n")
+    assert "```" in text.split("## Look")[1].split("## Do")[0], "nothing to copy"
 
 
 def test_compose_gives_prometheus_the_same_rules():
