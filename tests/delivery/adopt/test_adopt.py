@@ -59,8 +59,3 @@ def test_the_fast_checks_pass(adopted, check):
     with log.open("w") as out:
         done = subprocess.run(check.split(), cwd=adopted.folder, env=CLEAN | PERSON | os.environ, stdout=out, stderr=out, timeout=1800)
     assert done.returncode == 0, log.read_text()[-6000:]
-
-
-@pytest.mark.parametrize("arguments", [[], ["--repository", "name"], ["--repository", "a/b", "--domain", "x", "--account", "1"], ["--force", "x"]])
-def test_explains_itself(arguments):
-    assert subprocess.run([ROOT / "scripts/adopt", *arguments], capture_output=True).returncode == 2

@@ -80,6 +80,25 @@ def clone(as_it_is: Path, tmp_path: Path, environment: dict[str, str]) -> Reposi
     return Repository(tmp_path / "clone", environment)
 
 
+TERRAFORM = """
+resource "terraform_data" "one" { input = "%s" }
+output "input" { value = terraform_data.one.output }
+"""
+
+
+@pytest.fixture
+def root(clone: Repository) -> Path:
+    """A root module of staging that makes nothing; where its zip files would be made is noted in the file `packaged`."""
+    root = clone.folder / "terraform/environments/staging"
+    root.mkdir(parents=True)
+    (root / "main.tf").write_text(TERRAFORM % "first")
+    package = clone.folder / "terraform/package"
+    package.write_text(f"#!/bin/sh\ntouch {clone.folder}/packaged\n")
+    package.chmod(0o755)
+    clone.environment["CHECKPOINT_DISABLE"] = "1"
+    return root
+
+
 @pytest.fixture
 def commits(clone: Repository) -> list[str]:
     """Three commits on main, the oldest first."""

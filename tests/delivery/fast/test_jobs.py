@@ -1,7 +1,6 @@
 """The commands of the workflows, taken from their files and run in their order, as a runner would run them."""
 
 import pytest
-from test_infrastructure import MAIN
 
 from support import workflows
 from support.engine import DOCKER
@@ -60,13 +59,7 @@ def test_the_images_that_run_are_scanned_at_night(play):
         play("nightly.yml", "images", **{"matrix.environment": environment})
 
 
-def test_a_plan_is_agreed_to_and_applied(play, clone):
-    root = clone.folder / "terraform/environments/staging"
-    root.mkdir(parents=True)
-    (root / "main.tf").write_text(MAIN % "first")
-    (clone.folder / "terraform/package").write_text("#!/bin/sh\n")
-    (clone.folder / "terraform/package").chmod(0o755)
-    clone.environment["CHECKPOINT_DISABLE"] = "1"
+def test_a_plan_is_agreed_to_and_applied(play, clone, root):
     outputs = play("terraform.yml", "plan", **{"matrix.environment": "staging"})
     assert outputs["staging"].startswith("### staging") and outputs["staging"] == (clone.folder.parent / "summary").read_text().strip()
     play("terraform-apply.yml", "apply", **{"inputs.environment": "staging", "inputs.changes": outputs["staging-changes"]})

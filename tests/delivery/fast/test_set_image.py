@@ -123,9 +123,3 @@ def test_refuses_values_with_two_lines_to_change(clone, images):
     clone.commit("Twice", **{STAGING: values + f"\nother:\n  digest: {NONE}\n"})
     clone.git("push", "-q", "origin", "main")
     refused(set_image(clone, "staging", images[0]), "is not a digest")
-
-
-@pytest.mark.parametrize("arguments", [[], ["staging"], ["test", "sha256:" + "1" * 64], ["staging", "sha256:" + "1" * 64, "--force"]])
-def test_explains_itself(clone, arguments):
-    done = set_image(clone, *arguments)
-    assert done.code == 2 and done.err.startswith("usage: set-image") and "IMAGE_REPOSITORY" in done.err

@@ -48,9 +48,22 @@ def test_every_command_is_one_line_and_its_scripts_exist(name):
 def test_every_script_is_used_by_a_workflow_or_named_for_people():
     pages = ("CONTRIBUTING.md", "docs/runbooks/first-installation.md")
     used = " ".join([step.get("run", "") for _, _, step in workflows.steps()] + [(ROOT / page).read_text() for page in pages])
-    scripts = [path for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK) and path.is_file()]
     internal = {"signature"}  # called by the other scripts
-    assert scripts and not [path.name for path in scripts if f"scripts/{path.name}" not in used and path.name not in internal]
+    assert SCRIPTS and not [name for name in SCRIPTS if f"scripts/{name}" not in used and name not in internal]
+
+
+SCRIPTS = [path.name for path in sorted((ROOT / "scripts").iterdir()) if os.access(path, os.X_OK)]
+DIGEST = "sha256:" + "1" * 64
+WRONG = [
+    "adopt", "adopt --repository name", "adopt --repository a/b --domain x --account 1", "set-image", "set-image staging", f"set-image test {DIGEST}",
+    f"set-image staging {DIGEST} --force", "infrastructure plan", "infrastructure plan test", "infrastructure apply staging", "infrastructure destroy staging",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", WRONG + [f"{name} --what is this thing" for name in SCRIPTS])
+def test_a_script_that_is_called_wrongly_explains_itself(command):
+    done = subprocess.run([ROOT / "scripts" / command.split()[0], *command.split()[1:]], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == "" and re.match(rf"usage: .*{command.split()[0]}\b", done.stderr), done
 
 
 def test_every_job_has_its_time_limit_and_its_own_rights():
