@@ -13,6 +13,8 @@ RUN apt-get -o Acquire::Retries=3 update \
  && apt-get -o Acquire::Retries=3 install -y --no-install-recommends make \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# jemalloc takes the builder's pages for the largest that there are; scripts/release-image sets this for arm64
+ARG JEMALLOC_SYS_WITH_LG_PAGE
 
 # The dependencies, in a layer that lasts until the manifests change: built for a crate with nothing in it, which is then removed.
 # Cargo wants to see every target that the manifest names.

@@ -7,6 +7,11 @@ scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # the repository of the service, whose commits images are built from
 service=$(dirname "$scripts")
 
+# Kernels for arm64 have pages of 4, 16 or 64 KiB, and jemalloc aborts on larger ones than it was built for: 2^16.
+# https://github.com/tikv/jemallocator/issues/80
+# shellcheck disable=SC2034
+arm64_page=16
+
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$@"; exit 1; }
 

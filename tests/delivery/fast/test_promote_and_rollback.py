@@ -23,13 +23,7 @@ def release(clone: Repository, *images: str) -> None:
     for image in images:
         stage(clone, image)
         ok(clone.run("scripts/promote"))
-        merge(clone, image)
-
-
-def merge(clone: Repository, image: str) -> None:
-    clone.git("fetch", "-q", "origin")
-    clone.git("merge", "-q", "--no-ff", "-m", "Merge the pull request", f"origin/deliver/{image[7:19]}")
-    clone.git("push", "-q", "origin", "main")
+        clone.merge(image)
 
 
 def test_promote_proposes_the_digest_of_staging_and_pushes_nothing_to_main(clone, images):
@@ -153,7 +147,7 @@ def test_rollback_of_production_is_a_pull_request_with_the_image_before(clone, i
     before = clone.digest("production")
     ok(clone.run("scripts/rollback", "production"))
     assert clone.digest("production") == before == images[2]
-    merge(clone, images[0])
+    clone.merge(images[0])
     assert clone.digest("production") == images[0] and clone.digest("staging") == images[2]
 
 

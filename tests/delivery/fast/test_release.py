@@ -1,5 +1,7 @@
 """From a commit to an image in the registry: what is asked of the builder, and that nothing gets a tag that may not."""
 
+import re
+
 import pytest
 from conftest import REAL
 
@@ -7,6 +9,7 @@ from support import registry as registries
 from support import workflows
 from support.engine import DOCKER
 from support.repository import ROOT
+
 
 @pytest.fixture
 def commit(clone, tools) -> str:
@@ -18,9 +21,10 @@ def publish(clone, *digests: str):
     return clone.run("scripts/release-image", "publish", *digests)
 
 
-def test_a_build_names_its_bases_by_digest_and_attests(clone, commit, registry, tools):
-    digest = registry.push(commit)
-    done = clone.run("scripts/release-image", "build", "linux/amd64", BUILT=digest)
+@pytest.mark.parametrize("platform", ["amd64", "arm64"])
+def test_a_build_names_its_bases_by_digest_and_attests(clone, commit, registry, tools, platform):
+    digest = registry.push(commit, platform)
+    done = clone.run("scripts/release-image", "build", f"linux/{platform}", BUILT=digest)
     assert (done.code, done.out) == (0, digest), done
     [call] = tools.calls("docker")
     bases = [line.split() for line in (ROOT / "scripts/bases.Dockerfile").read_text().splitlines() if line.startswith("FROM")]
@@ -29,6 +33,15 @@ def test_a_build_names_its_bases_by_digest_and_attests(clone, commit, registry, 
     assert f"--sbom generator={bases[2][1]}" in call and "--provenance mode=max" in call
     assert f"REVISION={commit}" in call and "push-by-digest=true" in call and "--tag" not in call
     assert all("@sha256:" in image for _, image, _, _ in bases)
+    # pages of 64 KiB: https://github.com/tikv/jemallocator/issues/80
+    assert ("--build-arg JEMALLOC_SYS_WITH_LG_PAGE=16 " in call) == (platform == "arm64")
+    assert "\nARG JEMALLOC_SYS_WITH_LG_PAGE\n" in (ROOT / "Dockerfile").read_text().partition("cargo build")[0]
+
+
+def test_what_the_pages_say_to_install_is_the_version_of_cargo_toml():
+    [version] = re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)
+    named = [re.findall(r"(?:ghcr\.io/\S+:|ghcr\.io/\S+ --version |--tag v)(\d[\w.-]*\w)", (ROOT / page).read_text()) for page in ("README.md", "docs/try-it.md")]
+    assert all(named) and {each for page in named for each in page} == {version}
 
 
 def test_the_bases_are_those_of_the_dockerfile():

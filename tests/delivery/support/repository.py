@@ -65,6 +65,12 @@ class Repository:
         [line] = [line for line in lines if line.strip().startswith("digest:")]
         return line.removeprefix("  digest: ")
 
+    def merge(self, digest: str) -> None:
+        """What an owner does with the pull request of an image."""
+        self.git("fetch", "-q", "origin")
+        self.git("merge", "-q", "--no-ff", "-m", "Merge the pull request", f"origin/deliver/{digest[7:19]}")
+        self.git("push", "-q", "origin", "main")
+
     def changed(self, commit: str) -> str:
         return self.git("show", "--numstat", "--format=", commit)
 

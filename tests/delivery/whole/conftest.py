@@ -1,23 +1,23 @@
 """One change on its way. What was seen is printed, and kept for the end."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from support import github
+from support import github, registry as registries
 from support.chain import Chain
 from support.repository import ROOT, Repository
 
 WORK = Path(os.environ["WORK"])
-REGISTRY = os.environ["REGISTRY"]
 
 if "ENVIRONMENT" in os.environ:
     # an environment on a cluster is brought up as gitops' own tests do it
     sys.path.insert(0, str(ROOT / "gitops/tests"))
     from cluster.conftest import (  # noqa: F401
-        applications, argo_cd, bridge, charts, environment, installed, monitoring, read_secret, repository,
+        applications, argo_cd, bridge, charts, environment, injector, installed, monitoring, read_secret, repository,
     )  # fmt: skip
 
 
@@ -28,10 +28,17 @@ def api():
 
 
 @pytest.fixture(scope="session")
-def clone(api) -> Repository:
+def images():
+    """The registry. Each process starts it again on the same images."""
+    with registries.running(Path(shutil.which("registry")), WORK / "registry") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def clone(api, images) -> Repository:
     """A developer's clone. The key stands for the workflow's identity, which only GitHub can vouch for."""
     return Repository(WORK / "clone", {
-        "IMAGE_REPOSITORY": f"{REGISTRY}/birthday-api", "BASES": str(WORK / "bases.Dockerfile"), "COSIGN_PASSWORD": "",
+        "IMAGE_REPOSITORY": images.repository, "BASES": str(WORK / "bases.Dockerfile"), "COSIGN_PASSWORD": "",
         "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "BIRTHDAY_TOOLS": str(WORK / "tools"), **api.environment,
     })  # fmt: skip
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import REGISTRY, WORK
+from conftest import WORK
 
 from support import repository as repositories
 from support.repository import ROOT, VALUES, Repository
@@ -41,7 +41,7 @@ def ground(clone):
     (WORK / "bases.Dockerfile").write_text(re.sub(r"@sha256:[0-9a-f]{64}", "", bases))
 
 
-def release(clone: Repository, chain, name: str, change: str) -> str:
+def release(clone: Repository, chain, images, name: str, change: str) -> str:
     settings = clone.folder / "Rocket.toml"
     commit = clone.commit(change, **{"Rocket.toml": f"{settings.read_text()}# {change}\n"})
     clone.git("push", "-q", "origin", "main")
@@ -51,20 +51,20 @@ def release(clone: Repository, chain, name: str, change: str) -> str:
     platform = ok(clone.run("scripts/release-image", "build", "linux/amd64", limit=2400))
     digest = ok(clone.run("scripts/release-image", "publish", platform, limit=300))
     ok(clone.run("scripts/signature", "sign", digest))
-    assert ok(clone.run("crane", "digest", f"{REGISTRY}/birthday-api:{commit}")) == digest
+    assert ok(clone.run("crane", "digest", f"{images.repository}:{commit}")) == digest
     chain.saw(f"image       {digest} in the registry, signed, tagged {commit[:12]}")
     chain[name] = digest
     return digest
 
 
-def test_a_commit_becomes_an_image(clone, chain):
-    release(clone, chain, "first", "The first change")
+def test_a_commit_becomes_an_image(clone, chain, images):
+    release(clone, chain, images, "first", "The first change")
 
 
-def test_an_image_that_nobody_signed_gets_nowhere(clone, chain):
+def test_an_image_that_nobody_signed_gets_nowhere(clone, chain, images):
     """The same image once more, pushed past the release."""
-    copy = f"{REGISTRY}/unsigned"
-    ok(clone.run("crane", "copy", f"{REGISTRY}/birthday-api@{chain['first']}", f"{copy}:copy"))
+    copy = f"{images.address}/unsigned"
+    ok(clone.run("crane", "copy", f"{images.repository}@{chain['first']}", f"{copy}:copy"))
     done = clone.run("scripts/set-image", "staging", chain["first"], IMAGE_REPOSITORY=copy)
     assert done.code == 1 and "is not signed as it must be" in done.err, done
 
@@ -81,17 +81,10 @@ def test_it_is_promoted_before_the_next_one_comes(clone, chain, api):
     # the report of a cluster that is not there yet
     api.add(clone.git("rev-parse", "origin/main"), {"context": f"staging/{chain['first']}", "state": "success"})
     ok(clone.run("scripts/promote"))
-    merge(clone, chain["first"])
+    clone.merge(chain["first"])
     assert clone.digest("production") == chain["first"]
     chain.saw("production  the pull request of the first release is merged: there is something to go back to")
 
 
-def test_a_second_commit_becomes_a_second_image(clone, chain):
-    assert release(clone, chain, "second", "The second change") != chain["first"]
-
-
-def merge(clone: Repository, digest: str) -> None:
-    """What an owner does with the pull request."""
-    clone.git("fetch", "-q", "origin")
-    clone.git("merge", "-q", "--no-ff", "-m", "Merge the pull request", f"origin/deliver/{digest[7:19]}")
-    clone.git("push", "-q", "origin", "main")
+def test_a_second_commit_becomes_a_second_image(clone, chain, images):
+    assert release(clone, chain, images, "second", "The second change") != chain["first"]

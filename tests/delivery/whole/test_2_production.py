@@ -2,7 +2,6 @@
 
 import pytest
 from deployed import deployed, follows, serving
-from test_1_release import merge
 
 from lib import cluster as c
 
@@ -18,7 +17,7 @@ def test_promoted_it_carries_the_digest_of_staging(clone, chain):
     done = clone.run("scripts/promote")
     assert done.code == 0, done
     assert clone.digest("production") == chain["first"], "nothing happens before the pull request is merged"
-    merge(clone, chain["second"])
+    clone.merge(chain["second"])
     commit = clone.git("rev-parse", "HEAD")
     follows(commit, chain["second"])
     assert deployed() == chain["staging"]
@@ -30,7 +29,7 @@ def test_promoted_it_carries_the_digest_of_staging(clone, chain):
 def test_rolled_back_it_carries_the_one_before(clone, chain):
     done = clone.run("scripts/rollback", "production")
     assert done.code == 0, done
-    merge(clone, chain["first"])
+    clone.merge(chain["first"])
     commit = clone.git("rev-parse", "HEAD")
     follows(commit, chain["first"])
     chain.saw(f"Argo CD     production: rolled back by {commit[:12]}, Deployment carries {chain['first']}")
