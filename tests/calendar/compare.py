@@ -12,7 +12,7 @@ import icalendar
 import recurring_ical_events
 
 from common.start import Started, clock
-from compose.load import Client
+from common.load import Client
 
 YEARS = 40
 FIRST = date.today().year
@@ -51,7 +51,7 @@ def next_birthday(client: Client, name: str, today: date) -> date:
 
 def calendars(service: Started) -> list[dict]:
     """What the service hands out, each with the days that it counts towards."""
-    client = Client(service.port, keep_alive=True)
+    client = Client(service.port)
     for born in LEAP_YEAR:
         assert client.save(name_of(born), born.isoformat()).status == 204
     birthdays = {born: [] for born in LEAP_YEAR}

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from load import Client
+
+from common.load import Client
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = os.environ["COMPOSE_PROJECT_NAME"]
@@ -34,7 +35,7 @@ def container(service: str) -> dict:
 
 @pytest.fixture
 def client() -> Client:
-    return Client(PORT)
+    return Client(PORT, keep_alive=False)
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import re
 import time
 
+from common.load import Client, Load
 from conftest import PORT, PROJECT, compose, container, docker
-from load import Client, Load
 
 
 def test_answers_on_loopback_alone(stack: Client):
@@ -59,7 +59,7 @@ def test_database_wants_a_password_and_the_superuser_has_none(stack: Client):
 
 def test_stop_ends_it_in_time_and_loses_nothing(stack: Client):
     until_it_saves(stack)
-    with Load(PORT) as load:
+    with Load(lambda: Client(PORT), clients=8, pause=0.01) as load:
         time.sleep(2)
         compose("stop", "api")
     state = container("api")["State"]

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
+
+from common.load import Client
 from conftest import PROJECT, REPOSITORY, docker
-from load import Client
 
 BASE = "gcr.io/distroless/cc-debian12:nonroot"
 BINARY = "usr/local/bin/birthday-api"
@@ -65,7 +66,7 @@ def test_alone_it_keeps_birthdays_on_a_volume_and_is_not_root(image: str):
 
 
 def client_of(running: str) -> Client:
-    return Client(int(docker("port", running, "8000").rsplit(":", 1)[-1]))
+    return Client(int(docker("port", running, "8000").rsplit(":", 1)[-1]), keep_alive=False)
 
 
 @pytest.fixture(scope="module")

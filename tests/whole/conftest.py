@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from common.load import Client, Load
 from cluster.conftest import applications, argo_cd, charts, environment, installed, monitoring, repository  # noqa: F401
 from database import write_certificates
 from fleet import Fleet
@@ -21,7 +22,6 @@ from support.engine import docker
 from support.repository import ROOT, VALUES
 from terraform.tests.conftest import TERRAFORM, aws, bootstrap, client, folder  # noqa: F401
 from tools import TRIES, run
-from traffic import Steady
 
 CLIENTS, PAUSE = 8, 0.1
 
@@ -156,5 +156,5 @@ def fleet(network, folder, images):  # noqa: F811
 
 @pytest.fixture(scope="session")
 def load(fleet):
-    with Steady(fleet.balancer.port, clients=CLIENTS, pause=PAUSE) as load:
+    with Load(lambda: Client(fleet.balancer.port), clients=CLIENTS, pause=PAUSE) as load:
         yield load

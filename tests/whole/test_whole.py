@@ -9,11 +9,11 @@ import time
 import pytest
 
 import names
+from common.load import lost, summary
 from fleet import digest, serving
 from lib import cluster as c
 from runbooks import ALL, Kubectl, commands
 from secrets_manager import current, rotate
-from traffic import failed, how, lost, summary
 
 DEADLINE = 5  # seconds that the service takes for an answer at the most: connect_timeout + query_timeout
 PROMISED = 60  # seconds of a failover, from the kill to the last request that failed: RDS' own figure for Multi-AZ
@@ -144,7 +144,7 @@ def sessions(servers) -> set[str]:
 def test_a_steady_load_of_saves_and_lookups(chain, load, phases):
     phases.begin("steady")
     time.sleep(15)
-    assert not [how(e) for e in load.events if failed(e)]
+    assert load.failures == []
     assert len(load.events) > 300, "a load worth the name"
     chain.saw(f"load        {len(load.events) / 15:.0f} requests a second through a balancer that follows /readyz")
 
@@ -157,9 +157,9 @@ def test_the_primary_is_killed_and_the_standby_takes_its_place(chain, load, phas
     c.eventually("saves succeed again", lambda: sum(1 for e in load.events if e.saved and e.sent > moved) > 100, 60, every=0.1)
     servers.replica_follows()
     time.sleep(max(0.0, window["until"] - time.time()))
-    within = [e for e in load.events if failed(e) and e.sent >= window["killed"]]
+    within = [e for e in load.events if e.failed and e.sent >= window["killed"]]
     assert within, "nobody noticed that the primary was killed"
-    assert {how(e) for e in within if e.answer} <= {"PUT 503", "GET 503"} and all(e.answer is None or e.answer.is_outage for e in within)
+    assert all(e.answer is None or e.answer.is_outage for e in within)
     window["last"] = max(e.ended for e in within)
     assert window["last"] - window["killed"] < PROMISED
     chain.saw(f"PostgreSQL  SIGKILL, promotion and the name's move took {took:.1f} s; the last failed request ended {window['last'] - window['killed']:.1f} s after the kill")
@@ -222,14 +222,14 @@ class Function:
 def test_nothing_acknowledged_was_lost_and_nothing_failed_outside_the_failover(chain, load, phases, window, fleet, servers):
     load.__exit__()
     kept = dict(line.split("|") for line in servers.query("select username, date_of_birth from birthdays").splitlines())
-    saved = {e.name for e in load.events if e.saved}
+    saved = load.saved
     assert len(saved) >= 100, "names worth the name"
     assert lost(load.events, kept) == []
-    outside = [f"{how(e)} {e.sent - window['killed']:+.2f} s" for e in load.events if failed(e) and not window["killed"] <= e.sent <= window["until"]]
+    outside = [f"{e.how} {e.sent - window['killed']:+.2f} s" for e in load.events if e.failed and not window["killed"] <= e.sent <= window["until"]]
     assert outside == [], "requests failed outside the failover"
     assert fleet.kubelet.failed == []
     chain.saw(f"verdict     {sum(1 for e in load.events if e.saved)} saves of {len(saved)} names were acknowledged: the last one of each name, or a later attempt, is stored")
-    failures = sum(map(failed, load.events))
+    failures = sum(e.failed for e in load.events)
     chain.saw(f"            {failures} of {len(load.events)} requests failed, all within {window['last'] - window['killed']:.1f} s of the kill; outside that none")
     chain.saw(f"            {'phase':10} {'sent':>6} {'saved':>6} {'slowest s':>9} {'no save s':>9} {'replica':>8}  failed")
     for name, events in phases.of(load.events):

@@ -1,16 +1,9 @@
-"""What users do, and what stands between them and the pods."""
+"""What stands between users and the pods."""
 
 import asyncio
 import itertools
 import threading
 import time
-from collections import Counter
-from datetime import date
-
-from compose.load import Client, Event, Load, names
-
-GOOD = {"PUT": 204, "GET": 200}
-DAYS = itertools.count(1)
 
 
 class Balancer:
@@ -94,55 +87,3 @@ async def pass_on(reader, writer) -> None:
         pass  # the other direction ends, too
     finally:
         writer.close()
-
-
-class Steady(Load):
-    """Each client saves a name that nobody had, which nobody saves again: lost is lost. Then it saves one of its twenty others once
-    more; every save has a date of its own, later than all before it, so that what is read back tells which save it was."""
-
-    def _run(self, letter: str):
-        client = Client(self.port, keep_alive=True)
-        new = names(letter)
-        known = itertools.cycle(list(itertools.islice(new, 20)))
-        saved = set()
-        for name in itertools.chain.from_iterable(zip(new, known)):
-            if self._record(client, "PUT", name, date.fromordinal(next(DAYS)).isoformat()).saved:
-                saved.add(name)
-            if name in saved:
-                self._record(client, "GET", name)
-            if self.over.wait(self.pause):
-                return
-
-
-def failed(event: Event) -> bool:
-    return event.answer is None or event.answer.status != GOOD[event.method]
-
-
-def how(event: Event) -> str:
-    return f"{event.method} {event.answer.status if event.answer else event.error}"
-
-
-def lost(events: list[Event], kept: dict[str, str]) -> list[str]:
-    """Names of which neither the last acknowledged date nor one that was tried after it is kept."""
-    tried: dict[str, list[Event]] = {}
-    for event in events:
-        if event.method == "PUT":
-            tried.setdefault(event.name, []).append(event)
-    found = []
-    for name, saves in tried.items():
-        last = max((i for i, event in enumerate(saves) if event.saved), default=None)
-        if last is not None and kept.get(name) not in {event.born for event in saves[last:]}:
-            found.append(f"{name}: acknowledged {saves[last].born}, kept {kept.get(name)}")
-    return found
-
-
-def summary(events: list[Event]) -> str:
-    """One line of the table."""
-    saves = sorted(e.ended for e in events if e.saved)
-    began = [min(e.sent for e in events)] if events else []
-    pause = max((b - a for a, b in zip(began + saves, saves)), default=0.0)
-    failures = Counter(how(e) for e in events if failed(e))
-    by_replica = sum(1 for e in events if e.answer and "birthday-source" in e.answer.headers)
-    slowest = max((e.ended - e.sent for e in events), default=0.0)
-    told = ", ".join(f"{count} {what}" for what, count in failures.items()) or "none"
-    return f"{len(events):6d} {len(saves):6d} {slowest:9.2f} {pause:9.2f} {by_replica:8d}  {told}"

@@ -15,12 +15,13 @@ import boto3
 import pytest
 import yaml
 
+from common.load import Client, Load
 from lib import cluster as c
 from lib import render
-from nodes import traffic
 from nodes.engine import build, docker
 from nodes.postgresql import ADDRESSES, Servers
 from nodes.stage import GATEWAY, NETWORK, Stage, free_port
+from nodes.traffic import Connection
 
 ENVIRONMENT = "production"
 VALUES = f"gitops/environments/{ENVIRONMENT}/birthday-api.yaml"
@@ -246,13 +247,13 @@ def gateways() -> list[str]:
 @pytest.fixture(scope="session")
 def user(installed, names):
     """Makes a client of the public address."""
-    return lambda: traffic.Client(gateways, names["domain_name"])
+    return lambda: Client(Connection(gateways, names["domain_name"]), headers={"Host": names["domain_name"]})
 
 
 @pytest.fixture
 def load(user):
     """A steady load that has begun; it has run for a while before the test begins."""
-    with traffic.Steady(user) as load:
+    with Load(user) as load:
         time.sleep(3)
         assert not load.failures, load.failures[:5]
         yield load

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from common.load import lost, summary
 from lib import cluster as c
 from nodes.conftest import kill, secret
 from nodes.engine import docker
 from nodes.stage import ZONES
-from nodes.traffic import lost, summary
 
 pytestmark = pytest.mark.usefixtures("installed")
 DEADLINE = 5  # seconds that the service takes for an answer at the most: connect_timeout + query_timeout

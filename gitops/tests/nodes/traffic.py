@@ -1,37 +1,14 @@
-"""Users: requests to the gateway, and an account of every answer."""
+"""How users reach the gateways."""
 
 import http.client
-import itertools
-import json
 import socket
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import date
-
-GOOD = {"PUT": 204, "GET": 200}
-DAYS = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def is_outage(self) -> bool:
-        """503 as a problem that says when to come back."""
-        kind, again = self.headers.get("content-type"), self.headers.get("retry-after", "")
-        return self.status == 503 and kind == "application/problem+json" and again.isdigit()
+from collections.abc import Callable
 
 
 class Connection(http.client.HTTPConnection):
     """To the first gateway of `addresses` that takes it, as the load balancer connects to healthy targets only."""
 
-    def __init__(self, addresses: Callable[[], list[str]], host: str, port: int, timeout: float = 15):
+    def __init__(self, addresses: Callable[[], list[str]], host: str, port: int = 8080, timeout: float = 15):
         super().__init__(host, port, timeout=timeout)
         self.addresses = addresses
 
@@ -46,140 +23,3 @@ class Connection(http.client.HTTPConnection):
             except OSError as error:
                 failure = error
         raise failure
-
-
-class Client:
-    """One connection, made again when it was closed."""
-
-    def __init__(self, addresses: Callable[[], list[str]], host: str, port: int = 8080):
-        self.connection, self.host = Connection(addresses, host, port), host
-
-    def request(self, method: str, path: str, body: str | None = None, headers: dict | None = None) -> Answer:
-        """Raises OSError or HTTPException when there is no whole answer."""
-        whole = False
-        try:
-            self.connection.putrequest(method, path, skip_host=True)
-            for name, value in {"Host": self.host, "Content-Length": str(len(body or "")), **(headers or {})}.items():
-                self.connection.putheader(name, value)
-            self.connection.endheaders((body or "").encode())
-            response = self.connection.getresponse()
-            text = response.read().decode(errors="replace")
-            whole = True
-        finally:
-            if not whole:
-                self.connection.close()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
-
-    def save(self, name: str, born: str, headers: dict | None = None) -> Answer:
-        return self.request("PUT", f"/hello/{name}", json.dumps({"dateOfBirth": born}), {"Content-Type": "application/json", **(headers or {})})
-
-    def find(self, name: str, headers: dict | None = None) -> Answer:
-        return self.request("GET", f"/hello/{name}", headers=headers)
-
-
-@dataclass(frozen=True)
-class Event:
-    """A request of the load; without an answer it has the error."""
-
-    sent: float
-    ended: float
-    method: str
-    name: str
-    answer: Answer | None
-    error: str
-    born: str
-
-    @property
-    def saved(self) -> bool:
-        return self.method == "PUT" and self.answer is not None and self.answer.status == 204
-
-    @property
-    def failed(self) -> bool:
-        return self.answer is None or self.answer.status != GOOD[self.method]
-
-    @property
-    def how(self) -> str:
-        return f"{self.method} {f'{self.answer.status} {self.answer.body[:60]!r}' if self.answer else self.error}"
-
-
-@dataclass
-class Steady:
-    """Each client saves a new name once, so that a lost save stays visible. Then it saves one of its twenty others once
-    more; every save has a date of its own, later than all before it, so that what is read back tells which save it was."""
-
-    client: Callable[[], Client]
-    clients: int = 6
-    pause: float = 0.1
-    events: list[Event] = field(default_factory=list)
-
-    def __enter__(self):
-        self.over = threading.Event()
-        # names of one load are not those of another
-        prefix = "".join(chr(ord("a") + int(digit)) for digit in str(time.time_ns())[5:14])
-        self.threads = [threading.Thread(target=self._run, args=(prefix + letter,)) for letter in "klmnopqrst"[: self.clients]]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join(30)
-            assert not thread.is_alive(), "a client of the load hangs"
-
-    @property
-    def failures(self) -> list[str]:
-        began = self.events[0].sent
-        return [f"+{event.sent - began:.1f} s, {event.ended - event.sent:.1f} s long: {event.how}" for event in self.events if event.failed]
-
-    def _run(self, prefix: str):
-        client, new = self.client(), names(prefix)
-        known, saved = itertools.cycle(list(itertools.islice(new, 20))), set()
-        for name in itertools.chain.from_iterable(zip(new, known)):
-            if self._record(client, "PUT", name, date.fromordinal(next(DAYS)).isoformat()).saved:
-                saved.add(name)
-            if name in saved:
-                self._record(client, "GET", name, "")
-            if self.over.wait(self.pause):
-                return
-
-    def _record(self, client: Client, method: str, name: str, born: str) -> Event:
-        sent = time.time()
-        try:
-            answer, error = (client.save(name, born) if method == "PUT" else client.find(name)), ""
-        except (OSError, http.client.HTTPException) as failure:
-            answer, error = None, repr(failure)
-        event = Event(sent, time.time(), method, name, answer, error, born)
-        self.events.append(event)
-        return event
-
-
-def names(prefix: str) -> Iterator[str]:
-    """prefixAAAA, prefixAAAB, ..."""
-    return (prefix + "".join(rest) for rest in itertools.product("ABCDEFGHIJKLMNOPQRSTUVWXYZ", repeat=4))
-
-
-def lost(events: list[Event], kept: dict[str, str]) -> list[str]:
-    """Names of which neither the last acknowledged date nor one that was tried after it is kept."""
-    tried: dict[str, list[Event]] = {}
-    for event in events:
-        if event.method == "PUT":
-            tried.setdefault(event.name, []).append(event)
-    found = []
-    for name, saves in tried.items():
-        last = max((i for i, event in enumerate(saves) if event.saved), default=None)
-        if last is not None and kept.get(name) not in {event.born for event in saves[last:]}:
-            found.append(f"{name}: acknowledged {saves[last].born}, kept {kept.get(name)}")
-    return found
-
-
-def summary(events: list[Event]) -> str:
-    """One line of a table."""
-    saves = sorted(e.ended for e in events if e.saved)
-    began = [min(e.sent for e in events)] if events else []
-    pause = max((b - a for a, b in zip(began + saves, saves)), default=0.0)
-    failures = Counter(e.how for e in events if e.failed)
-    by_replica = sum(1 for e in events if e.answer and "birthday-source" in e.answer.headers)
-    slowest = max((e.ended - e.sent for e in events), default=0.0)
-    what = ", ".join(f"{count} {how}" for how, count in failures.items()) or "none"
-    return f"{len(events):6d} {len(saves):6d} {slowest:9.2f} {pause:9.2f} {by_replica:8d}  {what}"

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from common.load import Client
 from common.start import fetch, service
-from compose.load import Client
 from lib.exposition import Sample, exporters, samples
 from lib.queries import dashboard, expressions, panels, recorded, selectors
 

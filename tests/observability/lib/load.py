@@ -3,7 +3,7 @@
 import random
 from datetime import date, timedelta
 
-from compose.load import Client, Load
+from common.load import Client, Load
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TRACE = "00-{:032x}-{:016x}-01"
@@ -13,7 +13,7 @@ class People(Load):
     """Names and dates of birth that occur nowhere else: saved, then looked up, saved again and subscribed to."""
 
     def __init__(self, port: int, count: int = 40):
-        super().__init__(port, clients=3, pause=0.05)
+        super().__init__(lambda: Client(port), clients=3, pause=0.05)
         chance = random.Random(1)
         self.born = {
             "Zq" + "".join(chance.choices(LETTERS, k=10)): (date(1931, 1, 1) + timedelta(days=chance.randrange(30000))).isoformat()
@@ -24,11 +24,11 @@ class People(Load):
         self.traces: set[str] = set()
 
     def save_all(self) -> None:
-        client = Client(self.port)
+        client = self.client()
         assert {client.save(*person).status for person in self.born.items()} == {204}
 
-    def _run(self, letter: str) -> None:
-        client, chance, number = Client(self.port, keep_alive=True), random.Random(letter), ord(letter)
+    def _run(self, prefix: str) -> None:
+        client, chance, number = self.client(), random.Random(prefix[-1]), ord(prefix[-1])
         while not self.over.wait(self.pause):
             name, number = chance.choice(list(self.born)), number + 256
             trace = TRACE.format(number, number)
