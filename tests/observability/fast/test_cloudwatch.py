@@ -2,19 +2,15 @@
 
 import json
 import re
-import socket
-import struct
+import sqlite3
 import subprocess
-import threading
 
 import pytest
-import yaml
 
-from common.start import binary, databases, environment, eventually, fetch, free_port, service
+from common.start import binary, databases, environment, eventually, fetch, free_port, postgres, service
 from lib.cloudwatch import counts, filters, promise, shipped
 from lib.queries import ROOT, alerts, groups
 
-TELEMETRY = '{format="json",access_log=true}'
 CHART = ROOT / "gitops/charts/birthday-api/templates"
 # the recorded ratio and the alert of each objective
 RULES = {"availability": ("errors", "BirthdayApiErrors"), "latency": ("slow", "BirthdayApiSlow")}
@@ -47,53 +43,26 @@ def test_the_documentation_promises_the_same():
         assert re.findall(r"([\d.]+) %", line)[1:] == [f"{burn['rate'] * budget:g}" for burn in promise()["burn_rates"]]
 
 
-# ------------------------------------------------------------------ what the log says
-
-
-class RefusingPostgreSql:
-    """Speaks as much of PostgreSQL's protocol as it takes to refuse: the login, or, once `lets_in` is set, every statement."""
-
-    def __init__(self):
-        self.lets_in = False
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"postgres://somebody:something@127.0.0.1:{self.listener.getsockname()[1]}/birthday?sslmode=disable"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
-
-    @staticmethod
-    def error(code: str, message: str) -> bytes:
-        fields = b"".join(kind + text.encode() + b"\0" for kind, text in ((b"S", "ERROR"), (b"V", "ERROR"), (b"C", code), (b"M", message)))
-        return b"E" + struct.pack("!i", len(fields) + 5) + fields + b"\0"
-
-    def serve(self, connection: socket.socket):
-        ready = b"Z" + struct.pack("!i", 5) + b"I"
-        with connection:
-            connection.recv(4096)
-            if not self.lets_in:
-                connection.sendall(self.error("28P01", 'password authentication failed for user "somebody"'))
-                return
-            connection.sendall(b"R" + struct.pack("!ii", 8, 0) + ready)
-            while connection.recv(4096):
-                connection.sendall(self.error("42501", "permission denied") + ready)
-
-
 @pytest.fixture(scope="session")
 def lines(tmp_path_factory) -> dict[str, list[str]]:
-    """What the real service logs, by what happened to it."""
+    """What the real service logs, by what happens to it."""
     folder = tmp_path_factory.mktemp("logs")
-    files = {name: folder / name for name in ("healthy", "broken")}
-    with open(files["healthy"], "w") as log, service(log=log, TELEMETRY=TELEMETRY) as api:
+    files = {name: folder / name for name in ("healthy", "refused", "broken")}
+
+    def logging(name: str, **settings: str):
+        return service(log=files[name].open("w"), TELEMETRY='{format="json",access_log=true}', **settings)
+
+    with logging("healthy") as api:
         fetch(f"{api.url}/docs")
+    with postgres() as server, logging("refused", DATABASES=databases(re.sub(":[^:]*@", ":wrong@", server.url))):
+        eventually("a refused login", lambda: '"message":"login refused' in files["refused"].read_text())
 
-    database = RefusingPostgreSql()
-    with open(files["broken"], "w") as log, service(log=log, TELEMETRY='{format="json"}', DATABASES=databases(database.url, migrate=True)):
-        eventually("a refused login", lambda: '"message":"login refused' in files["broken"].read_text())
-        database.lets_in = True
-        eventually("an error", lambda: '"level":"ERROR"' in files["broken"].read_text())
-
+    with sqlite3.connect(folder / "other.db", isolation_level=None) as other:
+        other.execute("create table birthdays (something text)")
+        other.execute("begin exclusive")
+        with logging("broken", DATABASES=databases(f"sqlite://{folder}/other.db", migrate=True)):
+            other.execute("rollback")
+            eventually("an error", lambda: '"level":"ERROR"' in files["broken"].read_text())
     away = environment(TELEMETRY='{format="json"}', DATABASES=databases(f"postgres://somebody@127.0.0.1:{free_port()}/birthday"))
     migration = subprocess.run([binary(), "migrate", "--wait", "0"], env=away, cwd=folder, text=True, capture_output=True, timeout=60)
     assert migration.returncode == 1
@@ -107,7 +76,7 @@ def counted(metric: str, lines: list[str], container: str) -> list[str]:
 def test_each_filter_finds_what_it_is_for(lines):
     assert set(filters()) == {"LogLines", "LoginsRefused", "MigrationsFailed"}
     assert {json.loads(line)["level"] for line in counted("LogLines", lines["broken"], "birthday-api")} == {"WARN", "ERROR"}
-    refused = counted("LoginsRefused", lines["broken"], "birthday-api")
+    refused = counted("LoginsRefused", lines["refused"], "birthday-api")
     assert refused and all("28P01" in line for line in refused)
     [last] = counted("MigrationsFailed", lines["migration"], "migrate")
     assert last == lines["migration"][-1]
@@ -121,7 +90,7 @@ def test_no_filter_finds_anything_in_a_healthy_service(lines):
 
 def test_no_filter_takes_one_containers_lines_for_anothers(lines):
     for metric in ("LogLines", "LoginsRefused"):
-        assert not counted(metric, lines["broken"], "istio-proxy"), metric
+        assert not counted(metric, lines["broken"] + lines["refused"], "istio-proxy"), metric
     assert not counted("MigrationsFailed", lines["migration"], "birthday-api")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -17,9 +18,7 @@ class Api:
         self.address = address
 
     def get(self, path: str, **parameters):
-        answer = json.loads(fetch(f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"))
-        assert answer["status"] == "success", answer
-        return answer["data"]
+        return json.loads(fetch(f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"))["data"]
 
     def firing(self) -> dict[str, dict]:
         """Alerts by name, and by window where one name has several."""
@@ -39,23 +38,24 @@ class Api:
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, service: str, exporters: int):
-    pod = {"namespace": "birthday-api", "pod": "birthday-api-primary-0"}
+def prometheus(folder: Path, service: str, exporters: int) -> Iterator[Api]:
+    targets = [{"targets": [service.removeprefix("http://")], "labels": {"namespace": "birthday-api", "pod": "birthday-api-primary-0"}}]
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "2s"},
         "rule_files": [write_rules(folder).name],
         "scrape_configs": [
-            {"job_name": "birthday-api/birthday-api", "static_configs": [{"targets": [service.removeprefix("http://")], "labels": pod}]},
+            {"job_name": "birthday-api/birthday-api", "static_configs": targets},
             {"job_name": "exporters", "honor_labels": True, "static_configs": [{"targets": [f"127.0.0.1:{exporters}"]}]},
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{free_port()}"
     command = ["prometheus", "--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={address}"]
-    command += ["--enable-feature=exemplar-storage", "--log.level=warn"]
-    with open(folder / "prometheus.log", "wb") as log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as running:
-        try:
-            eventually("Prometheus is ready", lambda: running.poll() is None and fetch(f"http://{address}/-/ready"))
-            yield Api(f"http://{address}")
-        finally:
-            running.kill()
+    with open(folder / "prometheus.log", "wb") as log:
+        process = subprocess.Popen([*command, "--enable-feature=exemplar-storage", "--log.level=warn"], cwd=folder, stdout=log, stderr=log)
+    try:
+        eventually("Prometheus is ready", lambda: process.poll() is None and fetch(f"http://{address}/-/ready"))
+        yield Api(f"http://{address}")
+    finally:
+        process.kill()
+        process.wait()
