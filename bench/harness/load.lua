@@ -1,6 +1,6 @@
 -- wrk's requests: lookups, saves or both, of names chosen at random among those that exist.
 --   wrk ... -s load.lua URL -- SHARE_OF_SAVES_IN_PERCENT ROWS
--- Names are those of rows.py.
+-- Names are those of database.py.
 
 local letters = {}
 for number = 0, 4095 do

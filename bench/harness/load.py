@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from .postgresql import Server
-from .process import Running, cpu_seconds
+from .database import Server, name_of
+from .systems import Running
 
 SCRIPT = Path(__file__).with_name("load.lua")
 
@@ -26,13 +26,30 @@ class Sample:
     p999: float
     application_cpu: float
     database_cpu: float
-    errors: int
+    # of other processes that the requests pass
+    beside_cpu: tuple[float, ...]
     # Share of the machine that others took: neither system, database nor load generator.
     others: float
 
     @property
     def cpu(self) -> float:
         return self.application_cpu + self.database_cpu
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process tree, of children that have ended too."""
+    process = psutil.Process(pid)
+    while True:
+        own = process.cpu_times()
+        total = sum(own[:4])
+        for child in process.children(recursive=True):
+            try:
+                total += sum(child.cpu_times()[:4])
+            except psutil.NoSuchProcess:
+                pass
+        # A child whose end was noted meanwhile is in neither sum: once more.
+        if process.cpu_times()[2:4] == own[2:4]:
+            return total
 
 
 def quiet(limit: float = 5) -> None:
@@ -42,51 +59,42 @@ def quiet(limit: float = 5) -> None:
         pass
 
 
-class Meter:
-    """CPU between its making and `read`."""
+def measured(command: list[str], *pids: int) -> tuple[dict, list[float], float]:
+    """What a load generator prints, the CPU seconds of the processes meanwhile, and the share of the machine that others took."""
 
-    def __init__(self, system: Running, database: Server) -> None:
-        self._system, self._database = system.pid, database.pid
-        self._before = self._now()
-
-    def _now(self) -> tuple[float, float, float, float, float]:
+    def now() -> list[float]:
         machine = psutil.cpu_times()
-        generator = sum(os.times()[:4])
-        idle = machine.idle + machine.iowait
-        return cpu_seconds(self._system), cpu_seconds(self._database), generator, sum(machine[:8]) - idle, sum(machine[:8])
+        return [*map(cpu_seconds, pids), sum(os.times()[:4]), sum(machine[:8]) - machine.idle - machine.iowait, sum(machine[:8])]
 
-    def read(self) -> tuple[float, float, float]:
-        """Seconds of the system and of the database, and the share of the machine that others took."""
-        system, database, generator, busy, whole = (late - early for early, late in zip(self._before, self._now(), strict=True))
-        return system, database, max(busy - system - database - generator, 0) / whole
+    quiet()
+    before = now()
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    *known, busy, whole = (late - early for early, late in zip(before, now(), strict=True))
+    return json.loads(output[output.index("{") :]), known[:-1], max(busy - sum(known), 0) / whole
 
 
-def closed_loop(system: Running, database: Server, saves: int, rows: int, seconds: float, connections: int = 64) -> Sample:
+def closed_loop(system: Running, database: Server, rows: int, seconds: float, saves: int = 0, connections: int = 64, beside: tuple[Running, ...] = ()) -> Sample:
     """As fast as the system answers over keep-alive connections; `saves` per cent of the requests are PUT."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(SCRIPT), system.url]
-    meter = Meter(system, database)
-    output = subprocess.run([*command, "--", str(saves), str(rows)], check=True, capture_output=True, text=True).stdout
-    mine, theirs, others = meter.read()
-    told = json.loads(output.splitlines()[-1])
-    answered = max(told["requests"], 1)
-    latencies = told["p50"], told["p99"], told["p999"]
-    return Sample(answered / told["seconds"], *latencies, 1e6 * mine / answered, 1e6 * theirs / answered, told["errors"], others)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(SCRIPT), system.url, "--", str(saves), str(rows)]
+    said, cpu, others = measured(command, system.pid, database.pid, *(each.pid for each in beside))
+    return sample(said["requests"], said["seconds"], said["errors"], (said["p50"], said["p99"], said["p999"]), cpu, others)
 
 
-def open_loop(system: Running, database: Server, names: list[str], rate: int, seconds: float, connections: int = 64) -> Sample:
+def open_loop(system: Running, database: Server, rows: int, seconds: float, rate: int, connections: int = 64) -> Sample:
     """Lookups that arrive on a schedule, whether or not earlier ones are answered; latency counts from the scheduled instant."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as urls:
-        urls.writelines(f"{system.url}/hello/{name}\n" for name in names)
+        urls.writelines(f"{system.url}/hello/{name_of(number * 7919 % rows)}\n" for number in range(10_000))
         urls.flush()
         command = ["oha", "-z", f"{seconds:g}s", "-q", str(rate), "-c", str(connections), "--latency-correction", "--no-tui"]
-        meter = Meter(system, database)
-        output = subprocess.run(
-            [*command, "--output-format", "json", "--urls-from-file", urls.name], check=True, capture_output=True, text=True
-        ).stdout
-        mine, theirs, others = meter.read()
-    told = json.loads(output)
-    statuses = told["statusCodeDistribution"]
-    answered = max(sum(statuses.values()), 1)
-    latencies = (1e3 * told["latencyPercentiles"][name] for name in ("p50", "p99", "p99.9"))
-    errors = answered - statuses.get("200", 0)
-    return Sample(answered / told["summary"]["total"], *latencies, 1e6 * mine / answered, 1e6 * theirs / answered, errors, others)
+        said, cpu, others = measured([*command, "--output-format", "json", "--urls-from-file", urls.name], system.pid, database.pid)
+    statuses = said["statusCodeDistribution"]
+    latencies = tuple(1e3 * said["latencyPercentiles"][name] for name in ("p50", "p99", "p99.9"))
+    answered = sum(statuses.values())
+    return sample(answered, said["summary"]["total"], answered - statuses.get("200", 0), latencies, cpu, others)
+
+
+def sample(answered: int, seconds: float, errors: int, latencies: tuple[float, ...], cpu: list[float], others: float) -> Sample:
+    if errors or not answered:
+        raise RuntimeError(f"{answered} requests were answered, {errors} of them with an error")
+    application, database, *beside = (1e6 * used / answered for used in cpu)
+    return Sample(answered / seconds, *latencies, application, database, tuple(beside), others)

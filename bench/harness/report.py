@@ -2,8 +2,8 @@
 
 import platform
 import statistics
+import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from .load import Sample
@@ -11,44 +11,46 @@ from .load import Sample
 Samples = list[Sample]
 
 
+def say(text: str) -> None:
+    print(time.strftime("%H:%M:%S", time.gmtime()), text, flush=True)
+
+
+def write(file: Path, parts: list[str]) -> None:
+    file.write_text("\n".join(parts))
+    say(f"written: {file}")
+
+
 def middle(samples: Samples, value: Callable[[Sample], float]) -> float:
     return statistics.median(map(value, samples))
 
 
-def spread(samples: Samples, value: Callable[[Sample], float], form: str) -> str:
+def spread(values: Iterable[float], form: str = "{:,.0f}") -> str:
     """The median, and the range in brackets."""
-    values = sorted(map(value, samples))
+    values = sorted(values)
     low, high = form.format(values[0]), form.format(values[-1])
     return f"{form.format(statistics.median(values))} [{low}–{high}]" if low != high else low
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cells) + " |"
-
-    head = list(head)
-    rule = line(["---"] + ["---:"] * (len(head) - 1))
-    return "\n".join([line(head), rule, *map(line, rows)]) + "\n"
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "| --- |" + " ---: |" * (lines[0].count("|") - 2), *lines[1:]]) + "\n"
 
 
-def milliseconds(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+def milliseconds(samples: Samples) -> list[str]:
+    values = (middle(samples, value) for value in (lambda s: s.p50, lambda s: s.p99, lambda s: s.p999))
+    return [f"{value:.2f}" if value < 10 else f"{value:,.0f}" for value in values]
+
+
+def processor(samples: Samples) -> list[str]:
+    """CPU of a request, and the parts of application and database."""
+    return [spread(s.cpu for s in samples), f"{middle(samples, lambda s: s.application_cpu):,.0f}", f"{middle(samples, lambda s: s.database_cpu):,.0f}"]
 
 
 def throughput(rows: list[tuple[str, Samples]]) -> str:
     """One kind of load, all systems, fastest first."""
-    def cells(title: str, samples: Samples) -> list[str]:
-        return [
-            title,
-            spread(samples, lambda s: s.rate, "{:,.0f}"),
-            spread(samples, lambda s: s.cpu, "{:,.0f}"),
-            f"{middle(samples, lambda s: s.application_cpu):,.0f}",
-            f"{middle(samples, lambda s: s.database_cpu):,.0f}",
-            *(milliseconds(middle(samples, value)) for value in (lambda s: s.p50, lambda s: s.p99, lambda s: s.p999)),
-        ]
-
     head = ("System", "requests/s", "CPU µs per request", "of it application", "database", "p50 ms", "p99 ms", "p99.9 ms")
-    return table(head, (cells(title, samples) for title, samples in sorted(rows, key=lambda row: -middle(row[1], lambda s: s.rate))))
+    ordered = sorted(rows, key=lambda row: -middle(row[1], lambda s: s.rate))
+    return table(head, ([title, spread(s.rate for s in samples), *processor(samples), *milliseconds(samples)] for title, samples in ordered))
 
 
 def latency(rows: list[tuple[str, Samples]], rate: int) -> str:
@@ -56,27 +58,26 @@ def latency(rows: list[tuple[str, Samples]], rate: int) -> str:
     def cells(title: str, samples: Samples) -> list[str]:
         got = middle(samples, lambda s: s.rate)
         if got < 0.98 * rate:
-            return [title, f"{got:,.0f}: falls behind", "", "", ""]
-        values = (lambda s: s.p50, lambda s: s.p99, lambda s: s.p999)
-        return [title, f"{got:,.0f}", *(milliseconds(middle(samples, value)) for value in values)]
+            return [title, f"{got:,.0f}: falls behind", *[""] * 6]
+        return [title, f"{got:,.0f}", *processor(samples), *milliseconds(samples)]
 
-    return table(("System", "requests/s", "p50 ms", "p99 ms", "p99.9 ms"), (cells(*row) for row in rows))
+    head = ("System", "requests/s", "CPU µs per request", "of it application", "database", "p50 ms", "p99 ms", "p99.9 ms")
+    return table(head, (cells(*row) for row in rows))
 
 
-def footprint(rows: list[tuple[str, list[float], list[float], list[float]]]) -> str:
-    def cells(title: str, starts: list[float], idle: list[float], loaded: list[float]) -> list[str]:
-        start = 1e3 * statistics.median(starts)
-        return [title, f"{start:,.0f}", *(f"{statistics.median(sizes) / 1e6:,.1f}" for sizes in (idle, loaded))]
+def footprint(rows: list[tuple[str, list[tuple[float, float, float]]]]) -> str:
+    def cells(title: str, measured: list[tuple[float, float, float]]) -> list[str]:
+        start, idle, loaded = map(statistics.median, zip(*measured, strict=True))
+        return [title, f"{1e3 * start:,.0f}", f"{idle:,.1f}", f"{loaded:,.1f}"]
 
     return table(("System", "start to first answer, ms", "RSS idle, MB", "RSS after the load, MB"), (cells(*row) for row in rows))
 
 
 def machine() -> str:
-    model = next(line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-    cores = sum(line.startswith("processor") for line in Path("/proc/cpuinfo").read_text().splitlines())
+    cores = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
-    return f"{cores} cores of {model}, {memory:.0f} GiB, Linux {platform.release()}"
+    return f"{len(cores)} cores of {cores[0]}, {memory:.0f} GiB, Linux {platform.release()}"
 
 
 def stamp() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())

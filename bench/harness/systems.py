@@ -1,73 +1,63 @@
-"""The systems under test: how each is built and started."""
+"""The systems under test: built, started as process trees, timed to their first answer, and ended."""
 
+import os
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-BENCH = Path(__file__).resolve().parents[1]
-ROOT = BENCH.parent
+import psutil
+
+from common.start import ROOT, fetch, free_port
+
+from .database import name_of
+
+BENCH = ROOT / "bench"
 PEERS = BENCH / "peers"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "birthday-api/bench"
+PATIENCE = 30.0  # seconds until a system must have answered
 
 
 @dataclass(frozen=True)
 class System:
-    """`command` gets the cache directory; `environment` gets the port and the database's URL."""
-
     name: str
     title: str
-    command: Callable[[Path], list[str]]
-    environment: Callable[[int, str], dict[str, str]]
+    command: tuple[str, ...]
     store: str = "PostgreSQL"
 
-    @property
-    def is_ours(self) -> bool:
-        return self.name.startswith("birthday-api")
+    def environment(self, port: int, url: str) -> dict[str, str]:
+        if self.name.startswith("birthday-api"):
+            # as it is delivered; it only ends sooner than it would behind a load balancer
+            return {"ROCKET_PORT": str(port), "ROCKET_DATABASES__BIRTHDAYS__URL": url, "ROCKET_LIFECYCLE__DRAIN": "0"}
+        return {"PORT": str(port), "DATABASE_URL": url}
+
+    def start(self, url: str, directory: Path):
+        port = free_port()
+        return running(self.command, self.environment(port, url), port, directory / f"{self.name}.log", f"/hello/{name_of(0)}")
 
 
-def service(cache: Path) -> list[str]:
-    return [str(cache / "birthday-api")]
-
-
-def service_settings(port: int, database: str) -> dict[str, str]:
-    """The service as it is delivered; it only ends sooner than it would behind a load balancer."""
-    return {
-        "ROCKET_PORT": str(port),
-        "ROCKET_DATABASES": f'{{birthdays={{url="{database}"}}}}',
-        "ROCKET_LIFECYCLE": "{drain=0}",
-    }
-
-
-def peer_settings(port: int, database: str) -> dict[str, str]:
-    return {"PORT": str(port), "DATABASE_URL": database}
-
-
-def uvicorn(module: str, workers: int) -> System:
+def uvicorn(library: str, workers: int) -> System:
     """As uvicorn's documentation deploys it, with its fast loop and parser, and without a log line for each request."""
-
-    def command(cache: Path) -> list[str]:
-        options = "--loop uvloop --http httptools --no-access-log --log-level warning".split()
-        start = 'exec "$0" "$@" --port "$PORT"'
-        program = ["uvicorn", f"with_{module}:app", "--app-dir", str(PEERS / "fastapi")]
-        return ["sh", "-c", start, *program, *options, "--workers", str(workers)]
-
-    library = {"asyncpg": "asyncpg", "sqlalchemy": "SQLAlchemy"}[module]
-    plural = "s" if workers > 1 else ""
-    title = f"FastAPI + {library} ({workers} worker{plural})"
-    return System(f"fastapi-{module}-{workers}", title, command, peer_settings)
+    module = library.lower()
+    program = ("uvicorn", f"with_{module}:app", "--app-dir", str(PEERS / "fastapi"), "--workers", str(workers))
+    options = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
+    command = ("sh", "-c", 'exec "$0" "$@" --port "$PORT"', *program, *options)
+    return System(f"fastapi-{module}-{workers}", f"FastAPI + {library} ({workers} worker{'s' * (workers > 1)})", command)
 
 
 def compiled(name: str, title: str) -> System:
-    return System(name, title, lambda cache: [str(cache / "peers" / name)], peer_settings)
+    return System(name, title, (str(CACHE / "bin" / name),))
 
 
-SQLITE = System("birthday-api-sqlite", "**this service** on SQLite", service, service_settings, "SQLite")
-SERVICE = System("birthday-api", "**this service** on PostgreSQL", service, service_settings)
+SERVICE = compiled("birthday-api", "**this service** on PostgreSQL")
+SQLITE = System("birthday-api-sqlite", "**this service** on SQLite", SERVICE.command, "SQLite")
 PIPELINED = compiled("axum-tokio-postgres", "axum + tokio-postgres, 2 shared connections, pipelined")
 SYSTEMS = [
     SERVICE,
     SQLITE,
-    uvicorn("sqlalchemy", 1),
+    uvicorn("SQLAlchemy", 1),
     uvicorn("asyncpg", 1),
     uvicorn("asyncpg", 2),
     compiled("axum-sqlx", "axum + sqlx"),
@@ -77,24 +67,63 @@ SYSTEMS = [
 ]
 
 
-def build(cache: Path) -> None:
-    """Release builds from the lock files, copied to where no other build replaces them."""
-    (cache / "peers").mkdir(parents=True, exist_ok=True)
-    # As the image is built.
-    relocations = "link-arg=-Wl,-z,pack-relative-relocs"
-    run(["cargo", "rustc", "--release", "--locked", "--quiet", "--bin", "birthday-api", "--", "-C", relocations], ROOT)
-    place(ROOT / "target/release/birthday-api", cache / "birthday-api")
-    run(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", str(cache / "target")], PEERS)
-    for name in ("axum-sqlx", "axum-tokio-postgres", "actix-tokio-postgres"):
-        place(cache / "target/release" / name, cache / "peers" / name)
-    run(["go", "build", "-trimpath", "-o", str(cache / "peers/go-pgx"), "."], PEERS / "go-pgx")
+def build() -> None:
+    """Release builds from the lock files, in a folder where no other build replaces them."""
+    # as the image is built
+    options = ["--bin", "birthday-api", "--", "-C", "link-arg=-Wl,-z,pack-relative-relocs"]
+    built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/birthday-api"
+    peers = ["--path", PEERS, "--root", CACHE, "--target-dir", CACHE / "target", "--force"]
+    (CACHE / "bin").mkdir(parents=True, exist_ok=True)
+    for command, folder in (
+        (["cargo", "rustc", "--release", "--locked", "--quiet", *options], ROOT),
+        # a new file: the old one may still be running
+        (["cp", "--remove-destination", built, CACHE / "bin"], ROOT),
+        (["cargo", "install", "--locked", "--quiet", *peers], PEERS),
+        (["go", "build", "-trimpath", "-o", CACHE / "bin/go-pgx", "."], PEERS / "go-pgx"),
+    ):
+        subprocess.run(command, cwd=folder, check=True)
 
 
-def run(command: list[str], directory: Path) -> None:
-    subprocess.run(command, cwd=directory, check=True)
+class Running:
+    """A started system."""
+
+    def __init__(self, process: subprocess.Popen, port: int, start_seconds: float) -> None:
+        self.pid, self.port, self.start_seconds = process.pid, port, start_seconds
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def megabytes(self) -> float:
+        process = psutil.Process(self.pid)
+        return sum(member.memory_info().rss for member in (process, *process.children(recursive=True))) / 1e6
 
 
-def place(source: Path, target: Path) -> None:
-    """By a new file: the old one may still be running."""
-    target.unlink(missing_ok=True)
-    subprocess.run(["cp", "--", str(source), str(target)], check=True)
+@contextmanager
+def running(command: tuple[str, ...] | list[str], environment: dict[str, str], port: int, log: Path, probe: str) -> Iterator[Running]:
+    """Starts a system and waits until it answers `probe` with 200; ends the whole tree afterwards."""
+    with open(log, "ab") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *command],
+            env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent,
+        )  # fmt: skip
+    try:
+        while not answers(f"http://127.0.0.1:{port}{probe}"):
+            if process.poll() is not None or time.perf_counter() - began > PATIENCE:
+                raise RuntimeError(f"{command[0]} does not answer:\n{log.read_text()[-2000:]}")
+            time.sleep(0.0005)
+        yield Running(process, port, time.perf_counter() - began)
+    finally:
+        # the first process is asked to end, and ends its own children; what is left after that is killed
+        tree = [top := psutil.Process(process.pid), *top.children(recursive=True)] if process.poll() is None else []
+        process.terminate()
+        for left in psutil.wait_procs(tree, 10)[1]:
+            left.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        return bool(fetch(url))
+    except OSError:
+        return False

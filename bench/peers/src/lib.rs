@@ -1,5 +1,7 @@
 //! What the Rust peers share: the rules for names and dates, the countdown, and the SQL.
 
+pub mod axum;
+
 use chrono::{Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 

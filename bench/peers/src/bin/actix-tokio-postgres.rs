@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{App, HttpResponse, HttpServer, get, put};
-use birthday::{FIND, Greeting, NewBirthday, Problem, SAVE, check};
+use birthday_peers::{FIND, Greeting, NewBirthday, Problem, SAVE, check};
 use tokio_postgres::{Client, NoTls, Statement};
 
 struct Database {

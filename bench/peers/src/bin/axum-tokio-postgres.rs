@@ -8,13 +8,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use birthday::{FIND, Greeting, NewBirthday, Problem, SAVE, check};
+use birthday_peers::axum::{Refusal, bad_request, serve, unavailable};
+use birthday_peers::{FIND, Greeting, NewBirthday, Problem, SAVE, check};
 use tokio_postgres::{Client, NoTls, Statement};
 
 /// Measured: more than two are slower on two cores.
 const CONNECTIONS: usize = 2;
-
-type Refusal = (StatusCode, Json<Problem>);
 
 struct Connection {
     client: Client,
@@ -48,9 +47,7 @@ impl Database {
 async fn main() {
     let database = Database::connect(&std::env::var("DATABASE_URL").unwrap()).await.unwrap();
     let router = Router::new().route("/hello/{username}", get(greet).put(save)).with_state(Arc::new(database));
-    let address = format!("127.0.0.1:{}", std::env::var("PORT").unwrap());
-    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-    axum::serve(listener, router).await.unwrap();
+    serve(router).await;
 }
 
 async fn greet(Path(username): Path<String>, State(database): State<Arc<Database>>) -> Result<Json<Greeting>, Refusal> {
@@ -71,13 +68,4 @@ async fn save(
     let Connection { client, save, .. } = database.connection();
     client.execute(save, &[&username, &born]).await.map_err(unavailable)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn bad_request(problem: Problem) -> Refusal {
-    (StatusCode::BAD_REQUEST, Json(problem))
-}
-
-fn unavailable(error: tokio_postgres::Error) -> Refusal {
-    eprintln!("{error}");
-    (StatusCode::SERVICE_UNAVAILABLE, Json(Problem::UNAVAILABLE))
 }
