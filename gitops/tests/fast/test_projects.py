@@ -72,5 +72,5 @@ def test_no_project_allows_every_kind_of_the_cluster_or_every_source(projects):
 def test_the_repository_is_named_alike_everywhere(applications):
     urls = set()
     for file in [*(render.GITOPS / "bootstrap").glob("*.yaml"), *(render.GITOPS / "projects").glob("*.yaml")]:
-        urls |= {line.split()[-1].strip("[]") for line in file.read_text().splitlines() if "github.com/birthday-api" in line}
+        urls |= {line.split()[-1].strip("[]") for line in file.read_text().splitlines() if "github.com/" in line}
     assert urls == {"https://github.com/birthday-api/birthday-api.git"}

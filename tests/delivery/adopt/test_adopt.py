@@ -40,7 +40,7 @@ def adopted(tmp_path_factory) -> Repository:
 
 
 def test_nothing_of_the_former_owner_stays(adopted):
-    left = adopted.run("git", "grep", "-nE", r"(github\.com|ghcr\.io)/birthday-api/|@birthday-api/|-state-1{12}|\"birthday-api/birthday-api\"$", "--", ":!tests/delivery/adopt")
+    left = adopted.run("git", "grep", "-nE", r"(github\.com|ghcr\.io)/birthday-api\b|@birthday-api/|-state-1{12}|\"birthday-api/birthday-api\"$", "--", ":!tests/delivery/adopt")
     assert left.out == ""
     settings = [*adopted.folder.glob("terraform/**/*.tfvars"), *adopted.folder.glob("terraform/**/backend.tf")]
     text = "".join(file.read_text() for file in settings)
