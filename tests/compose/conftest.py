@@ -2,26 +2,14 @@
 
 import json
 import os
-import subprocess
-from pathlib import Path
 
 import pytest
 
+from common.engine import docker
 from common.load import Client
 
-REPOSITORY = Path(__file__).parents[2]
 PROJECT = os.environ["COMPOSE_PROJECT_NAME"]
 PORT = int(os.environ["BIRTHDAY_PORT"])
-
-
-def docker(*arguments: str, check: bool = True, limit: float = 300) -> str:
-    """What `docker ARGUMENTS...` prints, to both outputs."""
-    done = subprocess.run(
-        ["docker", *arguments], cwd=REPOSITORY, text=True, timeout=limit, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if check and done.returncode:
-        pytest.fail(f"docker {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
-    return done.stdout.strip()
 
 
 def compose(*arguments: str, **options) -> str:

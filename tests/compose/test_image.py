@@ -1,5 +1,6 @@
 """The image itself, and that it starts as Kubernetes starts it."""
 
+import contextlib
 import json
 import subprocess
 import tarfile
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from common.load import Client
-from conftest import PROJECT, REPOSITORY, docker
+from conftest import PROJECT, docker
 
 BASE = "gcr.io/distroless/cc-debian12:nonroot"
 BINARY = "usr/local/bin/birthday-api"
@@ -45,36 +46,43 @@ def test_says_what_it_is(image: str):
     assert {"title", "licenses", "source", "revision", "version"} <= labels
 
 
-def test_alone_it_keeps_birthdays_on_a_volume_and_is_not_root(image: str):
-    """`docker run` as the README shows it: no settings."""
-    volume = f"{PROJECT}-birthdays"
+@contextlib.contextmanager
+def running(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[str]:
+    """A healthy container of the image, which serves as the user that is not root."""
+    made = docker("run", "--detach", "--publish=127.0.0.1::8000", "--health-interval=1s", *options, image, *command)
     try:
-        for times in range(2):
-            running = docker("run", "--detach", "--publish=127.0.0.1::8000", f"--volume={volume}:/var/lib/birthday-api", "--health-interval=1s", image)
-            try:
-                wait_until_healthy(running)
-                assert times == 1 or client_of(running).save("Ada").status == 204
-                assert client_of(running).find("Ada").status == 200, "of the container before"
-                docker("restart", running)
-                wait_until_healthy(running)
-                assert client_of(running).find("Ada").status == 200
-                assert docker("top", running, "-eo", "pid,uid,args").splitlines()[1].split()[1:] == ["65532", "birthday-api", "serve"]
-            finally:
-                docker("rm", "--force", running)
+        wait_until_healthy(made)
+        assert docker("top", made, "-eo", "pid,uid,args").splitlines()[1].split()[1:] == ["65532", "birthday-api", "serve"]
+        yield made
     finally:
-        docker("volume", "rm", volume)
+        print(docker("logs", made))
+        docker("rm", "--force", "--volumes", made)
 
 
 def client_of(running: str) -> Client:
     return Client(int(docker("port", running, "8000").rsplit(":", 1)[-1]), keep_alive=False)
 
 
+def test_alone_it_keeps_birthdays_on_a_volume(image: str):
+    """`docker run` as the README shows it: no settings."""
+    volume = f"{PROJECT}-birthdays"
+    try:
+        for times in range(2):
+            with running(image, f"--volume={volume}:/var/lib/birthday-api") as made:
+                assert times == 1 or client_of(made).save("Ada").status == 204
+                assert client_of(made).find("Ada").status == 200, "of the container before"
+                docker("restart", made)
+                wait_until_healthy(made)
+                assert client_of(made).find("Ada").status == 200
+    finally:
+        docker("volume", "rm", volume)
+
+
 @pytest.fixture(scope="module")
 def pod() -> dict:
     """The pod of the chart's Deployment, as it is in production."""
-    rendered = subprocess.run(
-        [REPOSITORY / "gitops/render", "production", "--only", "birthday-api", "--digest", "sha256:" + "1" * 64], check=True, text=True, stdout=subprocess.PIPE
-    ).stdout
+    command = ["gitops/render", "production", "--only", "birthday-api", "--digest", "sha256:" + "1" * 64]
+    rendered = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
     found = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "Deployment"]
     assert [each["metadata"]["name"] for each in found] == ["birthday-api"]
     return found[0]["spec"]["template"]["spec"]
@@ -98,27 +106,19 @@ def test_starts_with_the_settings_of_the_chart(image: str, pod: dict, secret: st
     user, confined = pod["securityContext"], container["securityContext"]
     assert confined == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     options = [f"--user={user['runAsUser']}:{user['runAsGroup']}", f"--volume={secret}:{mount['mountPath']}:ro"]
-    options += ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges:true", "--publish=127.0.0.1::8000"]
+    options += ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges:true"]
     options += [f"--memory={container['resources']['limits']['memory'].removesuffix('i')}".lower()]
     options += [f"--env={variable['name']}={variable['value']}" for variable in container["env"]]
-    options += ["--health-interval=1s"]
-    running = docker("run", "--detach", *options, image, *container["args"])
-    try:
-        client = client_of(running)
-        wait_until_healthy(running)
+    with running(image, *options, command=container["args"]) as made:
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            assert client.request("GET", container[probe]["httpGet"]["path"]).status == 200, probe
+            assert client_of(made).request("GET", container[probe]["httpGet"]["path"]).status == 200, probe
         # the database of the chart's values is not to be found here: an outage, not a failed start
-        assert client.find("Ada").is_outage
-        assert docker("top", running, "-eo", "pid,uid,args").splitlines()[1].split()[1:] == ["65532", "birthday-api", "serve"]
-        lines = docker("logs", running).splitlines()
+        assert client_of(made).find("Ada").is_outage
+        lines = docker("logs", made).splitlines()
         assert lines and all(json.loads(line)["level"] for line in lines)
 
-        docker("stop", f"--time={pod['terminationGracePeriodSeconds']}", running)
-        assert json.loads(docker("inspect", running))[0]["State"]["ExitCode"] == 0
-    finally:
-        print(docker("logs", running))
-        docker("rm", "--force", "--volumes", running)
+        docker("stop", f"--time={pod['terminationGracePeriodSeconds']}", made)
+        assert json.loads(docker("inspect", made))[0]["State"]["ExitCode"] == 0
 
 
 def wait_until_healthy(running: str):

@@ -18,7 +18,7 @@ from roots import Root, copy_tree
 from servers import Servers
 from support import registry as registries
 from support.chain import Chain
-from support.engine import docker
+from common.engine import docker
 from support.repository import ROOT, VALUES
 from terraform.tests.conftest import TERRAFORM, aws, bootstrap, client, folder  # noqa: F401
 from tools import TRIES, run

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from lib import cluster as c
-from support.engine import docker
+from common.engine import docker
 
 # What says where a pod runs, or who it is to the API server, is nothing to an engine. Everything else has to be known here:
 # a setting that would be passed over is an error.

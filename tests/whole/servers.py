@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from support.engine import docker
+from common.engine import docker
 
 IMAGE = "postgres:18.1"
 USER = 999  # postgres in the image

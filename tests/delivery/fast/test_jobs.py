@@ -3,7 +3,7 @@
 import pytest
 
 from support import workflows
-from support.engine import DOCKER
+from support.registry import DOCKER
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from conftest import REAL
 
 from support import registry as registries
 from support import workflows
-from support.engine import DOCKER
+from support.registry import DOCKER
 from support.repository import ROOT
 
 

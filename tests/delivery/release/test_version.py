@@ -13,7 +13,7 @@ import pytest
 
 from support import github, registry, workflows
 from support import repository as repositories
-from support.engine import DOCKER
+from support.registry import DOCKER
 from support.repository import ROOT, Repository
 
 REAL = Path(os.environ["DELIVERY_REAL_TOOLS"])

@@ -17,6 +17,15 @@ from pathlib import Path
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
+# docker buildx, as far as it is used: `build` pushes nothing and reports $BUILT, `imagetools create` is crane's index
+DOCKER = r"""
+case "$1 $2 $3" in
+  "buildx build "*)
+    while [ $# -gt 0 ]; do [ "$1" != --metadata-file ] || printf '{"containerimage.digest": "%s"}' "$BUILT" >"$2"; shift; done ;;
+  "buildx imagetools create") tag=$5; shift 5; for image; do set -- "$@" --manifest "$image"; shift; done; crane index append --tag "$tag" "$@" ;;
+esac
+"""
+
 
 class Registry:
     """One repository of a registry."""
