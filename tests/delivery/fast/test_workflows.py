@@ -199,6 +199,12 @@ def test_the_groups_of_ci_are_those_of_the_script():
         assert re.search(rf"^{group}(\(\)| +\d+ )", script, re.M), group
 
 
+def test_what_the_justfile_calls_nightly_runs_at_night():
+    nightly = re.findall(r"^\[group\('nightly'\)\]\n(?:\[.*\n)*(\w+)", (ROOT / "justfile").read_text(), re.M)
+    commands = " ".join(step.get("run", "") for name, _, step in workflows.steps() if name == "nightly.yml")
+    assert len(nightly) == 3 and not [name for name in nightly if name not in commands]
+
+
 def owners(path: str) -> str:
     """The last pattern of CODEOWNERS that matches counts."""
     lines = [line.split() for line in (ROOT / ".github/CODEOWNERS").read_text().splitlines() if line and not line.startswith("#")]
