@@ -8,6 +8,7 @@ set positional-arguments
 export CARGO_TERM_COLOR := "never"
 export PYTHONDONTWRITEBYTECODE := "1"
 export CHROMIUM := env("CHROMIUM", "/usr/bin/chromium")
+cargo := "--locked --quiet --no-default-features"
 get := justfile_directory() / "tools/get"
 start := env("CARGO_TARGET_DIR", justfile_directory() / "target") / "debug/examples/start"
 
@@ -55,12 +56,12 @@ migrations:
 
 [group('core')]
 lints:
-    cargo clippy --locked --all-targets --quiet -- -D warnings
+    cargo clippy {{ cargo }} --all-targets -- -D warnings
 
 [group('core')]
 [doc('cargo test: everything that needs no more than Rust')]
 test:
-    cargo test --locked --quiet
+    cargo test {{ cargo }}
 
 [group('core')]
 [doc('the service against its OpenAPI document; further arguments go to schemathesis')]
@@ -108,7 +109,7 @@ calendar: node
 [doc('faults: failovers, broken networks, hostile clients; or only those whose names hold a word')]
 drills *WORDS="drills::":
     tools/packages pgbouncer
-    cargo test --locked --quiet --test api -- --ignored --show-output --test-threads=1 "$@" | grep -v '^---- \|^$'
+    cargo test {{ cargo }} --test api -- --ignored --show-output --test-threads=1 "$@" | grep -v '^---- \|^$'
 
 [group('groups')]
 [doc('instructions per call against bench/instructions.json')]
@@ -180,7 +181,7 @@ drills-report N="100":
     #!/usr/bin/env bash
     set -euo pipefail
     status=passed
-    said=$(DRILLS_REPEAT={{ N }} cargo test --locked --quiet --test api -- --ignored --show-output --test-threads=1 no_acknowledged_save_is_lost) || status=FAILED
+    said=$(DRILLS_REPEAT={{ N }} cargo test {{ cargo }} --test api -- --ignored --show-output --test-threads=1 no_acknowledged_save_is_lost) || status=FAILED
     printf '# Repeated failovers and kills\n\n`just drills-report {{ N }}` on %s at %s: %s.\n\n```\n%s\n```\n' \
       "$(date -u '+%F %H:%M UTC')" "$(git rev-parse --short HEAD)" "$status" "$(sed -n 's/^measured  //p' <<<"$said")" >docs/reliability-report.md
     [ "$status" = passed ]
@@ -207,4 +208,4 @@ npm:
 [private]
 node: npm
     [ -x "$CHROMIUM" ] || tools/packages chromium fonts-liberation fonts-dejavu-core
-    cargo build --locked --quiet --bins --examples
+    cargo build {{ cargo }} --bins --examples

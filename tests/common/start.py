@@ -22,7 +22,7 @@ PATIENCE = 60
 @functools.cache
 def built() -> Path:
     """The folder of `birthday-api` and `examples/start`, up to date."""
-    subprocess.run(["cargo", "build", "--locked", "--quiet", "--bins", "--examples"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--locked", "--quiet", "--no-default-features", "--bins", "--examples"], cwd=ROOT, check=True)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
 
 
