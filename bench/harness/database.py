@@ -41,7 +41,8 @@ class Server:
     """`pid` is the server's first process."""
 
     def __init__(self, url: str, pid: int) -> None:
-        self._url, self.pid = url, pid
+        # the scheme that SQLAlchemy takes
+        self._url, self.pid = url.replace("postgres:", "postgresql:", 1), pid
 
     def url(self, database: str) -> str:
         return self._url.removesuffix("postgres") + database
