@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Toml};
+use figment::value::{Dict, Value};
 use figment::{Figment, Profile};
 use rocket::Config;
 use rocket::config::LogLevel;
@@ -18,15 +19,16 @@ use serde::{Deserialize, Deserializer, de};
 use crate::birthday::LeapDay;
 use crate::store;
 
-/// Rocket's own settings that have an effect here.
-const ROCKETS_OWN: [&str; 10] =
-    ["address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors"];
-const OURS: [&str; 6] = ["birthday", "databases", "http", "lifecycle", "telemetry", "public_url"];
+/// Rocket's own settings that have an effect here, and this service's.
+const KEYS: [&str; 16] = [
+    "address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors",
+    "birthday", "databases", "http", "lifecycle", "telemetry", "public_url",
+];
 const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
 /// What a request may take at the most: a connection is not cut before it.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct Settings {
     pub birthday: Birthday,
     pub databases: Databases,
@@ -40,7 +42,7 @@ pub struct Settings {
     pub rocket: Config,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Birthday {
     #[serde(deserialize_with = "time_zone")]
@@ -48,27 +50,27 @@ pub struct Birthday {
     pub leap_day: LeapDay,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Databases {
     pub birthdays: store::Settings,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// Connections of clients at the same time.
     pub max_connections: usize,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lifecycle {
-    #[serde(deserialize_with = "drain")]
+    #[serde(deserialize_with = "store::seconds")]
     pub drain: Duration,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Telemetry {
     pub format: LogFormat,
@@ -76,7 +78,7 @@ pub struct Telemetry {
 }
 
 /// Scheme and authority of the place where users reach the service. Prints as an origin (RFC 6454), without a slash at the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PublicUrl {
     pub secure: bool,
     /// The host, with the port unless it is the scheme's own.
@@ -102,7 +104,7 @@ impl<'de> Deserialize<'de> for PublicUrl {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     Text,
@@ -110,19 +112,12 @@ pub enum LogFormat {
 }
 
 /// A setting that stops the start: its key and what is wrong with it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
+#[error("setting {key}: {reason}")]
 pub struct SettingError {
     pub key: String,
     pub reason: String,
 }
-
-impl fmt::Display for SettingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "setting {}: {}", self.key, self.reason)
-    }
-}
-
-impl std::error::Error for SettingError {}
 
 /// The settings of this process: files and environment.
 pub fn figment() -> Result<Figment, SettingError> {
@@ -165,32 +160,26 @@ impl Settings {
     fn check(&self) -> Result<(), SettingError> {
         let database = &self.databases.birthdays;
         database.check().map_err(|(key, reason)| refused(&format!("databases.birthdays.{key}"), reason))?;
-        for (key, number) in [("workers", self.rocket.workers), ("max_blocking", self.rocket.max_blocking)] {
-            if number == 0 {
-                return Err(refused(key, "must be at least 1"));
-            }
-        }
-        if self.rocket.log_level != LogLevel::Off {
-            return Err(refused(
-                "log_level",
-                "must be off: Rocket's lines hold names; the service's own lines are under `telemetry`",
-            ));
-        }
-        if database.deadline() > LONGEST_DEADLINE {
+        let deadline = database.deadline();
+        let (key, reason) = if self.rocket.workers == 0 {
+            ("workers", "must be at least 1".to_owned())
+        } else if self.rocket.max_blocking == 0 {
+            ("max_blocking", "must be at least 1".to_owned())
+        } else if self.rocket.log_level != LogLevel::Off {
+            let reason = "must be off: Rocket's lines hold names; the service's own lines are under `telemetry`";
+            ("log_level", reason.to_owned())
+        } else if deadline > LONGEST_DEADLINE {
             let reason = format!("connect_timeout + query_timeout must be at most {} s", LONGEST_DEADLINE.as_secs());
-            return Err(refused("databases.birthdays.connect_timeout", reason));
-        }
-        if !(1..=1_000_000).contains(&self.http.max_connections) {
-            return Err(refused("http.max_connections", "must be from 1 to 1000000"));
-        }
-        if Duration::from_secs(self.rocket.shutdown.grace.into()) < database.deadline() {
-            let deadline = database.deadline().as_secs_f64();
-            return Err(refused(
-                "shutdown.grace",
-                format!("must be at least connect_timeout + query_timeout, which is {deadline} s"),
-            ));
-        }
-        Ok(())
+            ("databases.birthdays.connect_timeout", reason)
+        } else if !(1..=1_000_000).contains(&self.http.max_connections) {
+            ("http.max_connections", "must be from 1 to 1000000".to_owned())
+        } else if Duration::from_secs(self.rocket.shutdown.grace.into()) < deadline {
+            let deadline = deadline.as_secs_f64();
+            ("shutdown.grace", format!("must be at least connect_timeout + query_timeout, which is {deadline} s"))
+        } else {
+            return Ok(());
+        };
+        Err(refused(key, reason))
     }
 }
 
@@ -205,15 +194,14 @@ fn refuse_unknown_keys(figment: &Figment) -> Result<(), SettingError> {
             format!("not the profile in use, which is {}; [default] and [default.<table>] hold for every one", figment.profile());
         return Err(refused(&profile.to_string(), reason));
     }
-    let data: figment::value::Dict = figment.extract().map_err(not_extracted)?;
-    if let Some(key) = data.keys().find(|key| !ROCKETS_OWN.contains(&key.as_str()) && !OURS.contains(&key.as_str())) {
-        return Err(refused(key, format!("unknown; known are {}, {}", ROCKETS_OWN.join(", "), OURS.join(", "))));
+    let all: Dict = figment.extract().map_err(not_extracted)?;
+    let shutdown = all.get("shutdown").and_then(Value::as_dict).cloned().unwrap_or_default();
+    for (table, keys, known) in [("", all, &KEYS[..]), ("shutdown.", shutdown, &SHUTDOWN)] {
+        if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
+            return Err(refused(&format!("{table}{key}"), format!("unknown; known are {}", known.join(", "))));
+        }
     }
-    let shutdown = data.get("shutdown").and_then(|shutdown| shutdown.as_dict());
-    match shutdown.into_iter().flatten().find(|(key, _)| !SHUTDOWN.contains(&key.as_str())) {
-        Some((key, _)) => Err(refused(&format!("shutdown.{key}"), format!("unknown; known are {}", SHUTDOWN.join(", ")))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The first thing that figment found, in words: which key, what is wrong, and where it stands. Never a value that may hold a password.
@@ -237,13 +225,4 @@ fn not_extracted(error: figment::Error) -> SettingError {
 fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
     let name = String::deserialize(deserializer)?;
     name.parse().map_err(|_| de::Error::custom(format!("{name:?} is not an IANA time zone, such as Europe/Amsterdam")))
-}
-
-fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let seconds = f64::deserialize(deserializer)?;
-    if (0.0..=3600.0).contains(&seconds) {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err(de::Error::custom(format!("{seconds} is not a number of seconds from 0 to 3600")))
-    }
 }

@@ -1,12 +1,13 @@
 //! The command line: `birthday-api [serve | migrate | copy | healthcheck | openapi]`.
 
+use std::error::Error;
 use std::io::{IsTerminal, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use birthday_api::clock::Clock;
-use birthday_api::config::{self, Settings};
+use birthday_api::config::{self, SettingError, Settings};
 use birthday_api::store::DatabaseUrl;
 use birthday_api::{http, lifecycle, logging, store};
 use clap::{Parser, Subcommand};
@@ -55,57 +56,51 @@ enum Command {
     Openapi,
 }
 
-const FAILURE: u8 = 1;
-/// Exit code of a start that a setting forbids.
-const BAD_SETTING: u8 = 2;
+/// What ends the process: one line, and exit code 2 if a setting is to blame, or else 1.
+type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    let settings =
-        || config::figment().and_then(|figment| Settings::load(&figment)).map_err(|error| (BAD_SETTING, error.to_string()));
-    let failure = |reason| (FAILURE, reason);
     let outcome = match Arguments::parse().command.unwrap_or(Command::Serve) {
-        Command::Serve => settings().and_then(|(figment, settings)| serve(figment, settings).map_err(failure)),
-        Command::Migrate { wait } => {
-            settings().and_then(|(_, settings)| migrate(&settings, Duration::from_secs(wait)).map_err(failure))
-        }
+        Command::Serve => settings().and_then(|(figment, settings)| serve(figment, settings)),
+        Command::Migrate { wait } => settings().and_then(|(_, settings)| migrate(&settings, Duration::from_secs(wait))),
         Command::Copy { from, to, replace } => copy(&from, &to, replace),
-        Command::Healthcheck => settings().and_then(|(_, settings)| healthcheck(&settings).map_err(failure)),
+        Command::Healthcheck => settings().and_then(|(_, settings)| healthcheck(&settings)),
         Command::Openapi => {
             // The reader may have closed the pipe.
             let _ = std::io::stdout().write_all(http::openapi().as_bytes());
             Ok(())
         }
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err((code, reason)) => {
-            eprintln!("birthday-api: {reason}");
-            ExitCode::from(code)
-        }
-    }
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    eprintln!("birthday-api: {error}");
+    ExitCode::from(if error.is::<SettingError>() { 2 } else { 1 })
 }
 
-fn serve(figment: Figment, settings: Settings) -> Result<(), String> {
+fn settings() -> Result<(Figment, Settings), Box<dyn Error>> {
+    Ok(Settings::load(&config::figment()?)?)
+}
+
+fn serve(figment: Figment, settings: Settings) -> Outcome {
     let _lines = logging::start(settings.telemetry.format);
     runtime(&settings)?.block_on(async {
-        let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
-        lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await.map_err(|error| error.to_string())
+        let stop = stop_signal()?;
+        Ok(lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await?)
     })
 }
 
-fn migrate(settings: &Settings, wait: Duration) -> Result<(), String> {
+fn migrate(settings: &Settings, wait: Duration) -> Outcome {
     let _lines = logging::start(settings.telemetry.format);
     let database = &settings.databases.birthdays;
-    runtime(settings)?.block_on(store::migrate_within(database, wait)).map_err(|error| error.to_string())?;
+    runtime(settings)?.block_on(store::migrate_within(database, wait))?;
     tracing::info!("the schema of {} is up to date", database.url);
     Ok(())
 }
 
-fn copy(from: &str, to: &str, replace: bool) -> Result<(), (u8, String)> {
+fn copy(from: &str, to: &str, replace: bool) -> Outcome {
     let _lines = logging::start(config::LogFormat::Text);
-    let url = |name: &str, url: &str| {
+    let url = |option: &str, url: &str| {
         let parsed = url.parse::<DatabaseUrl>().and_then(|parsed| parsed.check().map(|()| parsed));
-        parsed.map_err(|reason| (BAD_SETTING, format!("{name}: {reason}")))
+        parsed.map_err(|reason| SettingError { key: option.to_owned(), reason })
     };
     let (from, to) = (url("--from", from)?, url("--to", to)?);
     let terminal = std::io::stderr().is_terminal();
@@ -114,8 +109,8 @@ fn copy(from: &str, to: &str, replace: bool) -> Result<(), (u8, String)> {
             eprint!("\r{rows} rows");
         }
     };
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| (FAILURE, error.to_string()))?;
-    let rows = runtime.block_on(store::copy(&from, &to, replace, progress)).map_err(|error| (FAILURE, error.to_string()))?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let rows = runtime.block_on(store::copy(&from, &to, replace, progress))?;
     if terminal {
         eprintln!();
     }
@@ -124,14 +119,12 @@ fn copy(from: &str, to: &str, replace: bool) -> Result<(), (u8, String)> {
 }
 
 /// One thread does not pay for coordination; more than one is for a machine that this service has to itself.
-fn runtime(settings: &Settings) -> Result<Runtime, String> {
-    let workers = settings.rocket.workers;
-    let mut builder = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    if workers > 1 {
-        builder.worker_threads(workers);
-    }
-    builder.max_blocking_threads(settings.rocket.max_blocking);
-    builder.enable_all().build().map_err(|error| format!("no runtime: {error}"))
+fn runtime(settings: &Settings) -> std::io::Result<Runtime> {
+    let mut builder = match settings.rocket.workers {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(settings.rocket.workers).max_blocking_threads(settings.rocket.max_blocking).enable_all().build()
 }
 
 /// Resolves at the first SIGTERM or SIGINT (Ctrl-C); a second one ends the process at once.
@@ -155,7 +148,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
 }
 
 /// One HTTP request by hand: a client library would double what a container's health check has to load.
-fn healthcheck(settings: &Settings) -> Result<(), String> {
+fn healthcheck(settings: &Settings) -> Outcome {
     const LIMIT: Duration = Duration::from_secs(2);
     let address = match settings.rocket.address {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -171,5 +164,5 @@ fn healthcheck(settings: &Settings) -> Result<(), String> {
     };
     let answer = ask().map_err(|error: std::io::Error| format!("not ready: {error}"))?;
     let status = answer.lines().next().unwrap_or("no answer");
-    if status.contains(" 200 ") { Ok(()) } else { Err(format!("not ready: {status}")) }
+    if status.contains(" 200 ") { Ok(()) } else { Err(format!("not ready: {status}").into()) }
 }

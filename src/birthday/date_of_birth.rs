@@ -1,9 +1,10 @@
 use std::fmt;
 
 use chrono::{Datelike, NaiveDate};
+use serde::Serialize;
 
 /// The day somebody was born: a calendar date (proleptic Gregorian, ISO 8601), year 0001 or later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DateOfBirth(NaiveDate);
 
 /// Why a text is not a [`DateOfBirth`]; the message tells the caller what to change.

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 /// A name that a birthday is kept under: 1 to 64 ASCII letters, case kept and significant.
 ///
 /// A value of this type can only be made by parsing, so whoever holds one need not check it again.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Username(Box<str>);
 
 /// Why a text is not a [`Username`]; the message tells the caller what to change.

@@ -1,12 +1,8 @@
 //! User name and password from a directory, as Kubernetes mounts a Secret: read at start and again whenever they change.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
-
-/// How long a change may go unnoticed.
-const POLL: Duration = Duration::from_secs(2);
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
@@ -15,17 +11,16 @@ pub struct Login {
 }
 
 /// The login in force. Without a directory it is what the URL says and never changes.
-#[derive(Clone)]
 pub struct Credentials {
     directory: Option<PathBuf>,
-    login: Arc<Mutex<Option<Login>>>,
+    login: Mutex<Option<Login>>,
 }
 
 impl Credentials {
     /// Reads the files `username` and `password` of `directory`; an error names the file.
     pub fn read(directory: Option<&Path>) -> io::Result<Self> {
         let login = directory.map(read_login).transpose()?;
-        Ok(Self { directory: directory.map(Path::to_owned), login: Arc::new(Mutex::new(login)) })
+        Ok(Self { directory: directory.map(Path::to_owned), login: login.into() })
     }
 
     pub fn login(&self) -> Option<Login> {
@@ -34,8 +29,7 @@ impl Credentials {
 
     /// Reads the files again; true if they changed.
     pub fn reload(&self) -> io::Result<bool> {
-        let Some(directory) = &self.directory else { return Ok(false) };
-        let found = Some(read_login(directory)?);
+        let found = self.directory.as_deref().map(read_login).transpose()?;
         let mut login = self.lock();
         let changed = *login != found;
         *login = found;
@@ -44,28 +38,6 @@ impl Credentials {
 
     fn lock(&self) -> MutexGuard<'_, Option<Login>> {
         self.login.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks for changes for ever, and calls `noticed` after each; ends at once where there is no directory.
-    pub async fn watch(self, noticed: impl Fn()) {
-        let mut readable = true;
-        while self.directory.is_some() {
-            tokio::time::sleep(POLL).await;
-            match self.reload() {
-                Ok(changed) => {
-                    readable = true;
-                    if changed {
-                        tracing::info!("database credentials changed; connections are being renewed");
-                        noticed();
-                    }
-                }
-                Err(error) if readable => {
-                    readable = false;
-                    tracing::warn!("database credentials cannot be read, the last ones stay in force: {error}");
-                }
-                Err(_) => {}
-            }
-        }
     }
 }
 

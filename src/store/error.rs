@@ -44,7 +44,7 @@ pub enum Kind {
 pub enum Close {
     None,
     This,
-    /// What befell this one most likely befell the other connections to the server too.
+    /// The other connections to the server most likely broke together with this one.
     All,
 }
 
@@ -58,7 +58,6 @@ pub struct Rule {
     /// Whether the statement is sent once more: on a new connection if this one is closed.
     pub retry: bool,
     pub opens_circuit: bool,
-    /// What the request is answered with.
     pub answer: StoreError,
 }
 
@@ -88,6 +87,11 @@ impl Kind {
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+
+    /// What the request is answered with.
+    pub fn answer(&self) -> StoreError {
+        self.kind.rule().answer
     }
 
     pub fn slow(limit: Duration) -> Self {

@@ -3,20 +3,19 @@
 //! The files and the table `_sqlx_migrations` are sqlx's. Its own runner takes a lock of the session and named statements, which a
 //! pooler does not keep, and no lock with SQLite; so each migration runs in one transaction that takes the lock.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, Migrator};
+use sqlx::{AssertSqlSafe, FromRow, raw_sql};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::credentials::{Credentials, Login};
 use super::database::{Connection, Database};
 use super::error::{Error, Kind};
 use super::settings::{DatabaseUrl, Settings};
-use super::{postgres, sqlite};
 
-static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("migrations/postgres"));
-static SQLITE: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("migrations/sqlite"));
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// A migration that waits longer than this for a lock steps back and tries again, rather than have the service wait behind it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,25 +32,36 @@ pub enum MigrationError {
     Broken(String),
 }
 
+impl From<sqlx::Error> for MigrationError {
+    fn from(error: sqlx::Error) -> Self {
+        let error = Error::from(error);
+        match error.kind {
+            Kind::Row | Kind::Schema | Kind::Other => Self::Broken(error.to_string()),
+            _ => Self::NotYet(error.to_string()),
+        }
+    }
+}
+
 /// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over. A migration that runs is not cut.
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
     // None is beyond any clock: for ever.
     let until = Instant::now().checked_add(wait);
     let left = || until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
-    let mut outcome = attempt(settings, left().max(PAUSE)).await;
     let mut last = String::new();
-    while let Err(MigrationError::NotYet(reason)) = &outcome {
+    let mut limit = left().max(PAUSE);
+    loop {
+        let outcome = attempt(settings, limit).await;
+        let Err(MigrationError::NotYet(reason)) = &outcome else { return outcome };
         if *reason != last {
             tracing::info!("waiting for the database: {reason}");
             last.clone_from(reason);
         }
         sleep(PAUSE.min(left())).await;
-        if left().is_zero() {
-            break;
+        limit = left();
+        if limit.is_zero() {
+            return outcome;
         }
-        outcome = attempt(settings, left()).await;
     }
-    outcome
 }
 
 /// One try.
@@ -62,33 +72,33 @@ pub async fn migrate(settings: &Settings) -> Result<(), MigrationError> {
 async fn attempt(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
     let credentials = Credentials::read(settings.credentials.as_deref());
     let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
-    up_to_date(&settings.url, login.as_ref(), settings.pooler, settings.connect_timeout.min(left), LOCK_TIMEOUT.min(left)).await
+    up_to_date(&settings.url, login.as_ref(), settings.connect_timeout.min(left), LOCK_TIMEOUT.min(left)).await
 }
 
 /// Connects within `limit`, waits for a lock for `lock_timeout` at the most, and runs what has not been run.
 pub async fn up_to_date(
     url: &DatabaseUrl,
     login: Option<&Login>,
-    pooler: bool,
     limit: Duration,
     lock_timeout: Duration,
 ) -> Result<(), MigrationError> {
-    let (database, migrations) = match url {
-        DatabaseUrl::Postgres(options) => (Database::Postgres(postgres::Database::new(options, None, pooler, false)), &*POSTGRES),
-        DatabaseUrl::Sqlite(options) => (Database::Sqlite(sqlite::Database::new(options, lock_timeout, true)), &*SQLITE),
+    let (migrations, url) = match url {
+        DatabaseUrl::Postgres(_) => (&POSTGRES, url.clone()),
+        DatabaseUrl::Sqlite(options) => (&SQLITE, DatabaseUrl::Sqlite(options.clone().create_if_missing(true))),
     };
+    // As behind a pooler: without a time limit for statements.
+    let database = Database::new(&url, lock_timeout, true, false);
     let mut connection = match timeout(limit, database.connect(login)).await {
-        Ok(connected) => connected.map_err(|error| not_connected(error.into()))?,
+        Ok(connected) => connected.map_err(not_connected)?,
         Err(_) => return Err(MigrationError::NotYet(format!("no connection within {} ms", limit.as_millis()))),
     };
     loop {
         let begun = timeout(limit + lock_timeout, begin(&mut connection, lock_timeout)).await;
-        let applied = begun.map_err(|_| MigrationError::NotYet("no answer within the time limit".to_owned()))?.map_err(failed)?;
+        let applied = begun.map_err(|_| MigrationError::NotYet("no answer within the time limit".to_owned()))??;
         let mut pending = None;
         for migration in migrations.iter() {
             match applied.iter().find(|(version, _)| *version == migration.version) {
-                Some((_, checksum)) if *checksum != hex(migration) => {
-                    let version = migration.version;
+                Some((version, checksum)) if *checksum != hex(migration) => {
                     return Err(MigrationError::Broken(format!("migration {version} was changed after it had been applied")));
                 }
                 Some(_) => {}
@@ -96,18 +106,18 @@ pub async fn up_to_date(
             }
         }
         let Some(migration) = pending else {
-            connection.execute("rollback").await.map_err(failed)?;
-            return connection.close().await.map_err(failed);
+            connection.execute("rollback").await?;
+            return Ok(connection.close().await?);
         };
         if migration.no_tx {
             // For what PostgreSQL refuses in a transaction; the lock is held meanwhile.
-            let mut beside = database.connect(login).await.map_err(failed)?;
-            beside.execute(migration.sql.as_str()).await.map_err(failed)?;
-            beside.close().await.map_err(failed)?;
+            let mut beside = database.connect(login).await?;
+            beside.execute(migration.sql.as_str()).await?;
+            beside.close().await?;
         } else {
-            connection.execute(migration.sql.as_str()).await.map_err(failed)?;
+            connection.execute(migration.sql.as_str()).await?;
         }
-        connection.execute(&note(migration, &connection)).await.map_err(failed)?;
+        connection.execute(&note(migration, &connection)).await?;
     }
 }
 
@@ -120,13 +130,13 @@ async fn begin(connection: &mut Connection, lock_timeout: Duration) -> sqlx::Res
                 lock_timeout.as_millis(),
                 include_str!("../../migrations/applied.postgres.sql")
             );
-            sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut connection.inner).await?;
-            let applied = sqlx::raw_sql("select version, encode(checksum, 'hex') from _sqlx_migrations");
-            applied.fetch_all(&mut connection.inner).await?.iter().map(sqlx::FromRow::from_row).collect()
+            raw_sql(AssertSqlSafe(begin)).execute(&mut connection.inner).await?;
+            let applied = raw_sql("select version, encode(checksum, 'hex') from _sqlx_migrations");
+            applied.fetch_all(&mut connection.inner).await?.iter().map(FromRow::from_row).collect()
         }
         Connection::Sqlite(connection) => {
             let begin = concat!("begin immediate; ", include_str!("../../migrations/applied.sqlite.sql"));
-            sqlx::raw_sql(begin).execute(&mut connection.inner).await?;
+            raw_sql(begin).execute(&mut connection.inner).await?;
             sqlx::query_as("select version, lower(hex(checksum)) from _sqlx_migrations").fetch_all(&mut connection.inner).await
         }
     }
@@ -134,15 +144,15 @@ async fn begin(connection: &mut Connection, lock_timeout: Duration) -> sqlx::Res
 
 /// Notes the migration as applied, and commits.
 fn note(migration: &Migration, connection: &Connection) -> String {
-    let bytes = match connection {
+    let checksum = match connection {
         Connection::Postgres(_) => format!("'\\x{}'", hex(migration)),
         Connection::Sqlite(_) => format!("x'{}'", hex(migration)),
     };
-    let description = migration.description.replace('\'', "''");
     format!(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
-         values ({}, '{description}', true, {bytes}, 0); commit",
-        migration.version
+         values ({}, '{}', true, {checksum}, 0); commit",
+        migration.version,
+        migration.description.replace('\'', "''")
     )
 }
 
@@ -150,18 +160,11 @@ fn hex(migration: &Migration) -> String {
     migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn not_connected(error: Error) -> MigrationError {
+fn not_connected(error: sqlx::Error) -> MigrationError {
+    let error = Error::from(error);
     match error.kind {
         // Neither a file that cannot be opened nor a missing privilege heals by waiting.
         Kind::Stale | Kind::ReadOnly | Kind::Schema => MigrationError::Broken(error.to_string()),
-        _ => MigrationError::NotYet(error.to_string()),
-    }
-}
-
-fn failed(error: sqlx::Error) -> MigrationError {
-    let error = Error::from(error);
-    match error.kind {
-        Kind::Row | Kind::Schema | Kind::Other => MigrationError::Broken(error.to_string()),
         _ => MigrationError::NotYet(error.to_string()),
     }
 }

@@ -18,6 +18,7 @@ mod settings;
 mod sqlite;
 mod worker;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +30,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use self::copy::{CopyError, copy};
 pub use self::metrics::Metrics;
 pub use self::migrate::{MigrationError, migrate, migrate_within};
-pub use self::settings::{DatabaseUrl, Settings};
+pub use self::settings::{DatabaseUrl, Settings, seconds};
 
 use self::credentials::Credentials;
 use self::database::Database;
 use self::queue::{Queue, Unanswered};
 use self::server::Server;
-use self::worker::{Reply, Request, Requests, Worker};
+use self::session::Session;
+use self::worker::{Request, Requests, Worker, Write};
 use crate::birthday::{DateOfBirth, Username};
 
 /// The database `birthdays` of the settings, as Rocket manages it.
@@ -75,19 +77,15 @@ pub enum Condition {
 }
 
 pub struct Store {
-    lookups: Arc<Requests>,
-    writes: Arc<Requests>,
+    lookups: Arc<Requests<Username>>,
+    writes: Arc<Requests<Write>>,
     workers: tokio::sync::Mutex<JoinSet<()>>,
-    pub settings: Settings,
     pub metrics: Metrics,
 }
 
 impl Store {
     pub async fn find(&self, name: Username, deadline: Instant) -> Result<Option<Found>, StoreError> {
-        match self.ask(&self.lookups, Request::Find(name), deadline).await? {
-            Reply::Found(found) => Ok(found),
-            Reply::Written(_) => Err(StoreError::Unavailable),
-        }
+        self.ask(&self.lookups, name, deadline).await
     }
 
     /// Creates or replaces under `condition`; false if it did not hold. The commit is durable when this returns true.
@@ -98,17 +96,15 @@ impl Store {
         condition: Condition,
         deadline: Instant,
     ) -> Result<bool, StoreError> {
-        let reply = self.ask(&self.writes, Request::Save(name, born, condition), deadline).await?;
-        Ok(matches!(reply, Reply::Written(true)))
+        self.ask(&self.writes, Write::Save((name, born), condition), deadline).await
     }
 
     /// False if the name had no birthday.
     pub async fn delete(&self, name: Username, deadline: Instant) -> Result<bool, StoreError> {
-        let reply = self.ask(&self.writes, Request::Delete(name), deadline).await?;
-        Ok(matches!(reply, Reply::Written(true)))
+        self.ask(&self.writes, Write::Delete(name), deadline).await
     }
 
-    async fn ask(&self, requests: &Requests, request: Request, deadline: Instant) -> worker::Answer {
+    async fn ask<R: Request>(&self, requests: &Requests<R>, request: R, deadline: Instant) -> Result<R::Reply, StoreError> {
         match timeout_at(deadline, requests.ask(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(Unanswered::Full)) => {
@@ -131,41 +127,37 @@ impl Store {
     }
 
     /// Starts the workers. They connect by themselves: a database that is away does not stop the start.
-    fn start(settings: Settings, credentials: Credentials) -> Self {
+    fn start(settings: &Settings) -> io::Result<Self> {
         let metrics = Metrics::default();
-        let limits = (settings.connect_timeout, settings.query_timeout);
         let server = |url: &DatabaseUrl, role, standby| {
-            let database = match url {
-                DatabaseUrl::Sqlite(options) => Database::Sqlite(sqlite::Database::new(options, limits.1, false)),
-                DatabaseUrl::Postgres(options) => {
-                    Database::Postgres(postgres::Database::new(options, Some(limits.1), settings.pooler, standby))
-                }
-            };
-            Server::new(database, role, credentials.clone(), limits, metrics.clone())
+            let database = Database::new(url, settings.query_timeout, settings.pooler, standby);
+            let credentials = Credentials::read(settings.credentials.as_deref())?;
+            let limits = (settings.connect_timeout, settings.query_timeout);
+            io::Result::Ok(Server::new(database, role, credentials, limits, metrics.clone()))
         };
-        let primary = server(&settings.url, "primary", false);
-        let replica = settings.replica_url.as_ref().map(|url| server(url, "replica", true));
+        let primary = server(&settings.url, "primary", false)?;
+        let replica = settings.replica_url.as_ref().map(|url| server(url, "replica", true)).transpose()?;
+        let worker = |replica: Option<&Arc<Server>>| Worker {
+            primary: Session::new(primary.clone()),
+            replica: replica.cloned().map(Session::new),
+            limit: settings.deadline(),
+            metrics: metrics.clone(),
+        };
         let for_lookups = match settings.url {
             // SQLite has one writer at a time.
             DatabaseUrl::Sqlite(_) => settings.max_connections - 1,
             DatabaseUrl::Postgres(_) => settings.max_connections.div_ceil(2),
         };
-        let (lookups, writes) = (Queue::new(for_lookups), Queue::new(settings.max_connections - for_lookups));
+        let (lookups, writes) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
         let mut workers = JoinSet::new();
-        for (requests, replica, batch_sizes) in [(&lookups, &replica, &metrics.lookups), (&writes, &None, &metrics.writes)] {
-            for _ in 0..requests.workers() {
-                let (requests, primary, replica) = (requests.clone(), primary.clone(), replica.clone());
-                let (limit, batch_sizes, metrics) = (settings.deadline(), batch_sizes.clone(), metrics.clone());
-                workers.spawn(Worker { requests, primary, replica, limit, batch_sizes, metrics }.run());
+        for number in 0..settings.max_connections {
+            if number < for_lookups {
+                workers.spawn(worker(replica.as_ref()).run::<Username>(lookups.clone(), metrics.lookups.clone()));
+            } else {
+                workers.spawn(worker(None).run::<Write>(writes.clone(), metrics.writes.clone()));
             }
         }
-        let reloads = metrics.credential_reloads.clone();
-        tokio::spawn(credentials.watch(move || {
-            reloads.inc();
-            primary.renew();
-            replica.iter().for_each(|replica| replica.renew());
-        }));
-        Self { lookups, writes, workers: workers.into(), settings, metrics }
+        Ok(Self { lookups, writes, workers: workers.into(), metrics })
     }
 }
 
@@ -191,8 +183,7 @@ impl Pool for Store {
                 outcome => outcome?,
             }
         }
-        let credentials = Credentials::read(settings.credentials.as_deref())?;
-        Ok(Self::start(settings, credentials))
+        Ok(Self::start(&settings)?)
     }
 
     /// The workers hold the connections; none is lent.
@@ -210,7 +201,7 @@ pub enum Error {
     #[error(transparent)]
     Settings(#[from] rocket::figment::Error),
     #[error(transparent)]
-    Credentials(#[from] std::io::Error),
+    Credentials(#[from] io::Error),
     #[error(transparent)]
     Migration(#[from] MigrationError),
 }

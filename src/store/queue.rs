@@ -1,14 +1,14 @@
 //! Coalescing: requests that arrive while a statement runs share the next one.
 //!
-//! Requests wait in a [`Queue`]. A worker is a task with a connection of its own; through its [`Taker`] it takes all that wait and
-//! answers them with one statement. No timers: a request that finds every worker idle wakes one at once and is a batch of one. While
-//! a worker is busy requests gather, and every sixteenth wakes one more worker. The more there is to do, the less each request costs.
+//! Requests wait in a [`Queue`]; a worker takes all that wait and answers them with one statement. No timers: a request that finds
+//! every worker idle wakes one at once and is a batch of one. While workers are busy requests gather, and every sixteenth wakes one
+//! worker more. The more there is to do, the less each request costs.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// The most requests that one statement carries.
@@ -21,8 +21,8 @@ const LONGEST_QUEUE: usize = 4096;
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// While a worker is busy, this many waiting requests wake one more.
 const WAKE_ANOTHER_EVERY: usize = 16;
-/// After a batch of at least so many, the worker lets the runtime read more requests before it takes the next batch. Alone, a request
-/// would only be slower for it.
+/// After a batch of at least so many, a worker that wakes up lets the runtime read more requests before it takes the next batch.
+/// Alone, a request would only be slower for it.
 const CROWD: usize = 8;
 
 /// Why a request got no answer.
@@ -48,27 +48,24 @@ impl<Q, A> Job<Q, A> {
 
 /// Requests of one kind that wait for a worker.
 pub struct Queue<Q, A> {
-    waiting: Mutex<Waiting<Q, A>>,
-    /// One permit wakes one worker.
-    wake: Semaphore,
-    workers: usize,
+    state: Mutex<State<Q, A>>,
+    /// Notified once for each worker to wake.
+    wake: Notify,
 }
 
-struct Waiting<Q, A> {
-    jobs: VecDeque<Job<Q, A>>,
-    /// Workers that were woken and have not gone back to sleep.
-    awake: usize,
+struct State<Q, A> {
+    waiting: VecDeque<Job<Q, A>>,
+    /// Batches that were taken and are not answered yet.
+    busy: usize,
+    /// Size of the last batch.
+    last: usize,
+    closed: bool,
 }
 
 impl<Q, A> Queue<Q, A> {
-    /// A queue that so many workers will serve, each through a [`Taker`] of its own.
-    pub fn new(workers: usize) -> Arc<Self> {
-        let waiting = Waiting { jobs: VecDeque::with_capacity(LARGEST_BATCH), awake: 0 };
-        Arc::new(Self { waiting: Mutex::new(waiting), wake: Semaphore::new(0), workers })
-    }
-
-    pub fn workers(&self) -> usize {
-        self.workers
+    pub fn new() -> Self {
+        let state = State { waiting: VecDeque::with_capacity(LARGEST_BATCH), busy: 0, last: 0, closed: false };
+        Self { state: Mutex::new(state), wake: Notify::new() }
     }
 
     /// Waits for the answer to `request`. Dropping the future takes the request back: it costs no statement any more.
@@ -79,129 +76,112 @@ impl<Q, A> Queue<Q, A> {
     }
 
     fn push(&self, job: Job<Q, A>) -> Result<(), Unanswered> {
-        let mut waiting = self.lock();
-        if self.wake.is_closed() {
+        let mut state = self.lock();
+        if state.closed {
             return Err(Unanswered::Gone);
         }
         // Requests that were given up make room for those that still wait.
-        while waiting.jobs.front().is_some_and(|oldest| oldest.answer.is_closed()) {
-            waiting.jobs.pop_front();
+        while state.waiting.front().is_some_and(|oldest| oldest.answer.is_closed()) {
+            state.waiting.pop_front();
         }
-        let late = waiting.jobs.front().is_some_and(|oldest| oldest.is_late(job.since));
-        if waiting.jobs.len() >= LONGEST_QUEUE || (waiting.jobs.len() >= LARGEST_BATCH && late) {
+        let late = state.waiting.front().is_some_and(|oldest| oldest.is_late(job.since));
+        if state.waiting.len() >= LONGEST_QUEUE || (state.waiting.len() >= LARGEST_BATCH && late) {
             return Err(Unanswered::Full);
         }
-        waiting.jobs.push_back(job);
-        let another = waiting.awake < self.workers && waiting.jobs.len().is_multiple_of(WAKE_ANOTHER_EVERY);
-        if waiting.awake == 0 || another {
-            waiting.awake += 1;
-            self.wake.add_permits(1);
+        state.waiting.push_back(job);
+        // A worker that is busy looks again by itself.
+        let first = state.busy == 0 && state.waiting.len() == 1;
+        if first || state.waiting.len().is_multiple_of(WAKE_ANOTHER_EVERY) {
+            self.wake.notify_one();
         }
         Ok(())
-    }
-
-    /// No request is accepted any more; workers answer what waits and then end.
-    pub fn close(&self) {
-        let _no_push = self.lock();
-        self.wake.close();
-    }
-
-    /// A panic while the lock was held cannot have left the queue half changed, so poisoning is no reason to stop.
-    fn lock(&self) -> MutexGuard<'_, Waiting<Q, A>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One worker's end of a [`Queue`].
-pub struct Taker<Q, A> {
-    queue: Arc<Queue<Q, A>>,
-    awake: bool,
-    /// Size of the last batch.
-    last: usize,
-}
-
-/// Requests that a worker took, and the way back for their answers.
-pub struct Batch<Q, A> {
-    pub requests: Vec<Q>,
-    answers: Vec<oneshot::Sender<Result<A, Unanswered>>>,
-}
-
-impl<Q, A> Taker<Q, A> {
-    pub fn new(queue: Arc<Queue<Q, A>>) -> Self {
-        Self { queue, awake: false, last: 0 }
     }
 
     /// Waits for requests and takes them, [`LARGEST_BATCH`] at the most; `None` when the queue is closed and empty.
     ///
     /// Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Batch<Q, A>> {
+    pub async fn next(&self) -> Option<Batch<'_, Q, A>> {
         loop {
-            if let Some(batch) = self.take() {
-                return Some(batch);
-            }
-            let woken = self.queue.wake.acquire().await.map(SemaphorePermit::forget);
-            if woken.is_err() {
-                // Closed: what waits is still answered.
-                return self.take();
-            }
-            self.awake = true;
-            if self.last >= CROWD {
+            // Made before the look, so that no wake-up in between is missed.
+            let woken = self.wake.notified();
+            let last = {
+                let mut state = self.lock();
+                if let Some(batch) = self.take(&mut state) {
+                    return Some(batch);
+                }
+                if state.closed {
+                    return None;
+                }
+                state.last
+            };
+            woken.await;
+            if last >= CROWD {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    fn take(&mut self) -> Option<Batch<Q, A>> {
-        let closing = self.queue.wake.is_closed();
-        let mut waiting = self.queue.lock();
-        if waiting.jobs.len() > LARGEST_BATCH {
+    fn take(&self, state: &mut State<Q, A>) -> Option<Batch<'_, Q, A>> {
+        if state.waiting.len() > LARGEST_BATCH {
             let now = Instant::now();
-            while waiting.jobs.len() > LARGEST_BATCH && waiting.jobs.front().is_some_and(|oldest| oldest.is_late(now)) {
+            while state.waiting.len() > LARGEST_BATCH && state.waiting.front().is_some_and(|oldest| oldest.is_late(now)) {
                 // The request may have been given up meanwhile.
-                let _ = waiting.jobs.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
+                let _ = state.waiting.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
             }
         }
-        let expected = waiting.jobs.len().min(LARGEST_BATCH);
-        let mut batch = Batch { requests: Vec::with_capacity(expected), answers: Vec::with_capacity(expected) };
-        while (self.awake || closing) && batch.requests.len() < LARGEST_BATCH {
-            match waiting.jobs.pop_front() {
-                Some(job) if job.answer.is_closed() => {}
-                Some(job) => {
-                    batch.requests.push(job.request);
-                    batch.answers.push(job.answer);
-                }
-                None => break,
+        let expected = state.waiting.len().min(LARGEST_BATCH);
+        let (mut requests, mut answers) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
+        while requests.len() < LARGEST_BATCH
+            && let Some(job) = state.waiting.pop_front()
+        {
+            if !job.answer.is_closed() {
+                requests.push(job.request);
+                answers.push(job.answer);
             }
         }
-        if batch.requests.is_empty() {
-            waiting.awake -= usize::from(std::mem::take(&mut self.awake));
+        if requests.is_empty() {
             return None;
         }
-        self.last = batch.requests.len();
-        Some(batch)
+        state.busy += 1;
+        state.last = requests.len();
+        Some(Batch { queue: self, requests, answers })
+    }
+
+    /// No request is accepted any more; workers answer what waits and then end.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_waiters();
+    }
+
+    /// A panic while the lock was held cannot have left the queue half changed, so poisoning is no reason to stop.
+    fn lock(&self) -> MutexGuard<'_, State<Q, A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<Q, A> Drop for Taker<Q, A> {
-    /// A worker that ends while it is awake wakes another.
-    fn drop(&mut self) {
-        if self.awake {
-            let mut waiting = self.queue.lock();
-            if waiting.jobs.is_empty() {
-                waiting.awake -= 1;
-            } else {
-                self.queue.wake.add_permits(1);
-            }
+/// Requests that a worker took, and the way back for their answers.
+pub struct Batch<'q, Q, A> {
+    queue: &'q Queue<Q, A>,
+    pub requests: Vec<Q>,
+    answers: Vec<oneshot::Sender<Result<A, Unanswered>>>,
+}
+
+impl<Q, A> Batch<'_, Q, A> {
+    /// Gives every request its answer: `answers` has one for each of `requests`, in the same order.
+    pub fn answer(mut self, answers: impl IntoIterator<Item = A>) {
+        for (sender, answer) in self.answers.drain(..).zip(answers) {
+            // The request may have been given up meanwhile.
+            let _ = sender.send(Ok(answer));
         }
     }
 }
 
-impl<Q, A> Batch<Q, A> {
-    /// Gives every request its answer: `answers` has one for each of `requests`, in the same order.
-    pub fn answer(self, answers: impl IntoIterator<Item = A>) {
-        for (sender, answer) in self.answers.into_iter().zip(answers) {
-            // The request may have been given up meanwhile.
-            let _ = sender.send(Ok(answer));
+impl<Q, A> Drop for Batch<'_, Q, A> {
+    fn drop(&mut self) {
+        self.queue.lock().busy -= 1;
+        // Its worker panicked or was stopped: another one takes what waits.
+        if !self.answers.is_empty() {
+            self.queue.wake.notify_one();
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Mutex, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::credentials::Credentials;
 use super::database::{Connection, Database};
@@ -15,21 +15,46 @@ use super::metrics::Metrics;
 
 /// How often a server that is away is tried.
 pub const PROBE: Duration = Duration::from_secs(1);
+/// How often changed credentials are looked for.
+const POLL: Duration = Duration::from_secs(2);
 /// How long a connection may take to close.
-pub const CLOSE: Duration = Duration::from_secs(1);
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// A server, and what all sessions with it share.
 pub struct Server {
     pub database: Database,
     pub role: &'static str,
-    pub credentials: Credentials,
+    credentials: Credentials,
     pub connect_timeout: Duration,
     pub query_timeout: Duration,
     pub metrics: Metrics,
     circuit_is_open: AtomicBool,
+    /// Has every session replace its connection.
     pub renewal: watch::Sender<()>,
     /// Connections are replaced one by one, so that a change of credentials needs only one more of them at a time.
     pub turn: Mutex<()>,
+}
+
+/// A connection that is counted as long as it is open.
+pub struct Counted {
+    pub connection: Connection,
+    _count: Count,
+}
+
+struct Count(Gauge);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Counted {
+    pub async fn close(self) {
+        if let Ok(Err(error)) = timeout(CLOSE, self.connection.close()).await {
+            tracing::debug!("a connection did not close cleanly: {error}");
+        }
+    }
 }
 
 impl Server {
@@ -42,22 +67,45 @@ impl Server {
     ) -> Arc<Self> {
         metrics.expect(role);
         let (circuit_is_open, renewal, turn) = Default::default();
-        Arc::new(Self { database, role, credentials, connect_timeout, query_timeout, metrics, circuit_is_open, renewal, turn })
+        let server =
+            Self { database, role, credentials, connect_timeout, query_timeout, metrics, circuit_is_open, renewal, turn };
+        let server = Arc::new(server);
+        tokio::spawn(server.clone().watch_credentials());
+        server
     }
 
-    pub fn circuit_is_open(&self) -> bool {
-        self.circuit_is_open.load(Ordering::Relaxed)
+    /// Makes a connection before `until`, and tries twice where that may help.
+    pub async fn connect(&self, until: Instant) -> Result<Counted, Error> {
+        if self.circuit_is_open.load(Ordering::Relaxed) {
+            return Err(Error::new(Kind::Away, "it was away a moment ago"));
+        }
+        let error = match self.try_to_connect(until).await {
+            // The password may have been changed sooner than the change was noticed.
+            Err(error) if error.kind == Kind::Login => error,
+            // The new connection may have been ended together with the old ones.
+            Err(error) if error.kind == Kind::Lost => error,
+            outcome => return outcome,
+        };
+        tracing::debug!(server = self.role, "{error}; trying once more");
+        self.metrics.retries.inc();
+        if error.kind == Kind::Login {
+            self.reload_credentials().unwrap_or_else(|error| tracing::warn!("database credentials cannot be read: {error}"));
+        }
+        self.try_to_connect(until).await.map_err(|error| match error.kind {
+            Kind::Lost => Error::new(Kind::Away, error.message),
+            _ => error,
+        })
     }
 
-    /// Has every session replace its connection.
-    pub fn renew(&self) {
-        self.renewal.send_replace(());
-    }
-
-    pub async fn connect(&self, limit: Duration) -> Result<Connection, Error> {
+    async fn try_to_connect(&self, until: Instant) -> Result<Counted, Error> {
+        let limit = self.connect_timeout.min(until.saturating_duration_since(Instant::now()));
         let login = self.credentials.login();
         let error = match timeout(limit, self.database.connect(login.as_ref())).await {
-            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Ok(connection)) => {
+                let open = self.metrics.connections(self.role);
+                open.inc();
+                return Ok(Counted { connection, _count: Count(open) });
+            }
             Ok(Err(error)) => Error::from(error),
             // Less time than a connection may take says nothing about the server.
             Err(_) if limit < self.connect_timeout => return Err(Error::slow(limit)),
@@ -69,9 +117,12 @@ impl Server {
         }
     }
 
-    /// From now on requests fail at once instead of waiting for a connection, until one could be made again.
-    pub fn open_circuit(self: &Arc<Self>, error: &Error) {
-        if !self.circuit_is_open.swap(true, Ordering::Relaxed) {
+    /// Logs and counts what a request or a check met. Where no connection can be made, requests fail at once from now on.
+    pub fn report(self: &Arc<Self>, error: &Error) {
+        self.metrics.failed(self.role, error);
+        if !error.kind.rule().opens_circuit {
+            tracing::warn!(server = self.role, "{error}");
+        } else if !self.circuit_is_open.swap(true, Ordering::Relaxed) {
             tracing::warn!(server = self.role, "{error}; trying again every second");
             self.metrics.away(self.role, true);
             tokio::spawn(self.clone().close_circuit());
@@ -79,39 +130,37 @@ impl Server {
     }
 
     async fn close_circuit(self: Arc<Self>) {
-        loop {
+        let probe = loop {
             sleep(PROBE).await;
-            match self.connect(self.connect_timeout).await {
-                Ok(connection) => {
-                    self.circuit_is_open.store(false, Ordering::Relaxed);
-                    self.metrics.away(self.role, false);
-                    tracing::info!(server = self.role, "database is back");
-                    discard(connection);
-                    self.renew();
-                    return;
-                }
-                Err(error) if error.kind == Kind::Login => self.reload_credentials(),
-                Err(_) => {}
+            if let Ok(connection) = self.try_to_connect(Instant::now() + self.connect_timeout).await {
+                break connection;
             }
+        };
+        self.circuit_is_open.store(false, Ordering::Relaxed);
+        self.metrics.away(self.role, false);
+        tracing::info!(server = self.role, "database is back");
+        self.renewal.send_replace(());
+        probe.close().await;
+    }
+
+    async fn watch_credentials(self: Arc<Self>) {
+        let mut readable = true;
+        loop {
+            sleep(POLL).await;
+            let outcome = self.reload_credentials();
+            if let (true, Err(error)) = (readable, &outcome) {
+                tracing::warn!("database credentials cannot be read, the last ones stay in force: {error}");
+            }
+            readable = outcome.is_ok();
         }
     }
 
-    pub fn reload_credentials(&self) {
-        match self.credentials.reload() {
-            Ok(true) => {
-                self.metrics.credential_reloads.inc();
-                self.renew();
-            }
-            Ok(false) => {}
-            Err(error) => tracing::warn!("database credentials cannot be read: {error}"),
+    fn reload_credentials(&self) -> std::io::Result<()> {
+        if self.credentials.reload()? {
+            tracing::info!(server = self.role, "database credentials changed; connections are being renewed");
+            self.metrics.credential_reloads.inc();
+            self.renewal.send_replace(());
         }
-    }
-}
-
-/// Closes a connection that nobody waits for. A server that does not answer notices the closed socket.
-pub fn discard(connection: Connection) {
-    // Without a runtime the process ends, and the connection with it.
-    if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(async move { timeout(CLOSE, connection.close()).await });
+        Ok(())
     }
 }

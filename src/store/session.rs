@@ -3,51 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Condition;
-use super::database::{Connection, Database, Outcome, Statement};
+use super::database::{Database, Outcome, Statement};
 use super::error::{Close, Error, Kind};
-use super::server::{CLOSE, PROBE, Server, discard};
+use super::server::{Counted, PROBE, Server};
 
 /// A connection that was idle for so long is checked. Also keeps a NAT from dropping it in silence (AWS: after 350 s).
 const CHECK: Duration = Duration::from_secs(30);
-
-/// A connection that is counted as long as it is open.
-struct Counted {
-    connection: Option<Connection>,
-    gauge: Gauge,
-}
-
-impl Counted {
-    fn new(connection: Connection, gauge: Gauge) -> Self {
-        gauge.inc();
-        Self { connection: Some(connection), gauge }
-    }
-
-    fn connection(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("it is taken only at the end")
-    }
-
-    async fn close(mut self) {
-        if let Some(connection) = self.connection.take()
-            && let Ok(Err(error)) = timeout(CLOSE, connection.close()).await
-        {
-            tracing::debug!("a connection did not close cleanly: {error}");
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.gauge.dec();
-        if let Some(connection) = self.connection.take() {
-            discard(connection);
-        }
-    }
-}
 
 pub struct Session {
     server: Arc<Server>,
@@ -67,40 +32,38 @@ impl Session {
     }
 
     /// Runs `statement` before `until`, once more if the kind of error allows it.
-    pub async fn run(&mut self, statement: &Statement, until: Instant) -> Result<Outcome, Error> {
-        let mut outcome = self.attempt(statement, until).await;
-        if let Err(error) = &outcome {
-            let rule = error.kind.rule();
-            if rule.close == Close::All {
-                self.server.renew();
-            }
-            let may_have_run = error.kind == Kind::Lost;
-            if rule.retry && !(may_have_run && is_creation(statement)) {
-                tracing::debug!(server = self.server.role, "{error}; trying once more");
-                self.server.metrics.retries.inc();
-                outcome = self.attempt(statement, until).await;
-                // The first attempt may have deleted it.
-                if let (true, Statement::Delete(_), Ok(outcome)) = (may_have_run, statement, &mut outcome) {
-                    outcome.written = 1;
-                }
-            }
-        }
-        outcome.inspect_err(|error| self.report(error))
+    pub async fn run(&mut self, statement: Statement<'_>, until: Instant) -> Result<Outcome, Error> {
+        let outcome = match self.attempt(statement, until).await {
+            Err(error) => self.again(statement, until, error).await,
+            outcome => outcome,
+        };
+        outcome.inspect_err(|error| self.server.report(error))
     }
 
-    fn report(&self, error: &Error) {
-        self.server.metrics.failed(self.server.role, error);
-        match error.kind.rule().opens_circuit {
-            true => self.server.open_circuit(error),
-            false => tracing::warn!(server = self.server.role, "{error}"),
+    async fn again(&mut self, statement: Statement<'_>, until: Instant, error: Error) -> Result<Outcome, Error> {
+        let rule = error.kind.rule();
+        if rule.close == Close::All {
+            self.server.renewal.send_replace(());
         }
+        let may_have_run = error.kind == Kind::Lost;
+        if !rule.retry || (may_have_run && is_creation(statement)) {
+            return Err(error);
+        }
+        tracing::debug!(server = self.server.role, "{error}; trying once more");
+        self.server.metrics.retries.inc();
+        let mut outcome = self.attempt(statement, until).await?;
+        // The first attempt may have deleted it.
+        if may_have_run && matches!(statement, Statement::Delete(_)) {
+            outcome.written = 1;
+        }
+        Ok(outcome)
     }
 
-    async fn attempt(&mut self, statement: &Statement, until: Instant) -> Result<Outcome, Error> {
+    async fn attempt(&mut self, statement: Statement<'_>, until: Instant) -> Result<Outcome, Error> {
         if self.connection.is_none() || (self.is_outdated() && Instant::now() >= self.not_before) {
             self.renew(until).await?;
         }
-        // Not in `self` while it is in use: what ends this future early closes the connection.
+        // Not in `self` while it is in use: what ends this future early ends the connection.
         let mut counted = self.connection.take().ok_or_else(|| Error::new(Kind::Away, "no connection"))?;
         let now = Instant::now();
         let limit = self.server.query_timeout.min(until.saturating_duration_since(now));
@@ -111,9 +74,9 @@ impl Session {
         let work = async {
             // A creation is not sent twice, so the connection had better be good.
             if is_creation(statement) {
-                counted.connection().verify().await?;
+                counted.connection.verify().await?;
             }
-            counted.connection().run(statement).await
+            counted.connection.run(statement).await
         };
         let error = match timeout(limit, work).await {
             Ok(Ok(outcome)) => {
@@ -124,8 +87,9 @@ impl Session {
             Ok(Err(error)) => Error::from(error),
             Err(_) => Error::slow(limit),
         };
-        if error.kind.rule().close == Close::None {
-            self.connection = Some(counted);
+        match error.kind.rule().close {
+            Close::None => self.connection = Some(counted),
+            Close::This | Close::All => drop(tokio::spawn(counted.close())),
         }
         Err(error)
     }
@@ -138,51 +102,27 @@ impl Session {
             // All have to be closed before a new file is opened.
             self.close().await;
         }
-        let former = self.connection.take();
-        let _turn = match &former {
+        let _turn = match &self.connection {
             Some(_) => Some(timeout_at(until, server.turn.lock()).await.map_err(|_| Error::slow(server.connect_timeout))?),
             None => None,
         };
-        match self.connect(until).await {
-            Ok(connection) => {
-                self.connection = Some(Counted::new(connection, server.metrics.connections(server.role)));
-                self.check_at = Instant::now() + CHECK;
-                Ok(())
-            }
-            Err(error) if error.kind == Kind::Login && former.is_some() => {
-                tracing::warn!(server = server.role, "{error}; the connections of the former login stay in use");
-                server.metrics.failed(server.role, &error);
-                self.connection = former;
-                self.renewal.mark_changed();
-                self.not_before = Instant::now() + PROBE;
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn connect(&mut self, until: Instant) -> Result<Connection, Error> {
-        if self.server.circuit_is_open() {
-            return Err(Error::new(Kind::Away, "it was away a moment ago"));
-        }
-        let limit = || self.server.connect_timeout.min(until.saturating_duration_since(Instant::now()));
-        let mut connected = self.server.connect(limit()).await;
+        let connected = server.connect(until).await;
         if let Err(error) = &connected
-            && matches!(error.kind, Kind::Login | Kind::Lost)
+            && error.kind == Kind::Login
+            && self.connection.is_some()
         {
-            // The password may have been changed sooner than the change was noticed; or the new connection was ended together with
-            // the old ones.
-            tracing::debug!(server = self.server.role, "{error}; trying once more");
-            self.server.metrics.retries.inc();
-            if error.kind == Kind::Login {
-                self.server.reload_credentials();
-            }
-            connected = self.server.connect(limit()).await;
+            tracing::warn!(server = server.role, "{error}; the connections of the former login stay in use");
+            server.metrics.failed(server.role, error);
+            self.renewal.mark_changed();
+            self.not_before = Instant::now() + PROBE;
+            return Ok(());
         }
-        connected.map_err(|error| match error.kind {
-            Kind::Lost => Error::new(Kind::Away, error.message),
-            _ => error,
-        })
+        if let Some(former) = self.connection.take() {
+            tokio::spawn(former.close());
+        }
+        self.connection = Some(connected?);
+        self.check_at = Instant::now() + CHECK;
+        Ok(())
     }
 
     /// Resolves when the connection has to be replaced or checked.
@@ -206,15 +146,15 @@ impl Session {
         let now = Instant::now();
         self.check_at = now + CHECK;
         if let (false, Some(counted)) = (self.is_outdated(), &mut self.connection) {
-            match timeout(PROBE, counted.connection().verify()).await {
+            match timeout(PROBE, counted.connection.verify()).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => tracing::debug!(server = self.server.role, "an idle connection is replaced: {error}"),
                 Err(_) => tracing::debug!(server = self.server.role, "an idle connection is replaced: it was lost in silence"),
             }
-            self.server.renew();
+            self.server.renewal.send_replace(());
         }
         if let Err(error) = self.renew(now + 2 * self.server.connect_timeout).await {
-            self.report(&error);
+            self.server.report(&error);
         }
     }
 
@@ -225,6 +165,6 @@ impl Session {
     }
 }
 
-fn is_creation(statement: &Statement) -> bool {
-    matches!(statement, Statement::SaveIf(_, _, Condition::IfAbsent))
+fn is_creation(statement: Statement<'_>) -> bool {
+    matches!(statement, Statement::SaveIf(_, Condition::IfAbsent))
 }

@@ -1,18 +1,20 @@
 //! The table `databases.birthdays`.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use serde::{Deserialize, Deserializer, de};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::credentials::Credentials;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub url: DatabaseUrl,
@@ -41,42 +43,36 @@ impl Settings {
     /// Refuses what cannot work together; the error is the key and the reason.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         self.url.check().map_err(|reason| ("url", reason))?;
-        if let Some(replica) = &self.replica_url {
-            replica.check().map_err(|reason| ("replica_url", reason))?;
-        }
-        let postgres = matches!(self.url, DatabaseUrl::Postgres(..));
-        let (key, reason) = match &self.replica_url {
-            Some(_) if !postgres => ("replica_url", "an SQLite database has no replica"),
-            Some(DatabaseUrl::Sqlite(_)) => ("replica_url", "the replica of a PostgreSQL database must be PostgreSQL"),
-            _ if self.credentials.is_some() && !postgres => ("credentials", "an SQLite database takes no user name and password"),
-            _ if self.pooler && !postgres => ("pooler", "an SQLite database is reached without a pooler"),
-            _ if self.pooler && self.has_startup_options() => ("url", "a pooler takes no startup options: leave out `options`"),
+        let startup_options = match &self.url {
+            DatabaseUrl::Postgres(options) => Some(options.get_options().is_some()),
+            DatabaseUrl::Sqlite(_) => None,
+        };
+        let (key, reason) = match (&self.replica_url, startup_options) {
+            (Some(_), None) => ("replica_url", "an SQLite database has no replica"),
+            (Some(DatabaseUrl::Sqlite(_)), _) => ("replica_url", "the replica of a PostgreSQL database must be PostgreSQL"),
+            (_, None) if self.credentials.is_some() => ("credentials", "an SQLite database takes no user name and password"),
+            (_, None) if self.pooler => ("pooler", "an SQLite database is reached without a pooler"),
+            (_, Some(true)) if self.pooler => ("url", "a pooler takes no startup options: leave out `options`"),
             _ if self.max_connections < 2 => ("max_connections", "must be at least 2: one for lookups, one for writes"),
+            _ if self.connect_timeout.is_zero() => ("connect_timeout", "must be above 0"),
+            _ if self.query_timeout.is_zero() => ("query_timeout", "must be above 0"),
             _ => {
-                return Credentials::read(self.credentials.as_deref())
-                    .map(drop)
-                    .map_err(|error| ("credentials", error.to_string()));
+                let credentials = Credentials::read(self.credentials.as_deref());
+                return credentials.map(drop).map_err(|error| ("credentials", error.to_string()));
             }
         };
         Err((key, reason.to_owned()))
     }
-
-    fn has_startup_options(&self) -> bool {
-        matches!(&self.url, DatabaseUrl::Postgres(options) if options.get_options().is_some())
-    }
 }
 
-/// A positive number of seconds, a day at the most.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+/// A number of seconds, an hour at the most.
+pub fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
-    if seconds > 0.0 && seconds <= 86_400.0 {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err(de::Error::custom(format!("{seconds} is not a number of seconds above 0 and up to 86400")))
-    }
+    let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| duration.as_secs() <= 3600);
+    duration.ok_or_else(|| de::Error::custom(format!("{seconds} is not a number of seconds from 0 to 3600")))
 }
 
-/// Which database, and how to reach it. Never printed whole: it may hold a password.
+/// Which database, and how to reach it. Prints without user, password and parameters.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     Postgres(PgConnectOptions),
@@ -95,26 +91,29 @@ impl FromStr for DatabaseUrl {
     /// No error quotes the URL, which may hold a password.
     fn from_str(url: &str) -> Result<Self, String> {
         match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("postgres" | "postgresql") => postgres(url),
-            Some("sqlite") => {
-                let options: SqliteConnectOptions = url.parse().map_err(|error| format!("not an SQLite URL: {error}"))?;
-                let file = options.get_filename().to_string_lossy();
-                if file.is_empty() || file.starts_with("file::") {
-                    return Err("no file is named; the form is sqlite://birthdays.db".to_owned());
-                }
-                let query = url.split_once('?').map_or("", |(_, query)| query).as_bytes();
-                let mode = url::form_urlencoded::parse(query).any(|(key, value)| key == "mode" && value == "memory");
-                if mode || file == ":memory:" || file.starts_with("file:sqlx-in-memory") {
-                    return Err("an SQLite database in memory would lose everything; name a file".to_owned());
-                }
-                Ok(Self::Sqlite(options))
-            }
+            Some("postgres" | "postgresql") => postgres(url).map(Self::Postgres),
+            Some("sqlite") => sqlite(url).map(Self::Sqlite),
             _ => Err("the scheme must be sqlite or postgres, for example sqlite://birthdays.db".to_owned()),
         }
     }
 }
 
-fn postgres(url: &str) -> Result<DatabaseUrl, String> {
+/// Only a migration creates the file.
+fn sqlite(url: &str) -> Result<SqliteConnectOptions, String> {
+    let options: SqliteConnectOptions = url.parse().map_err(|error| format!("not an SQLite URL: {error}"))?;
+    let file = options.get_filename().to_string_lossy();
+    if file.is_empty() || file.starts_with("file::") {
+        return Err("no file is named; the form is sqlite://birthdays.db".to_owned());
+    }
+    let query = url.split_once('?').map_or("", |(_, query)| query).as_bytes();
+    let mode = url::form_urlencoded::parse(query).any(|(key, value)| key == "mode" && value == "memory");
+    if mode || file == ":memory:" || file.starts_with("file:sqlx-in-memory") {
+        return Err("an SQLite database in memory would lose everything; name a file".to_owned());
+    }
+    Ok(options.clone().create_if_missing(false))
+}
+
+fn postgres(url: &str) -> Result<PgConnectOptions, String> {
     let parsed = url::Url::parse(url).map_err(|_| FORM)?;
     // An @ behind one of these means that the password holds it.
     let rest = url.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
@@ -122,16 +121,13 @@ fn postgres(url: &str) -> Result<DatabaseUrl, String> {
         return Err(FORM.to_owned());
     }
     for (name, value) in parsed.query_pairs() {
-        match &*name {
-            name if !POSTGRES_PARAMETERS.contains(&name) => {
-                // Without a host and a user this may be a part of the password.
-                let name = if parsed.username().is_empty() { "in the URL".to_owned() } else { format!("{name:?}") };
-                return Err(format!("unknown parameter {name}; known are {}", POSTGRES_PARAMETERS.join(", ")));
-            }
-            "sslrootcert" | "sslcert" | "sslkey" if !Path::new(&*value).is_file() => {
-                return Err(format!("there is no file {value} ({name})"));
-            }
-            _ => {}
+        if !POSTGRES_PARAMETERS.contains(&&*name) {
+            // Without a host and a user this may be a part of the password.
+            let name = if parsed.username().is_empty() { "in the URL".to_owned() } else { format!("{name:?}") };
+            return Err(format!("unknown parameter {name}; known are {}", POSTGRES_PARAMETERS.join(", ")));
+        }
+        if matches!(&*name, "sslrootcert" | "sslcert" | "sslkey") && !Path::new(&*value).is_file() {
+            return Err(format!("there is no file {value} ({name})"));
         }
     }
     let options: PgConnectOptions = url.parse().map_err(|_| FORM)?;
@@ -139,11 +135,8 @@ fn postgres(url: &str) -> Result<DatabaseUrl, String> {
         return Err("the PostgreSQL URL names no database".to_owned());
     }
     // sqlx keeps the brackets of an IPv6 address, which no resolver knows.
-    let bare = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
-    Ok(DatabaseUrl::Postgres(match bare {
-        Some(host) => options.host(&host),
-        None => options,
-    }))
+    let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(options.host(&host))
 }
 
 impl DatabaseUrl {
@@ -152,22 +145,20 @@ impl DatabaseUrl {
         let Self::Sqlite(options) = self else { return Ok(()) };
         let path = options.get_filename();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(format!("there is no folder {}", folder.display()));
-        }
-        if path.is_dir() {
-            return Err(format!("{} is a folder", path.display()));
-        }
         let mut head = Vec::new();
         // A file that cannot be opened is reported when it is needed.
         let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
-        if read.is_ok() && !head.is_empty() && head != MAGIC {
-            return Err(format!("{} is no SQLite database", path.display()));
+        if !folder.is_dir() {
+            Err(format!("there is no folder {}", folder.display()))
+        } else if path.is_dir() {
+            Err(format!("{} is a folder", path.display()))
+        } else if read.is_ok() && !head.is_empty() && head != MAGIC {
+            Err(format!("{} is no SQLite database", path.display()))
+        } else if access(folder, Access::WRITE_OK).is_err() {
+            Err(format!("the folder {} is not writable", folder.display()))
+        } else {
+            Ok(())
         }
-        if rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err() {
-            return Err(format!("the folder {} is not writable", folder.display()));
-        }
-        Ok(())
     }
 }
 
@@ -177,24 +168,15 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
     }
 }
 
-impl std::fmt::Display for DatabaseUrl {
-    /// Without user, password and parameters.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Postgres(options) => {
-                let (host, database) = (options.get_host(), options.get_database().unwrap_or_default());
-                match host.contains(':') {
-                    true => write!(f, "postgres://[{host}]:{}/{database}", options.get_port()),
-                    false => write!(f, "postgres://{host}:{}/{database}", options.get_port()),
-                }
+                let host = options.get_host();
+                let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+                write!(f, "postgres://{host}:{}/{}", options.get_port(), options.get_database().unwrap_or_default())
             }
             Self::Sqlite(options) => write!(f, "sqlite://{}", options.get_filename().display()),
         }
-    }
-}
-
-impl std::fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
     }
 }

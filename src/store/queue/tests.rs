@@ -1,5 +1,6 @@
 //! The queue with workers that are slow, fail or panic. Paused time: nothing here depends on how fast the machine is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -12,10 +13,10 @@ const STATEMENT: Duration = Duration::from_millis(10);
 
 /// A worker that answers each request with its double and notes the size of every batch.
 fn doubling_worker(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
-    let mut worker = Taker::new(queue.clone());
+    let queue = queue.clone();
     tokio::spawn(async move {
         let mut sizes = Vec::new();
-        while let Some(batch) = worker.next().await {
+        while let Some(batch) = queue.next().await {
             sizes.push(batch.requests.len());
             sleep(STATEMENT).await;
             let answers: Vec<u64> = batch.requests.iter().map(|n| n * 2).collect();
@@ -32,7 +33,7 @@ fn ask(queue: &Arc<Queue<u64, u64>>, request: u64) -> JoinHandle<Result<u64, Una
 
 #[tokio::test(start_paused = true)]
 async fn a_lone_request_is_sent_at_once_and_alone() {
-    let queue = Queue::new(2);
+    let queue = Arc::new(Queue::new());
     let workers = [doubling_worker(&queue), doubling_worker(&queue)];
     for n in 0..5 {
         let asked = Instant::now();
@@ -49,7 +50,7 @@ async fn a_lone_request_is_sent_at_once_and_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_their_own_answers() {
-    let queue = Queue::new(1);
+    let queue = Arc::new(Queue::new());
     let worker = doubling_worker(&queue);
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
@@ -64,7 +65,7 @@ async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_
 
 #[tokio::test(start_paused = true)]
 async fn every_sixteenth_waiting_request_wakes_one_more_worker() {
-    let queue = Queue::new(2);
+    let queue = Arc::new(Queue::new());
     let workers = [doubling_worker(&queue), doubling_worker(&queue)];
     let started = Instant::now();
     let first = ask(&queue, 0);
@@ -86,7 +87,7 @@ async fn every_sixteenth_waiting_request_wakes_one_more_worker() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_holds_no_more_than_the_limit() {
-    let queue = Queue::new(1);
+    let queue = Arc::new(Queue::new());
     let worker = doubling_worker(&queue);
     let all: Vec<_> = (0..2 * LARGEST_BATCH as u64 + 1).map(|n| ask(&queue, n)).collect();
     for (n, answer) in (0..).zip(all) {
@@ -100,7 +101,7 @@ async fn a_batch_holds_no_more_than_the_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_was_given_up_costs_no_statement() {
-    let queue = Queue::new(1);
+    let queue = Arc::new(Queue::new());
     let worker = doubling_worker(&queue);
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
@@ -115,7 +116,7 @@ async fn a_request_that_was_given_up_costs_no_statement() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_rejects_requests_at_once_and_those_that_were_given_up_make_room() {
-    let queue = Queue::<u64, u64>::new(1);
+    let queue = Arc::new(Queue::<u64, u64>::new());
     let waiting: Vec<_> = (0..LONGEST_QUEUE as u64).map(|n| ask(&queue, n)).collect();
     sleep(STATEMENT).await;
     assert_eq!(queue.ask(0).await, Err(Unanswered::Full));
@@ -132,7 +133,7 @@ async fn a_full_queue_rejects_requests_at_once_and_those_that_were_given_up_make
 /// Three times as many requests as one worker can answer, for two seconds.
 #[tokio::test(start_paused = true)]
 async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_soon() {
-    let queue = Queue::new(1);
+    let queue = Arc::new(Queue::new());
     let worker = doubling_worker(&queue);
     let each = STATEMENT / (3 * LARGEST_BATCH as u32);
     let capacity = 2_000 / STATEMENT.as_millis() as usize * LARGEST_BATCH;
@@ -167,16 +168,15 @@ async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_so
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_of_the_database_rejects_none_when_all_that_wait_fit_into_a_statement() {
-    let queue = Queue::new(1);
-    let mut worker = Taker::new(queue.clone());
+    let queue = Arc::new(Queue::new());
     let first = ask(&queue, 0);
-    let taken = worker.next().await.unwrap();
+    let taken = queue.next().await.unwrap();
     let waiting: Vec<_> = (1..LARGEST_BATCH as u64).map(|n| ask(&queue, n)).collect();
     sleep(10 * LONGEST_WAIT).await;
     let late = ask(&queue, LARGEST_BATCH as u64);
     sleep(STATEMENT).await;
     taken.answer([0]);
-    let all = worker.next().await.unwrap();
+    let all = queue.next().await.unwrap();
     assert_eq!(all.requests.len(), LARGEST_BATCH);
     let answers: Vec<u64> = all.requests.iter().map(|n| n * 2).collect();
     all.answer(answers);
@@ -189,7 +189,7 @@ async fn a_pause_of_the_database_rejects_none_when_all_that_wait_fit_into_a_stat
 
 #[tokio::test(start_paused = true)]
 async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
-    let queue = Queue::new(1);
+    let queue = Arc::new(Queue::new());
     let worker = doubling_worker(&queue);
     let taken: Vec<_> = (0..20).map(|n| ask(&queue, n)).collect();
     sleep(STATEMENT / 2).await;
@@ -203,7 +203,7 @@ async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
 
 #[tokio::test(start_paused = true)]
 async fn closing_with_requests_waiting_and_the_worker_asleep_still_answers_them() {
-    let queue = Queue::new(1);
+    let queue = Arc::new(Queue::new());
     let waiting = ask(&queue, 21);
     sleep(STATEMENT).await;
     queue.close();
@@ -214,8 +214,8 @@ async fn closing_with_requests_waiting_and_the_worker_asleep_still_answers_them(
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_rest() {
-    let queue = Queue::<u64, u64>::new(2);
-    let mut doomed = Taker::new(queue.clone());
+    let queue = Arc::new(Queue::<u64, u64>::new());
+    let doomed = queue.clone();
     let dies = tokio::spawn(async move {
         let _taken = doomed.next().await;
         sleep(STATEMENT).await;
@@ -235,8 +235,8 @@ async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_re
 
 #[tokio::test(start_paused = true)]
 async fn a_stuck_statement_holds_up_its_own_batch_only() {
-    let queue = Queue::<u64, u64>::new(2);
-    let mut stuck = Taker::new(queue.clone());
+    let queue = Arc::new(Queue::<u64, u64>::new());
+    let stuck = queue.clone();
     let never = tokio::spawn(async move {
         let _taken = stuck.next().await;
         std::future::pending::<()>().await;
