@@ -32,7 +32,7 @@ def nodes_have_a_release_of_their_own(stack):
     assert all(group["release_version"].startswith(f"{version}.") for group in stack.all("aws_eks_node_group"))
 
 
-@rule(change("aws_eks_cluster", vpc_config__public_access_cidrs=["0.0.0.0/0"]), planned=True)
+@rule(change("aws_eks_cluster", vpc_config__endpoint_public_access=True, vpc_config__public_access_cidrs=["0.0.0.0/0"]), planned=True)
 def kubernetes_api_is_not_for_everyone(stack):
     network = stack.one("aws_eks_cluster")["vpc_config"][0]
     assert network["endpoint_private_access"]
