@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from stack import Stack
-from tools import terraform_environment
+from tools import run, terraform_environment
 
 TERRAFORM = Path(__file__).resolve().parents[1]
 PROVIDERS = {
@@ -27,9 +27,7 @@ class Root:
         (self.folder / "double_override.tf").write_text(PROVIDERS[name.split("/")[0]])
 
     def terraform(self, *arguments, accept=(0,)):
-        done = subprocess.run(
-            ["terraform", *arguments], cwd=self.folder, env=self.environment, text=True, capture_output=True
-        )
+        done = subprocess.run(["terraform", *arguments], cwd=self.folder, env=self.environment, text=True, capture_output=True)
         said = done.stdout + done.stderr
         assert done.returncode in accept, f"terraform {' '.join(arguments)} in {self.name}:\n{said[-8000:]}"
         return done
@@ -84,3 +82,13 @@ def copy_tree(source, target):
     """The tree as it is in the repository: without what earlier runs of Terraform left."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__"))
     return target
+
+
+def run_tests_of(copy, module, *options):
+    """What `terraform test` of a module prints."""
+    folder = copy / "modules" / module
+    # Modules carry no lock file of their own; the environments' is the one that counts.
+    shutil.copy(copy / "bootstrap/.terraform.lock.hcl", folder)
+    environment = os.environ | terraform_environment() | {"AWS_REGION": "eu-west-1"}
+    run(["terraform", "init", "-backend=false", "-lockfile=readonly", "-no-color"], cwd=folder, env=environment)
+    return run(["terraform", "test", "-no-color", *options], cwd=folder, env=environment)

@@ -17,13 +17,10 @@ def test_bootstrap_plans_clean(bootstrap):
     assert bootstrap.plan_again() == ""
 
 
-def test_state_is_versioned_encrypted_and_private(made):
-    assert made.one("aws_s3_bucket_versioning")["versioning_configuration"][0]["status"] == "Enabled"
-    rule = made.one("aws_s3_bucket_server_side_encryption_configuration")["rule"][0]
-    assert rule["apply_server_side_encryption_by_default"][0]["sse_algorithm"] == "aws:kms"
-    block = made.one("aws_s3_bucket_public_access_block")
-    assert all(block[name] for name in ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"))
-    assert not made.one("aws_s3_bucket")["force_destroy"]
+def test_state_and_images_are_not_deleted_by_mistake(made):
+    table = made.one("aws_dynamodb_table")
+    assert table["hash_key"] == "LockID" and table["deletion_protection_enabled"]
+    assert not made.one("aws_s3_bucket")["force_destroy"] and not made.one("aws_ecr_repository")["force_delete"]
 
 
 def test_state_is_reached_by_tls_only(made):
@@ -32,20 +29,6 @@ def test_state_is_reached_by_tls_only(made):
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     bucket = made.one("aws_s3_bucket")["arn"]
     assert set(statement["Resource"]) == {bucket, f"{bucket}/*"}
-
-
-def test_lock_table_is_encrypted_and_protected(made):
-    table = made.one("aws_dynamodb_table")
-    assert table["hash_key"] == "LockID" and table["deletion_protection_enabled"]
-    assert table["server_side_encryption"][0]["enabled"] and table["point_in_time_recovery"][0]["enabled"]
-
-
-def test_images_are_immutable_scanned_and_encrypted(made):
-    repository = made.one("aws_ecr_repository")
-    assert repository["image_tag_mutability"] == "IMMUTABLE"
-    assert repository["image_scanning_configuration"][0]["scan_on_push"]
-    assert repository["encryption_configuration"][0]["encryption_type"] == "KMS"
-    assert not repository["force_delete"]
 
 
 def test_signatures_are_not_expired(made):

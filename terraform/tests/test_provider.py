@@ -55,16 +55,19 @@ def graph(folder):
 
 
 WAYS_OUT = ["aws_route.nat", "aws_internet_gateway.this", "aws_route_table_association.this", "aws_network_acl_rule.this", "aws_vpc_security_group_egress_rule.nodes_internet"]
+NEEDED = {
+    "edge.aws_lb.this": ["aws_internet_gateway.this", "aws_route.internet", "aws_network_acl_rule.this", "aws_vpc_security_group_ingress_rule.internet"],
+    "cluster.aws_eks_node_group.this": [*WAYS_OUT, "aws_vpc_security_group_ingress_rule.flow", "aws_vpc_endpoint.s3", "aws_ec2_subnet_cidr_reservation.pods"],
+    "secrets.aws_lambda_invocation.initialize": ["aws_vpc_endpoint.interface", "aws_network_acl_rule.this", "aws_vpc_security_group_egress_rule.flow", "aws_vpc_security_group_ingress_rule.flow"],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("resource", "needed"),
-    [
-        ("edge.aws_lb.this", ["aws_internet_gateway.this", "aws_route.internet", "aws_network_acl_rule.this", "aws_vpc_security_group_ingress_rule.internet"]),
-        ("cluster.aws_eks_node_group.this", [*WAYS_OUT, "aws_vpc_security_group_ingress_rule.flow", "aws_vpc_endpoint.s3", "aws_ec2_subnet_cidr_reservation.pods"]),
-        ("secrets.aws_lambda_invocation.initialize", ["aws_vpc_endpoint.interface", "aws_network_acl_rule.this", "aws_vpc_security_group_egress_rule.flow", "aws_vpc_security_group_ingress_rule.flow"]),
-    ],
-)  # fmt: skip
-def test_what_needs_a_way_out_waits_for_it_and_outlives_it_never(graph, resource, needed):
+@pytest.mark.parametrize("resource", NEEDED)
+def test_what_needs_a_way_out_waits_for_it_and_outlives_it_never(graph, resource):
     """AWS refuses a public load balancer without a gateway, and a gateway that is taken from one; nodes without a route never join."""
-    assert {f"module.network.{name}" for name in needed} <= graph(f"module.{resource}")
+    assert {f"module.network.{name}" for name in NEEDED[resource]} <= graph(f"module.{resource}")
+
+
+def test_nodes_wait_for_what_makes_them_ready(graph):
+    """The network plug-in, and kube-proxy, through which it reaches the cluster."""
+    assert {f"module.cluster.aws_eks_addon.{name}" for name in ("kube_proxy", "vpc_cni")} <= graph("module.cluster.aws_eks_node_group.this")

@@ -71,6 +71,7 @@ def test_clusters_and_nodes(client, network):
     reserved = {"subnetIds": subnets, "publicAccessCidrs": ["203.0.113.0/24"]}
     assert refused(eks.create_cluster, **cluster, resourcesVpcConfig=reserved) == "InvalidParameterException"
     eks.create_cluster(**cluster, resourcesVpcConfig={"subnetIds": subnets})
+    assert refused(eks.update_cluster_version, name="x", version="1.37") == "InvalidParameterException"
     assert refused(eks.update_cluster_config, name="x", resourcesVpcConfig=reserved) == "InvalidParameterException"
     group = {"clusterName": "x", "nodegroupName": "x", "subnets": subnets, "nodeRole": cluster["roleArn"], "version": "1.35"}
     assert refused(eks.create_nodegroup, **group, releaseVersion="1.34.7-20260505") == "InvalidParameterException"

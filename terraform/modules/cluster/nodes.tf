@@ -94,14 +94,20 @@ resource "aws_eks_node_group" "this" {
     max_unavailable = 1
   }
 
+  # EKS replaces a node that stays unready; Auto Scaling looks at the instance only.
+  node_repair_config {
+    enabled = true
+  }
+
   lifecycle {
     # EKS replaces a group whose instance types change: the new nodes are there before the old ones go.
     create_before_destroy = true
     ignore_changes        = [scaling_config[0].desired_size]
   }
 
-  # Without the network plug-in a node never becomes ready.
+  # Without the network plug-in a node never becomes ready, and the plug-in reaches the cluster through kube-proxy.
   depends_on = [
+    aws_eks_addon.kube_proxy,
     aws_eks_addon.vpc_cni,
     aws_iam_role_policy_attachment.node,
   ]

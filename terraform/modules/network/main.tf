@@ -1,6 +1,7 @@
 # The VPC, its nine subnets and the ways out of them. Who may talk to whom is in
 # security_groups.tf, the second line of defence in network_acls.tf.
 
+data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
 
 locals {

@@ -10,7 +10,7 @@ from moto.eks import urls
 from moto.eks.exceptions import ResourceInUseException, ResourceNotFoundException
 from moto.eks.responses import EKSResponse
 
-from .refusals import nodes_can_join, public_addresses, release_fits
+from .refusals import next_version, nodes_can_join, public_addresses, release_fits
 
 PATHS = (
     "/clusters/(?P<name>[^/]+)/addons$",
@@ -69,9 +69,7 @@ def cluster_created(self):
     # AWS makes a security group for every cluster.
     network = cluster.resources_vpc_config
     vpc_id = ec2(self).get_subnet(network["subnetIds"][0]).vpc_id
-    group = ec2(self).create_security_group(
-        f"eks-cluster-sg-{cluster.name}-{random.randint(1, 10**9)}", "EKS created security group", vpc_id=vpc_id
-    )
+    group = ec2(self).create_security_group(f"eks-cluster-sg-{cluster.name}-{random.randint(1, 10**9)}", "EKS created security group", vpc_id=vpc_id)
     network.update(vpcId=vpc_id, clusterSecurityGroupId=group.group_id)
     return answer
 
@@ -92,20 +90,20 @@ def nodegroup_created(self):
     if group.remote_access is None:
         group.resources.pop("remoteAccessSecurityGroup", None)
     group.update_config = self._get_param("updateConfig") or {"maxUnavailable": 1}
+    group.node_repair_config = self._get_param("nodeRepairConfig")
     if group.launch_template and not self._get_param("diskSize"):
         group.disk_size = None
     group.release_version = self._get_param("releaseVersion") or f"{group.version}.0-20250101"
     return answer
 
 
-def update(kind):
-    parts = {"id": str(uuid.uuid4()), "status": "Successful", "type": kind}
+def update(kind, update_id=None):
+    parts = {"id": update_id or str(uuid.uuid4()), "status": "Successful", "type": kind}
     return ActionResult({"update": parts | {"params": [], "createdAt": now(), "errors": []}})
 
 
 def describe_update(self):
-    parts = {"id": self._get_param("updateId"), "status": "Successful", "type": "VersionUpdate"}
-    return ActionResult({"update": parts | {"params": [], "createdAt": now(), "errors": []}})
+    return update("VersionUpdate", self._get_param("updateId"))
 
 
 def update_cluster_config(self):
@@ -121,9 +119,7 @@ def update_cluster_config(self):
 
 def update_cluster_version(self):
     cluster, wanted = cluster_of(self), self._get_param("version")
-    # As AWS does: one minor version at a time, and never back.
-    if int(wanted.split(".")[1]) - int(cluster.version.split(".")[1]) != 1:
-        raise in_use(f"Unsupported Kubernetes minor version update from {cluster.version} to {wanted}")
+    next_version(cluster.version, wanted)
     cluster.version = wanted
     return update("VersionUpdate")
 
@@ -140,25 +136,16 @@ def update_nodegroup_version(self):
 
 # ------------------------------------------------------------------ add-ons
 
+ADDON_SETTINGS = ("addonVersion", "serviceAccountRoleArn", "configurationValues")
+
 
 def create_addon(self):
     cluster, name = cluster_of(self), self._get_param("addonName")
     if name in cluster.addons:
         raise in_use("Addon already exists.")
-    addon = {
-        "addonName": name,
-        "clusterName": cluster.name,
-        "status": "ACTIVE",
-        "addonVersion": self._get_param("addonVersion"),
-        "health": {"issues": []},
-        "addonArn": arn(self, "addon", cluster.name, name, str(uuid.uuid4())),
-        "createdAt": now(),
-        "modifiedAt": now(),
-        "serviceAccountRoleArn": self._get_param("serviceAccountRoleArn"),
-        "tags": self._get_param("tags") or {},
-        "configurationValues": self._get_param("configurationValues"),
-    }
-    cluster.addons[name] = {key: value for key, value in addon.items() if value is not None}
+    given = {key: self._get_param(key) for key in (*ADDON_SETTINGS, "tags") if self._get_param(key) is not None}
+    own = {"addonName": name, "clusterName": cluster.name, "status": "ACTIVE", "health": {"issues": []}, "createdAt": now(), "modifiedAt": now()}
+    cluster.addons[name] = own | given | {"addonArn": arn(self, "addon", cluster.name, name, str(uuid.uuid4()))}
     return ActionResult({"addon": cluster.addons[name]})
 
 
@@ -181,7 +168,7 @@ def delete_addon(self):
 
 def update_addon(self):
     cluster, name = addon_of(self)
-    for key in ("addonVersion", "serviceAccountRoleArn", "configurationValues"):
+    for key in ADDON_SETTINGS:
         if self._get_param(key) is not None:
             cluster.addons[name][key] = self._get_param(key)
     return update("AddonUpdate")
@@ -194,17 +181,10 @@ def create_access_entry(self):
     cluster, principal = cluster_of(self), self._get_param("principalArn")
     if principal in cluster.access:
         raise in_use("The specified access entry resource is already in use on this cluster.")
-    entry = {
-        "clusterName": cluster.name,
-        "principalArn": principal,
-        "kubernetesGroups": self._get_param("kubernetesGroups") or [],
-        "accessEntryArn": arn(self, "access-entry", cluster.name, principal.split("/")[-1], str(uuid.uuid4())),
-        "createdAt": now(),
-        "modifiedAt": now(),
-        "tags": self._get_param("tags") or {},
-        "username": self._get_param("username") or principal,
-        "type": self._get_param("type") or "STANDARD",
-    }
+    entry = {"clusterName": cluster.name, "principalArn": principal, "createdAt": now(), "modifiedAt": now()}
+    entry |= {"accessEntryArn": arn(self, "access-entry", cluster.name, principal.split("/")[-1], str(uuid.uuid4()))}
+    for key, default in {"kubernetesGroups": [], "tags": {}, "username": principal, "type": "STANDARD"}.items():
+        entry[key] = self._get_param(key) or default
     cluster.access[principal] = {"entry": entry, "policies": {}}
     return ActionResult({"accessEntry": entry})
 
@@ -244,9 +224,7 @@ def disassociate_access_policy(self):
 def list_associated_access_policies(self):
     cluster, principal = access_of(self)
     policies = list(cluster.access[principal]["policies"].values())
-    return ActionResult(
-        {"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicies": policies}
-    )
+    return ActionResult({"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicies": policies})
 
 
 def extend():

@@ -14,21 +14,21 @@ def resource_id():
     return "db-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=26))
 
 
+# Arguments in small letters, as moto's calls spell them differently -> what moto answers from.
+MONITORING = {
+    "enableperformanceinsights": "performance_insights_enabled",
+    "performanceinsightskmskeyid": "PerformanceInsightsKMSKeyId",
+    "performanceinsightsretentionperiod": "PerformanceInsightsRetentionPeriod",
+    "monitoringinterval": "MonitoringInterval",
+    "monitoringrolearn": "MonitoringRoleArn",
+}
+
+
 def set_monitoring(instance, given):
     for key, value in given.items():
-        if value is None:
-            continue
-        match key.lower().replace("_", ""):
-            case "enableperformanceinsights":
-                instance.performance_insights_enabled = value
-            case "performanceinsightskmskeyid":
-                instance.PerformanceInsightsKMSKeyId = value
-            case "performanceinsightsretentionperiod":
-                instance.PerformanceInsightsRetentionPeriod = value
-            case "monitoringinterval":
-                instance.MonitoringInterval = value
-            case "monitoringrolearn":
-                instance.MonitoringRoleArn = value
+        attribute = MONITORING.get(key.lower().replace("_", ""))
+        if attribute and value is not None:
+            setattr(instance, attribute, value)
 
 
 def describe_db_engine_versions(self):

@@ -76,7 +76,9 @@ def _(self, gateway_id, vpc_id):
     balancers = elbv2_backends[self.account_id][self.region_name].load_balancers.values()
     addresses = [gateway for gateway in self.nat_gateways.values() if gateway.vpc_id == vpc_id and gateway.state == "available"]
     if addresses or any(balancer.vpc_id == vpc_id for balancer in balancers):
-        raise EC2ClientError("DependencyViolation", f"Network {vpc_id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.")
+        raise EC2ClientError(
+            "DependencyViolation", f"Network {vpc_id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway."
+        )
 
 
 @before(NatGatewayBackend, "create_nat_gateway")
@@ -98,6 +100,12 @@ def public_addresses(network):
 def release_fits(version, release):
     if release and version and not release.startswith(f"{version}."):
         raise InvalidParameterException(message=f"Requested release version {release} is not valid for kubernetes version {version}.")
+
+
+def next_version(version, wanted):
+    """One minor version at a time, and never back."""
+    if int(wanted.split(".")[1]) - int(version.split(".")[1]) != 1:
+        raise InvalidParameterException(message=f"Unsupported Kubernetes minor version update from {version} to {wanted}")
 
 
 def nodes_can_join(account_id, region, subnet_ids):
@@ -134,10 +142,7 @@ def _(self, db_instance_identifier, db_kwargs):
     for name in [] if database.is_replica or not wanted else database.replicas:
         replica = self.databases[name]
         if version_of(replica.engine_version) < version_of(wanted):
-            raise RDSClientError(
-                "DBUpgradeDependencyFailure",
-                f"One or more of the DB Instance's read replicas need to be upgraded: {name}",
-            )
+            raise RDSClientError("DBUpgradeDependencyFailure", f"One or more of the DB Instance's read replicas need to be upgraded: {name}")
     if not db_kwargs.get("apply_immediately"):
         for key in WAITING:
             db_kwargs.pop(key, None)

@@ -10,10 +10,10 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.budgets.responses import BudgetsResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.ec2.models import launch_templates, security_groups
+from moto.iam.access_control import PermissionResult
 from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
 from moto.s3 import models as s3
-from moto.s3.responses import S3Response
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 
 
@@ -41,9 +41,7 @@ def keep_rotation_period():
 
 def describe_security_group_rules():
     """EC2: a rule's description lies in its range or in its group."""
-    security_groups.SecurityGroupRule.description = property(
-        lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description")
-    )
+    security_groups.SecurityGroupRule.description = property(lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description"))
 
 
 def drop_template_tags():
@@ -52,55 +50,15 @@ def drop_template_tags():
 
     def made(self, template, number, data, description):
         if data.get("TagSpecifications"):
-            data["TagSpecifications"] = [
-                tags for tags in data["TagSpecifications"] if tags.get("ResourceType") != "launch-template"
-            ]
+            data["TagSpecifications"] = [tags for tags in data["TagSpecifications"] if tags.get("ResourceType") != "launch-template"]
         make(self, template, number, data, description)
 
     launch_templates.LaunchTemplateVersion.__init__ = made
 
 
 def ignore_conditional_denials():
-    """S3: moto does not evaluate conditions and would take "deny without TLS" for "deny"."""
-    permission = s3.FakeBucket.get_permission
-
-    def judged(self, action, resource):
-        whole = self.policy
-        if whole is None:
-            return permission(self, action, resource)
-        document = json.loads(whole)
-        document["Statement"] = [
-            statement
-            for statement in document["Statement"]
-            if not (statement["Effect"] == "Deny" and statement.get("Condition"))
-        ]
-        self.policy = json.dumps(document).encode() if document["Statement"] else None
-        try:
-            return permission(self, action, resource)
-        finally:
-            self.policy = whole
-
-    s3.FakeBucket.get_permission = judged
-
-
-def keep_newer_versions():
-    """S3: how many old versions are kept beside those of the last days."""
-    set_rules, answer = s3.FakeBucket.set_lifecycle, S3Response.get_bucket_lifecycle
-
-    def set_with_versions(self, rules):
-        set_rules(self, rules)
-        for rule, given in zip(self.rules, rules, strict=True):
-            rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
-
-    def answer_with_versions(self):
-        status, headers, body = answer(self)
-        numbers = [rule.newer_versions for rule in self.backend.get_bucket_lifecycle(self.bucket_name)]
-        kept = "".join(f"<NewerNoncurrentVersions>{number}</NewerNoncurrentVersions>" for number in numbers if number)
-        body = body.decode() if isinstance(body, bytes) else body
-        return status, headers, body.replace("</NoncurrentVersionExpiration>", kept + "</NoncurrentVersionExpiration>")
-
-    s3.FakeBucket.set_lifecycle = set_with_versions
-    S3Response.get_bucket_lifecycle = answer_with_versions
+    """S3: moto does not evaluate conditions and would take "deny without TLS", the only policy here, for "deny"."""
+    s3.FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
 
 
 def let_delete_markers_go():
@@ -116,9 +74,7 @@ def take_composite_alarms():
 def leave_rotation_to_the_caller():
     """Secrets Manager: a rotation makes a pending version without a value; whoever plays the service calls the steps."""
 
-    def rotate(
-        self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True
-    ):
+    def rotate(self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True):
         secret = self.secrets[secret_id]
         token = client_request_token or str(mock_random.uuid4())
         if secret.versions and rotate_immediately:
@@ -207,7 +163,6 @@ def extend():
     describe_security_group_rules()
     drop_template_tags()
     ignore_conditional_denials()
-    keep_newer_versions()
     let_delete_markers_go()
     take_composite_alarms()
     leave_rotation_to_the_caller()

@@ -4,6 +4,8 @@ A rule is a function that gets a Stack and asserts; `broken_by` are changes of t
 each of which the rule must notice (the tests make them and look).
 """
 
+import json
+
 RULES = {}
 
 
@@ -29,9 +31,24 @@ def change(kind, name=None, /, **values):
             for key, value in values.items():
                 # `a__b` reaches into the first block a.
                 *blocks, last = key.split("__")
+                place = resource
                 for block in blocks:
-                    resource = resource[block][0]
-                resource[last] = value
+                    place = place[block][0]
+                place[last] = value
+
+    return apply
+
+
+def edit(kind, name=None, /, **texts):
+    """A change that puts one text for another in an attribute of the only resource, in its JSON if it is no text: attribute=(old, new)."""
+
+    def apply(stack):
+        resource = stack.one(kind, name)
+        for key, (old, new) in texts.items():
+            value = resource[key] if isinstance(resource[key], str) else json.dumps(resource[key])
+            assert old in value, f"nothing to change: {old}"
+            value = value.replace(old, new)
+            resource[key] = value if isinstance(resource[key], str) else json.loads(value)
 
     return apply
 

@@ -1,35 +1,18 @@
-"""Objectives, alarms and the dashboard."""
+"""Alarms, and what is counted for them."""
 
-import json
 import re
 
 from . import change, remove, rule
 
-# What is watched, and by which metric.
+# What is watched: namespace -> metrics.
 WATCHED = {
-    ("AWS/ApplicationELB", "RequestCount"),
-    ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
-    ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
-    ("AWS/ApplicationELB", "TargetResponseTime"),
-    ("AWS/ApplicationELB", "HealthyHostCount"),
-    ("AWS/ApplicationELB", "UnHealthyHostCount"),
-    ("AWS/RDS", "CPUUtilization"),
-    ("AWS/RDS", "FreeStorageSpace"),
-    ("AWS/RDS", "DatabaseConnections"),
-    ("AWS/RDS", "ReplicaLag"),
-    ("AWS/RDS", "FreeableMemory"),
-    ("AWS/Route53", "HealthCheckStatus"),
-    ("AWS/Lambda", "Errors"),
-    ("AWS/CertificateManager", "DaysToExpiry"),
-    ("AWS/WAFV2", "BlockedRequests"),
-    ("ContainerInsights", "cluster_failed_node_count"),
-    ("ContainerInsights", "cluster_node_count"),
-    ("ContainerInsights", "node_cpu_utilization"),
-    ("ContainerInsights", "node_memory_utilization"),
-    ("ContainerInsights", "node_filesystem_utilization"),
-    ("ContainerInsights", "service_number_of_running_pods"),
-    ("ContainerInsights", "pod_cpu_utilization"),
-    ("ContainerInsights", "pod_number_of_container_restarts"),
+    "AWS/ApplicationELB": "RequestCount HTTPCode_ELB_5XX_Count HTTPCode_Target_5XX_Count TargetResponseTime HealthyHostCount UnHealthyHostCount",
+    "AWS/RDS": "CPUUtilization FreeStorageSpace DatabaseConnections ReplicaLag FreeableMemory",
+    "AWS/Route53": "HealthCheckStatus",
+    "AWS/Lambda": "Errors",
+    "AWS/CertificateManager": "DaysToExpiry",
+    "AWS/WAFV2": "BlockedRequests",
+    "ContainerInsights": "cluster_failed_node_count cluster_node_count node_cpu_utilization node_memory_utilization node_filesystem_utilization service_number_of_running_pods pod_cpu_utilization pod_number_of_container_restarts",
 }
 LOG_METRICS = {"LogLines", "LoginsRefused", "MigrationsFailed"}
 
@@ -57,33 +40,14 @@ def children(stack):
 def alarms(stack):
     found = stack.all("aws_cloudwatch_metric_alarm")
     [name] = {cluster["name"] for cluster in stack.all("aws_eks_cluster")}
-    assert {metric for alarm in found for metric in metrics(alarm)} == WATCHED | {(name, metric) for metric in LOG_METRICS}
+    watched = {(namespace, metric) for namespace, names in WATCHED.items() for metric in names.split()}
+    assert {metric for alarm in found for metric in metrics(alarm)} == watched | {(name, metric) for metric in LOG_METRICS}
     topics = {topic["arn"] for topic in stack.all("aws_sns_topic")}
     ringing = stack.all("aws_cloudwatch_composite_alarm") + [alarm for alarm in found if alarm["alarm_name"] not in children(stack)]
     assert all(alarm["actions_enabled"] and alarm["alarm_actions"] for alarm in ringing)
     assert all(set(alarm["alarm_actions"]) <= topics for alarm in ringing)
     [pods] = [alarm for alarm in found if alarm["metric_name"] == "service_number_of_running_pods"]
     assert pods["threshold"] == 6, "two pods per zone"
-
-
-@rule(
-    remove("aws_cloudwatch_composite_alarm", "latency-warning"),
-    remove("aws_cloudwatch_composite_alarm", "availability-critical"),
-    remove("aws_cloudwatch_metric_alarm", "availability-6h-short"),
-    change("aws_cloudwatch_composite_alarm", "latency-critical", alarm_rule="FALSE"),
-    planned=True,
-)
-def objectives(stack):
-    """Long and short windows of both objectives, and who is told; what the figures are, tests/test_alarms.py says."""
-    [name] = {cluster["name"] for cluster in stack.all("aws_eks_cluster")}
-    wanted = {f"{name}-{objective}-{severity}" for objective in ("availability", "latency") for severity in ("critical", "warning")}
-    assert {alarm["alarm_name"] for alarm in stack.all("aws_cloudwatch_composite_alarm")} == wanted
-    windows = {
-        f"{name}-{objective}-{window}{short}"
-        for objective in ("availability", "latency") for window in ("1h", "6h", "1d", "3d") for short in ("", "-short")
-    }  # fmt: skip
-    assert children(stack) == windows
-    assert windows <= {alarm["alarm_name"] for alarm in stack.all("aws_cloudwatch_metric_alarm")}
 
 
 @rule(
@@ -103,20 +67,3 @@ def log_metrics(stack):
 @rule(change("aws_db_event_subscription", event_categories=["backup"]), planned=True)
 def failover_events(stack):
     assert {"failover", "failure", "availability"} <= set(stack.one("aws_db_event_subscription")["event_categories"])
-
-
-def drop_requests(stack):
-    board = stack.one("aws_cloudwatch_dashboard")
-    board["dashboard_body"] = board["dashboard_body"].replace("RequestCount", "Nothing")
-
-
-@rule(drop_requests)
-def dashboard(stack):
-    body = stack.one("aws_cloudwatch_dashboard")["dashboard_body"]
-    for metric in (
-        "RequestCount", "HTTPCode_Target_5XX_Count", "TargetResponseTime", "CPUUtilization", "DatabaseConnections",
-        "ReplicaLag", "FreeStorageSpace", "node_cpu_utilization", "pod_cpu_utilization", "pod_memory_utilization",
-        "pod_number_of_container_restarts", "BlockedRequests", *LOG_METRICS,
-    ):  # fmt: skip
-        assert f'"{metric}"' in body, metric
-    assert len(json.loads(body)["widgets"]) == 12

@@ -2,7 +2,7 @@
 
 import json
 
-from . import change, remove, rule
+from . import change, edit, remove, rule
 
 
 @rule(change("aws_eks_cluster", version="1.31"), planned=True)
@@ -16,6 +16,7 @@ def kubernetes_in_standard_support(stack):
     change("aws_eks_node_group", subnet_ids=["elsewhere"]),
     remove("aws_eks_node_group", count=1),
     change("aws_eks_node_group", scaling_config__min_size=0),
+    change("aws_eks_node_group", node_repair_config__enabled=False),
 )
 def nodes_in_every_zone(stack):
     application = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet", '"application-')}
@@ -23,6 +24,7 @@ def nodes_in_every_zone(stack):
     assert sorted(zones) == ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
     for group in stack.all("aws_eks_node_group"):
         assert group["scaling_config"][0]["min_size"] >= 1
+        assert group["node_repair_config"][0]["enabled"]
         assert group["scaling_config"][0]["max_size"] > group["scaling_config"][0]["min_size"], "no room to scale"
 
 
@@ -53,11 +55,7 @@ def pods_do_not_reach_node_credentials(stack):
     assert (options["http_tokens"], options["http_put_response_hop_limit"]) == ("required", 1)
 
 
-def no_policies(stack):
-    stack.one("aws_eks_addon", "vpc_cni")["configuration_values"] = "{}"
-
-
-@rule(no_policies, remove("aws_eks_addon", "coredns"), planned=True)
+@rule(edit("aws_eks_addon", "vpc_cni", configuration_values=("enableNetworkPolicy", "disableNetworkPolicy")), remove("aws_eks_addon", "coredns"), planned=True)
 def addons(stack):
     found = {addon["addon_name"]: addon for addon in stack.all("aws_eks_addon")}
     assert set(found) == {"vpc-cni", "coredns", "kube-proxy", "aws-ebs-csi-driver"}

@@ -1,21 +1,11 @@
 """PostgreSQL, its zones and its secrets."""
 
-from . import change, remove, rule
+from . import change, edit, remove, rule
 
 
 def parameters(stack):
     group = stack.one("aws_db_parameter_group")
     return {parameter["name"]: parameter["value"] for parameter in group["parameter"]}
-
-
-def drop_force_ssl(stack):
-    group = stack.one("aws_db_parameter_group")
-    group["parameter"] = [parameter for parameter in group["parameter"] if parameter["name"] != "rds.force_ssl"]
-
-
-@rule(change("aws_db_instance", "primary", publicly_accessible=True), planned=True)
-def database_is_private(stack):
-    assert not any(instance["publicly_accessible"] for instance in stack.all("aws_db_instance"))
 
 
 @rule(change("aws_db_instance", "primary", engine_version="17.2"), planned=True)
@@ -30,16 +20,11 @@ def database_redundancy(stack):
     assert replica["replicate_source_db"]
 
 
-@rule(
-    change("aws_db_instance", "replica", availability_zone="eu-west-1a"),
-    change("aws_db_subnet_group", "primary", subnet_ids=["elsewhere"]),
-)
+@rule(change("aws_db_instance", "replica", availability_zone="eu-west-1a"), change("aws_db_subnet_group", "primary", subnet_ids=["elsewhere"]))
 def database_zones(stack):
     """Primary and standby in A and B, the replica in C."""
     zone = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet", '"database-')}
-    groups = {
-        group["name"]: {zone.get(subnet) for subnet in group["subnet_ids"]} for group in stack.all("aws_db_subnet_group")
-    }
+    groups = {group["name"]: {zone.get(subnet) for subnet in group["subnet_ids"]} for group in stack.all("aws_db_subnet_group")}
     primary, replica = stack.one("aws_db_instance", "primary"), stack.one("aws_db_instance", "replica")
     assert groups[primary["db_subnet_group_name"]] == {"eu-west-1a", "eu-west-1b"}
     assert replica["availability_zone"] == "eu-west-1c"
@@ -58,36 +43,20 @@ def database_can_be_restored(stack):
     assert primary["final_snapshot_identifier"] == "birthday-production-final"
 
 
-@rule(drop_force_ssl, change("aws_db_instance", "primary", ca_cert_identifier="rds-ca-2019"), planned=True)
+@rule(edit("aws_db_parameter_group", parameter=('"rds.force_ssl", "value": "1"', '"rds.force_ssl", "value": "0"')), change("aws_db_instance", "primary", ca_cert_identifier="rds-ca-2019"), planned=True)
 def database_takes_tls_only(stack):
     assert parameters(stack)["rds.force_ssl"] == "1"
     assert parameters(stack)["password_encryption"] == "scram-sha-256"
     assert all(instance["ca_cert_identifier"] == "rds-ca-rsa2048-g1" for instance in stack.all("aws_db_instance"))
 
 
-def log_values(stack):
-    for parameter in stack.one("aws_db_parameter_group")["parameter"]:
-        if parameter["name"] == "log_parameter_max_length":
-            parameter["value"] = "-1"
-
-
-@rule(log_values, planned=True)
+@rule(edit("aws_db_parameter_group", parameter=('"log_parameter_max_length", "value": "0"', '"log_parameter_max_length", "value": "-1"')), planned=True)
 def database_logs_no_values(stack):
     """Names and dates of birth are bind parameters, and in the details of errors."""
     found = parameters(stack)
     assert found["log_parameter_max_length"] == found["log_parameter_max_length_on_error"] == "0"
     assert found["log_error_verbosity"] == "terse"
     assert found["log_statement"] in ("none", "ddl")
-
-
-@rule(
-    change("aws_db_instance", "primary", monitoring_interval=0),
-    change("aws_db_instance", "primary", performance_insights_enabled=False),
-    planned=True,
-)
-def database_is_measured(stack):
-    for instance in stack.all("aws_db_instance"):
-        assert instance["monitoring_interval"] == 60 and instance["performance_insights_enabled"]
 
 
 @rule(

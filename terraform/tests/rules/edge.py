@@ -2,7 +2,7 @@
 
 import json
 
-from . import change, remove, rule
+from . import change, edit, remove, rule
 
 
 @rule(change("aws_lb", subnets=["one"]), change("aws_lb", internal=True), change("aws_lb", enable_zonal_shift=False))
@@ -24,20 +24,6 @@ def targets_are_checked(stack):
     assert check["interval"] * check["unhealthy_threshold"] <= 30, "a dead target stays too long"
 
 
-@rule(
-    change("aws_lb_listener", "https", ssl_policy="ELBSecurityPolicy-2016-08"),
-    change("aws_lb_listener", ".http", default_action=[{"type": "forward"}]),
-    planned=True,
-)
-def tls_1_2_or_newer(stack):
-    https = stack.one("aws_lb_listener", ".https")
-    http = next(listener for listener in stack.all("aws_lb_listener") if listener["port"] == 80)
-    assert https["protocol"] == "HTTPS" and https["ssl_policy"].startswith("ELBSecurityPolicy-TLS13-1-2-")
-    action = http["default_action"][0]
-    assert action["type"] == "redirect"
-    assert (action["redirect"][0]["protocol"], action["redirect"][0]["status_code"]) == ("HTTPS", "HTTP_301")
-
-
 @rule(change("aws_acm_certificate", validation_method="EMAIL"), change("aws_lb_listener", "https", certificate_arn="x"))
 def certificate_by_dns(stack):
     certificate = stack.one("aws_acm_certificate")
@@ -47,10 +33,7 @@ def certificate_by_dns(stack):
     assert stack.all("aws_route53_record", "validation")
 
 
-@rule(
-    change("aws_route53_record", "record.service", alias__evaluate_target_health=False),
-    remove("aws_route53_health_check"),
-)
+@rule(change("aws_route53_record", "record.service", alias__evaluate_target_health=False), remove("aws_route53_health_check"))
 def dns_points_at_the_load_balancer(stack):
     record, balancer = stack.one("aws_route53_record", "record.service"), stack.one("aws_lb")
     assert record["alias"][0]["name"] == balancer["dns_name"] and record["alias"][0]["evaluate_target_health"]
@@ -66,25 +49,13 @@ MANAGED = {
 }
 
 
-def only_count(stack):
-    for found in stack.one("aws_wafv2_web_acl")["rule"]:
-        if found["name"] == "AWSManagedRulesSQLiRuleSet":
-            found["override_action"] = [{"count": [{}], "none": []}]
-
-
-def count_xss(stack):
-    for found in stack.one("aws_wafv2_web_acl")["rule"]:
-        if found["name"] == "AWSManagedRulesCommonRuleSet":
-            group = found["statement"][0]["managed_rule_group_statement"][0]
-            group["rule_action_override"][0]["name"] = "CrossSiteScripting_BODY"
-
-
-def no_limit(stack):
-    acl = stack.one("aws_wafv2_web_acl")
-    acl["rule"] = [found for found in acl["rule"] if found["name"] != "rate-limit"]
-
-
-@rule(only_count, count_xss, no_limit, remove("aws_wafv2_web_acl_association"), planned=True)
+@rule(
+    edit("aws_wafv2_web_acl", rule=('"none": [{}]', '"none": []')),
+    edit("aws_wafv2_web_acl", rule=("NoUserAgent_HEADER", "CrossSiteScripting_BODY")),
+    edit("aws_wafv2_web_acl", rule=('"rate-limit"', '"another"')),
+    remove("aws_wafv2_web_acl_association"),
+    planned=True,
+)
 def web_acl(stack):
     rules = {found["name"]: found for found in stack.one("aws_wafv2_web_acl")["rule"]}
     assert set(rules) == MANAGED | {"rate-limit"}
@@ -98,16 +69,12 @@ def web_acl(stack):
     assert stack.one("aws_wafv2_web_acl_association")
 
 
-def show_paths(stack):
-    logging = stack.one("aws_wafv2_web_acl_logging_configuration")
-    logging["redacted_fields"] = [field for field in logging["redacted_fields"] if not field["uri_path"]]
-
-
-def take_samples(stack):
-    stack.one("aws_wafv2_web_acl")["rule"][0]["visibility_config"][0]["sampled_requests_enabled"] = True
-
-
-@rule(show_paths, take_samples, change("aws_lb", access_logs=[{"enabled": True}]), planned=True)
+@rule(
+    edit("aws_wafv2_web_acl_logging_configuration", redacted_fields=('"uri_path": [{}]', '"uri_path": []')),
+    edit("aws_wafv2_web_acl", rule=('"sampled_requests_enabled": false', '"sampled_requests_enabled": true')),
+    change("aws_lb", access_logs=[{"enabled": True}]),
+    planned=True,
+)
 def no_names_in_edge_logs(stack):
     """Names lie in URLs: no log of the edge may hold one."""
     fields = stack.one("aws_wafv2_web_acl_logging_configuration")["redacted_fields"]

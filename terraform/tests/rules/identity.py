@@ -2,7 +2,8 @@
 
 import json
 
-from . import change, rule
+from . import change, edit, rule
+from permissions import ACCOUNT
 from stack import listed, statements
 
 # Calls that AWS offers no resource for; everything else names what it is about.
@@ -41,44 +42,40 @@ def widen(address, **parts):
     return apply
 
 
-@rule(widen('"external-secrets"', Action="*", Resource="*"), widen("rotation", Action="secretsmanager:*"))
-def no_wildcard_actions(stack):
-    for address, found in stack.policies():
-        for statement in found:
-            if statement["Effect"] == "Allow":
-                for action in listed(statement.get("Action", "*")):
-                    assert not action.endswith(":*") and action != "*", f"{address} allows {action}"
+@rule(
+    widen('"external-secrets"', Action="*", Resource="*"),
+    widen("rotation", Action="secretsmanager:*"),
+    widen('"external-secrets"', Resource="*"),
+    widen('"load-balancer-controller"', Resource="*"),
+)
+def policies_name_actions_and_resources(stack):
+    allowed = [(address, s) for address, found in stack.policies() for s in found if s["Effect"] == "Allow"]
+    for address, statement in allowed:
+        for action in listed(statement.get("Action", "*")):
+            assert not action.endswith(":*") and action != "*", f"{address} allows {action}"
+            network = "rotation" in address and action in NETWORK_OF_ROTATION
+            named = "*" not in listed(statement["Resource"])
+            assert named or network or action.startswith(WITHOUT_RESOURCE), f"{address} allows {action} on everything"
 
 
-@rule(widen('"external-secrets"', Resource="*"), widen('"load-balancer-controller"', Resource="*"))
-def policies_name_their_resources(stack):
-    for address, found in stack.policies():
-        for statement in found:
-            if statement["Effect"] != "Allow" or "*" not in listed(statement["Resource"]):
-                continue
-            for action in listed(statement["Action"]):
-                network = "rotation" in address and action in NETWORK_OF_ROTATION
-                assert network or action.startswith(WITHOUT_RESOURCE), f"{address} allows {action} on everything"
+# These services of AWS act for many accounts: the role says for which.
+DEPUTIES = {"monitoring.rds.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
 
 
-def trust_a_namespace(stack):
-    role = stack.one("aws_iam_role", '"external-secrets"')
-    role["assume_role_policy"] = role["assume_role_policy"].replace(":external-secrets:external-secrets", ":external-secrets:*")
-
-
-def trust_any_audience(stack):
-    role = stack.one("aws_iam_role", '"external-secrets"')
-    role["assume_role_policy"] = role["assume_role_policy"].replace('"sts.amazonaws.com"', '"*"')
-
-
-@rule(trust_a_namespace, trust_any_audience)
-def roles_for_service_accounts(stack):
-    """Each role trusts one service account, by name and audience, and nobody else."""
+@rule(
+    edit("aws_iam_role", '"external-secrets"', assume_role_policy=(":external-secrets:external-secrets", ":external-secrets:*")),
+    edit("aws_iam_role", '"external-secrets"', assume_role_policy=('"sts.amazonaws.com"', '"*"')),
+    edit("aws_iam_role", "aws_iam_role.flow", assume_role_policy=("aws:SourceAccount", "aws:PrincipalAccount")),
+)
+def each_role_trusts_one(stack):
+    """A role trusts one service account, by name and audience, or one service of AWS."""
     found = {}
     for role in stack.all("aws_iam_role"):
         [statement] = statements(role["assume_role_policy"])
         if statement["Action"] != "sts:AssumeRoleWithWebIdentity":
             assert set(statement["Principal"]) == {"Service"}, role["name"]
+            deputy = statement["Principal"]["Service"] in DEPUTIES
+            assert statement.get("Condition") == ({"StringEquals": {"aws:SourceAccount": ACCOUNT}} if deputy else None), role["name"]
             continue
         assert list(statement["Condition"]) == ["StringEquals"]
         conditions = {key.rsplit(":", 1)[1]: value for key, value in statement["Condition"]["StringEquals"].items()}
@@ -93,26 +90,16 @@ def every_role_has_the_boundary(stack):
         assert (role["permissions_boundary"] or "").endswith(f":policy/birthday-boundary-{role['tags_all']['Environment']}"), role["name"]
 
 
-def reach_any_group(stack):
-    policy = stack.one("aws_iam_role_policy", '"cluster-autoscaler"')
-    document = json.loads(policy["policy"])
-    document["Statement"] = [
-        {key: value for key, value in found.items() if key != "Condition"} for found in document["Statement"]
-    ]
-    policy["policy"] = json.dumps(document)
-
-
-@rule(reach_any_group)
+@rule(edit("aws_iam_role_policy", '"cluster-autoscaler"', policy=("k8s.io/cluster-autoscaler/birthday-production", "k8s.io/cluster-autoscaler/enabled")))
 def autoscaler_scales_this_cluster_only(stack):
-    for statement in statements(stack.one("aws_iam_role_policy", '"cluster-autoscaler"')["policy"]):
-        if "autoscaling:SetDesiredCapacity" in listed(statement["Action"]):
-            tag = {"aws:ResourceTag/k8s.io/cluster-autoscaler/birthday-production": "owned"}
-            assert statement["Condition"] == {"StringEquals": tag}
-            return
-    raise AssertionError("the autoscaler cannot scale")
+    found = statements(stack.one("aws_iam_role_policy", '"cluster-autoscaler"')["policy"])
+    [scaling] = [statement for statement in found if "autoscaling:SetDesiredCapacity" in listed(statement["Action"])]
+    assert scaling["Condition"] == {"StringEquals": {"aws:ResourceTag/k8s.io/cluster-autoscaler/birthday-production": "owned"}}
 
 
 @rule(
+    edit("aws_iam_role_policy", '"cloudwatch-agent"', policy=("ec2:DescribeInstances", "ec2:DescribeTags")),
+    edit("aws_iam_role_policy", '"cloudwatch-agent"', policy=("xray:PutTraceSegments", "xray:PutTelemetryRecords")),
     widen('"external-secrets"', Resource=["arn:aws:secretsmanager:eu-west-1:123456789012:secret:other"]),
     widen('"load-balancer-controller"', Action=["elasticloadbalancing:DeleteLoadBalancer"]),
     widen('"alertmanager"', Action=["sns:Publish", "sns:Subscribe"]),
@@ -129,14 +116,12 @@ def controllers_reach_what_they_need(stack):
     topic = stack.one("aws_sns_topic", "topic.alarms")
     assert (ringing["Action"], ringing["Resource"]) == ("sns:Publish", topic["arn"])
     assert encrypting["Resource"] == topic["kms_master_key_id"], "it cannot publish to an encrypted topic"
+    agent = statements(stack.one("aws_iam_role_policy", '"cloudwatch-agent"')["policy"])
+    # One hop keeps instance metadata from it; traces are sent under its role, too.
+    assert {"ec2:DescribeInstances", "xray:PutTelemetryRecords", "xray:PutTraceSegments"} <= {action for s in agent for action in listed(s["Action"])}
 
 
-def allow_the_service(stack):
-    policy = stack.one("aws_iam_role_policy", '"birthday-api"')
-    policy["policy"] = policy["policy"].replace("Deny", "Allow")
-
-
-@rule(allow_the_service)
+@rule(edit("aws_iam_role_policy", '"birthday-api"', policy=("Deny", "Allow")))
 def the_service_calls_no_aws_api(stack):
     [statement] = statements(stack.one("aws_iam_role_policy", '"birthday-api"')["policy"])
     assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Deny", "*", "*")

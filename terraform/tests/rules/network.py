@@ -6,27 +6,21 @@ ZONES = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
 ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
-def ranges(stack, tier):
-    return {subnet["availability_zone"]: subnet["cidr_block"] for subnet in stack.all("aws_subnet", f'"{tier}-')}
+SUBNETS = {"public": (1, 2, 3), "application": (11, 12, 13), "database": (21, 22, 23)}
 
 
-def zones(*third_octets):
-    return {zone: f"10.0.{octet}.0/24" for zone, octet in zip(ZONES, third_octets)}
-
-
-@rule(change("aws_vpc", cidr_block="10.1.0.0/16"), planned=True)
-def vpc_range(stack):
+@rule(
+    change("aws_vpc", cidr_block="10.1.0.0/16"),
+    change("aws_subnet", '"public-', cidr_block="10.0.9.0/24"),
+    change("aws_subnet", '"application-', availability_zone="eu-west-1a"),
+    remove("aws_subnet", '"database-', count=1),
+    planned=True,
+)
+def subnets(stack):
+    """Three tiers over three zones."""
     assert stack.one("aws_vpc")["cidr_block"] == "10.0.0.0/16"
-
-
-@rule(change("aws_subnet", '"public-', cidr_block="10.0.9.0/24"), planned=True)
-def public_subnets(stack):
-    assert ranges(stack, "public") == zones(1, 2, 3)
-
-
-@rule(change("aws_subnet", '"application-', availability_zone="eu-west-1a"), planned=True)
-def application_subnets(stack):
-    assert ranges(stack, "application") == zones(11, 12, 13)
+    found = sorted((subnet["tags"]["Tier"], subnet["availability_zone"], subnet["cidr_block"]) for subnet in stack.all("aws_subnet"))
+    assert found == sorted((tier, zone, f"10.0.{octet}.0/24") for tier, octets in SUBNETS.items() for zone, octet in zip(ZONES, octets))
 
 
 @rule(remove("aws_ec2_subnet_cidr_reservation", count=1), planned=True)
@@ -36,31 +30,9 @@ def pods_have_blocks_of_addresses(stack):
     assert reserved == {("prefix", f"10.0.{octet}.128/25") for octet in (11, 12, 13)}
 
 
-@rule(remove("aws_subnet", '"database-', count=1), planned=True)
-def database_subnets(stack):
-    assert ranges(stack, "database") == zones(21, 22, 23)
-
-
-@rule(remove("aws_subnet", count=1), planned=True)
-def nine_subnets(stack):
-    assert len(stack.all("aws_subnet")) == 9
-    assert {subnet["availability_zone"] for subnet in stack.all("aws_subnet")} == set(ZONES)
-
-
-@rule(change("aws_subnet", map_public_ip_on_launch=True), planned=True)
-def no_public_addresses(stack):
-    assert not any(subnet["map_public_ip_on_launch"] for subnet in stack.all("aws_subnet"))
-
-
-@rule(remove("aws_nat_gateway", count=1), change("aws_nat_gateway", subnet_id="elsewhere"))
-def nat_gateway_per_zone(stack):
-    public = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet", '"public-')}
-    assert sorted(public.get(gateway["subnet_id"], "") for gateway in stack.all("aws_nat_gateway")) == ZONES
-
-
 def ways_out(stack):
-    """Subnet -> where its default route leads: a NAT gateway's zone, "internet" or None."""
-    public = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet")}
+    """Subnet -> where its default route leads: the zone of a NAT gateway in a public subnet, "internet" or None."""
+    public = {subnet["id"]: subnet["availability_zone"] for subnet in stack.all("aws_subnet", '"public-')}
     gateways = {gateway["id"]: public[gateway["subnet_id"]] for gateway in stack.all("aws_nat_gateway")}
     gateways |= {gateway["id"]: "internet" for gateway in stack.all("aws_internet_gateway")}
     tables = {}
@@ -82,7 +54,13 @@ def swap_nat(stack):
     change("aws_route", "aws_route.nat", nat_gateway_id=first)(stack)
 
 
-@rule(route_database_out, swap_nat, remove("aws_route", "aws_route.internet"))
+@rule(
+    route_database_out,
+    swap_nat,
+    remove("aws_route", "aws_route.internet"),
+    remove("aws_nat_gateway", count=1),
+    change("aws_nat_gateway", subnet_id="elsewhere"),
+)
 def each_tier_has_its_way_out(stack):
     way = ways_out(stack)
     for subnet in stack.all("aws_subnet"):
@@ -131,22 +109,6 @@ def security_group_graph(stack):
     assert ways["egress"] == FLOWS | {("nodes", "0.0.0.0/0", 443)}
 
 
-@rule(change("aws_vpc_security_group_ingress_rule", '"queries"', cidr_ipv4="0.0.0.0/0"), planned=True)
-def only_the_load_balancer_is_open(stack):
-    open_ports = [
-        rule["from_port"]
-        for rule in stack.all("aws_vpc_security_group_ingress_rule")
-        if rule["cidr_ipv4"] in ANYWHERE or rule["cidr_ipv6"] in ANYWHERE
-    ]
-    assert sorted(open_ports) == [80, 443]
-
-
-@rule(change("aws_default_security_group", ingress=[{"protocol": "-1"}]))
-def default_security_group_is_closed(stack):
-    group = stack.one("aws_default_security_group")
-    assert not group["ingress"] and not group["egress"]
-
-
 def acl(stack, tier, direction):
     """(range, first port, last port) that a tier's ACL lets through; "all" for any port of any protocol."""
     return {
@@ -173,8 +135,6 @@ def network_acls(stack):
 
     assert acl(stack, "public", "ingress") == {(anywhere, 443, 443), (anywhere, 80, 80), (anywhere, *answers)}
     assert acl(stack, "application", "ingress") == {(vpc, 443, 443), (anywhere, *answers)} | between_nodes
-    assert acl(stack, "application", "egress") == (
-        {(anywhere, 443, 443), (vpc, *answers)} | between_nodes | {(cidr, 5432, 5432) for cidr in database}
-    )
+    assert acl(stack, "application", "egress") == ({(anywhere, 443, 443), (vpc, *answers)} | between_nodes | {(cidr, 5432, 5432) for cidr in database})
     assert acl(stack, "database", "ingress") == {(cidr, 5432, 5432) for cidr in application}
     assert acl(stack, "database", "egress") == {(cidr, *answers) for cidr in application}
