@@ -9,11 +9,7 @@ import re
 from statistics import mean
 
 AGGREGATES = {"Sum": sum, "Average": mean, "Minimum": min, "Maximum": max}
-COMPARISONS = {
-    "GreaterThanThreshold": operator.gt,
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "LessThanThreshold": operator.lt,
-}
+COMPARISONS = {"GreaterThanThreshold": operator.gt, "GreaterThanOrEqualToThreshold": operator.ge, "LessThanThreshold": operator.lt}
 MISSING = {"breaching": "ALARM", "notBreaching": "OK", "missing": "INSUFFICIENT_DATA"}
 OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Div: operator.truediv}
 
@@ -61,8 +57,7 @@ def state(alarm, samples):
     """Of an alarm on a metric, by the samples of that metric, or by those of each metric of its expression (a dict)."""
     if alarm["metric_name"]:
         values = [
-            aggregate(samples[: len(samples) - ago * alarm["period"] // 60], alarm["statistic"], alarm["period"])
-            for ago in range(alarm["evaluation_periods"])
+            aggregate(samples[: len(samples) - ago * alarm["period"] // 60], alarm["statistic"], alarm["period"]) for ago in range(alarm["evaluation_periods"])
         ]
     else:
         [expression] = [query["expression"] for query in alarm["metric_query"] if query["return_data"]]

@@ -18,7 +18,7 @@ import pytest
 from common.start import eventually, fetch, free_port, postgres
 from environments import OLD, applied
 from roots import Root, copy_tree
-from secrets_manager import MASTER, ROLES, connect
+from secrets_manager import MASTER, ROLES, connect, initialize
 from tools import TRIES, run
 
 TERRAFORM = Path(__file__).resolve().parents[1]
@@ -71,9 +71,7 @@ def started_double(log, region="eu-west-1"):
     own = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ACM_VALIDATION_WAIT": "0", "PYTHONPATH": str(TERRAFORM / "tests")}
     inherited = {key: value for key, value in os.environ.items() if key not in ("AWS_ENDPOINT_URL", "AWS_PROFILE")}
     with open(log, "w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "double", str(port)], env=inherited | settings | own, stdout=output, stderr=output
-        )
+        process = subprocess.Popen([sys.executable, "-m", "double", str(port)], env=inherited | settings | own, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"
     try:
         eventually("the AWS double answers", lambda: process.poll() is None and fetch(url + "/moto-api/"), 180)
@@ -166,3 +164,10 @@ def manager(function, server):
         "ROTATED_SECRETS": json.dumps(secrets),
     }  # fmt: skip
     return client, secrets
+
+
+@pytest.fixture
+def initialized(function, manager):
+    """The same after the function's first run."""
+    initialize(function)
+    return manager

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from stack import listed
 from tools import iam_simulator, run
 
 ACCOUNT = "123456789012"

@@ -13,11 +13,7 @@ class Stack:
 
     def all(self, kind, name=None):
         """The values of every resource of a type, and of a name in its address if given."""
-        return [
-            resource["values"]
-            for resource in self.resources
-            if resource["type"] == kind and (name is None or name in resource["address"])
-        ]
+        return [resource["values"] for resource in self.resources if resource["type"] == kind and (name is None or name in resource["address"])]
 
     def one(self, kind, name=None):
         found = self.all(kind, name)

@@ -6,12 +6,11 @@ import ssl
 
 import pytest
 
-from secrets_manager import MASTER, ROLES, connect, current, initialize, query, refused, rotate
+from secrets_manager import MASTER, ROLES, connect, current, query, refused, rotate
 
 
-def test_either_owner_makes_tables_that_the_role_owns(function, manager, server):
-    client, secrets = manager
-    initialize(function)
+def test_either_owner_makes_tables_that_the_role_owns(function, initialized, server):
+    client, secrets = initialized
     for table in ("first", "second"):
         owner = current(client, secrets["birthday_owner"])
         query(server, owner, f"CREATE TABLE {table} (name text PRIMARY KEY)")
@@ -23,17 +22,11 @@ def test_either_owner_makes_tables_that_the_role_owns(function, manager, server)
     query(server, owner, "ALTER TABLE first ADD COLUMN more text")
 
 
-def test_the_application_reads_and_writes_rows_and_nothing_else(function, manager, server):
-    client, secrets = manager
-    initialize(function)
+def test_the_application_reads_and_writes_rows_and_nothing_else(initialized, server):
+    client, secrets = initialized
     owner, app = (current(client, secrets[role]) for role in ROLES)
     query(server, owner, "CREATE TABLE birthdays (username text PRIMARY KEY)")
-    for sql in (
-        "INSERT INTO birthdays VALUES ('ada')",
-        "UPDATE birthdays SET username = 'eve'",
-        "SELECT * FROM birthdays",
-        "DELETE FROM birthdays",
-    ):
+    for sql in ("INSERT INTO birthdays VALUES ('ada')", "UPDATE birthdays SET username = 'eve'", "SELECT * FROM birthdays", "DELETE FROM birthdays"):
         query(server, app, sql)
     for sql in (
         "CREATE TABLE other (n int)",
@@ -49,17 +42,15 @@ def test_the_application_reads_and_writes_rows_and_nothing_else(function, manage
         assert refused(server, app, sql) == "42501", sql
 
 
-def test_an_application_user_holds_no_more_connections_than_its_share(function, manager, server):
-    client, secrets = manager
-    initialize(function)
+def test_an_application_user_holds_no_more_connections_than_its_share(initialized, server):
+    client, secrets = initialized
     app = current(client, secrets["birthday_app"])
     limit = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'birthday_app_a'"
     assert query(server, app, limit) == [[7]]
 
 
-def test_no_password_is_in_the_servers_log_or_the_functions(function, manager, server, caplog):
-    client, secrets = manager
-    initialize(function)
+def test_no_password_is_in_the_servers_log_or_the_functions(function, initialized, server, caplog):
+    client, secrets = initialized
     for _ in range(2):
         rotate(function, client, secrets["birthday_app"])
     text = server.log.read_text()

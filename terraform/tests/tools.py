@@ -44,9 +44,7 @@ def terraform_environment():
 def write_cli_configuration():
     """Providers from a mirror on this machine where one lies in a usual place, else from the registry."""
     mirrors = [
-        found.parents[1]
-        for place in ("/opt", "/usr/local/share", "/usr/share", "/var/lib")
-        for found in Path(place).glob("*/registry.terraform.io/hashicorp")
+        found.parents[1] for place in ("/opt", "/usr/local/share", "/usr/share", "/var/lib") for found in Path(place).glob("*/registry.terraform.io/hashicorp")
     ]
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / "terraform.rc"
