@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
+use birthday_api::http::Received;
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -88,7 +89,8 @@ fn ask(client: &Client, input: &Input) {
     if input.json {
         request.add_header(ContentType::JSON);
     }
-    let answer = request.body(input.body).dispatch();
+    request.inner().local_cache(|| Received::now(input.body.to_vec()));
+    let answer = request.dispatch();
     let (status, kind) = (answer.status(), answer.content_type());
     assert!(status.code < 500, "{status} to {input:?}");
     if path.starts_with("/hello/") && status.code >= 400 && method != Method::Head {

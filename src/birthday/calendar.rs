@@ -1,10 +1,12 @@
 //! A birthday as a calendar that clients can subscribe to (RFC 5545).
 
-use chrono::{Datelike, NaiveDate, NaiveTime};
-use icalendar::{Calendar, Component, Event, EventLike, Property};
+use chrono::{Datelike, NaiveDate};
 
 use super::days_until::birthday_in;
 use super::{DateOfBirth, LeapDay, Username};
+
+/// The longest line in octets, without its end (RFC 5545, 3.1).
+const LONGEST_LINE: usize = 75;
 
 /// All-day events that return every year, with UIDs that stay the same for this name.
 ///
@@ -14,35 +16,49 @@ use super::{DateOfBirth, LeapDay, Username};
 /// They start in the year of `today`, so that the year of birth cannot be read from them. DTSTAMP is midnight UTC of `today`: the
 /// text changes at most once a day.
 pub fn yearly(name: &Username, born: DateOfBirth, today: NaiveDate, rule: LeapDay) -> String {
-    let mut calendar = Calendar::empty();
-    for (key, value) in [
-        ("VERSION", "2.0"),
-        ("PRODID", "-//birthday-api//Birthday API//EN"),
-        ("CALSCALE", "GREGORIAN"),
-        // RFC 7986 and what clients read before it.
-        ("NAME", &format!("{name}'s birthday")),
-        ("X-WR-CALNAME", &format!("{name}'s birthday")),
-        ("X-PUBLISHED-TTL", "P1D"),
-    ] {
-        calendar.append_property((key, value));
-    }
-    calendar.append_property(Property::new("REFRESH-INTERVAL", "P1D").add_parameter("VALUE", "DURATION").done());
+    let mut text = String::with_capacity(1024);
+    let mut lines = |lines: &[&str]| lines.iter().for_each(|line| push(&mut text, line));
+    let (name, title) = (name.as_str(), format!("{name}'s birthday"));
+    // The name, the description and how often to read it again: as RFC 7986 has them, and as clients read them before it.
+    lines(&["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//birthday-api//Birthday API//EN", "CALSCALE:GREGORIAN"]);
+    lines(&[&format!("NAME:{title}"), &format!("X-WR-CALNAME:{title}")]);
+    lines(&["REFRESH-INTERVAL;VALUE=DURATION:P1D", "X-PUBLISHED-TTL:P1D"]);
     let cycle = if born.is_leap_day() { 4 } else { 1 };
     for year in today.year()..today.year() + cycle {
         let (uid, recurrence) = match cycle {
-            1 => (format!("{name}@birthday-api"), "FREQ=YEARLY"),
-            _ => (format!("{name}-{}@birthday-api", year.rem_euclid(4)), "FREQ=YEARLY;INTERVAL=4"),
+            1 => (format!("UID:{name}@birthday-api"), "RRULE:FREQ=YEARLY"),
+            _ => (format!("UID:{name}-{}@birthday-api", year.rem_euclid(4)), "RRULE:FREQ=YEARLY;INTERVAL=4"),
         };
-        let event = Event::with_uid(&uid)
-            .timestamp(today.and_time(NaiveTime::MIN).and_utc())
-            .starts(birthday_in(year, born, rule))
-            .summary(&format!("{name}'s birthday"))
-            .add_property("RRULE", recurrence)
-            .add_property("TRANSP", "TRANSPARENT")
-            .done();
-        calendar.push(event);
+        let start = format!("DTSTART;VALUE=DATE:{}", digits(birthday_in(year, born, rule)));
+        let stamp = format!("DTSTAMP:{}T000000Z", digits(today));
+        lines(&[
+            "BEGIN:VEVENT",
+            &uid,
+            &stamp,
+            &start,
+            recurrence,
+            &format!("SUMMARY:{title}"),
+            "TRANSP:TRANSPARENT",
+            "END:VEVENT",
+        ]);
     }
-    calendar.to_string()
+    lines(&["END:VCALENDAR"]);
+    text
+}
+
+fn digits(date: NaiveDate) -> String {
+    format!("{:04}{:02}{:02}", date.year(), date.month(), date.day())
+}
+
+/// Folds a line that is too long: what follows a line break and a space continues it. Names are ASCII, so no character is cut.
+fn push(text: &mut String, line: &str) {
+    let (first, rest) = line.split_at(line.len().min(LONGEST_LINE));
+    *text += first;
+    if !rest.is_empty() {
+        *text += "\r\n ";
+        *text += rest;
+    }
+    *text += "\r\n";
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! One request from hyper to Rocket, and Rocket's response back. What Rocket hides is judged here: the method as it was sent, the
-//! host, and a body that is too large or too slow.
+//! One request from hyper to Rocket, and Rocket's response back. What Rocket hides is judged here: the host, and a body that is too large
+//! or too slow.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
@@ -12,14 +12,12 @@ use hyper::{Request, Response, StatusCode};
 use rocket::http::uri::Origin;
 use rocket::http::{Header, Method};
 use rocket::local::asynchronous::{Client, LocalResponse};
-use rocket::{Orbit, Rocket};
 use tokio::time::{Instant, timeout_at};
 
-use super::guards::{LARGEST_BODY, Received};
-use super::metrics::Metrics;
+use super::call::{LARGEST_BODY, Received};
 use super::page::Assets;
+use super::probes::Draining;
 use super::problem::Problem;
-use super::site::{authority_of, is_loopback};
 use crate::config::Settings;
 
 type Answer = Response<Full<Bytes>>;
@@ -27,47 +25,40 @@ type Answer = Response<Full<Bytes>>;
 pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incoming>) -> Answer {
     let started = Instant::now();
     let (head, body) = request.into_parts();
-    let rocket = client.rocket();
-    let mut answer = match Target::of(&head, settings(rocket)) {
-        Ok(target) => dispatch(client, remote, &head, target, body, started).await,
-        Err(problem) => {
-            let metrics: &Metrics = rocket.state().expect("the stage manages it");
-            metrics.refused(problem.class().0, started);
-            refusal(&problem)
+    let settings: &Settings = client.rocket().state().expect("lib.rs manages it before the start");
+    let (method, uri, host, body) = match target(&head, settings) {
+        Ok((method @ (Method::Put | Method::Post), uri, host)) if !body.is_end_stream() => {
+            (method, uri, host, read(body, started + settings.databases.birthdays.deadline()).await)
         }
+        Ok((method, uri, host)) => (method, uri, host, Ok(Bytes::new())),
+        // No route takes this path, so that the catcher answers, with the problem.
+        Err(problem) => (Method::Get, uri!("/refused"), None, Err(problem)),
     };
-    // A script or an image tag on another site must not tell a name that is known from one that is not.
-    let headers = answer.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    let mut request = client.req(method, uri).remote(remote);
+    for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::HOST) {
+        if let Ok(value) = value.to_str() {
+            request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
+        }
+    }
+    if let Some(host) = host {
+        request.add_header(Header::new("host", host.as_str().to_owned()));
+    }
+    request.inner().local_cache(|| Received { started, body });
+    let mut answer = to_hyper(client, request.dispatch().await).await;
+    complete(client, &head, &mut answer);
     answer
 }
 
-fn settings(rocket: &Rocket<Orbit>) -> &Settings {
-    rocket.state().expect("lib.rs manages it before the start")
-}
-
-/// What a request is about, by its first line and its Host.
-struct Target<'h> {
-    method: Method,
-    uri: Origin<'h>,
-    host: Option<Authority>,
-}
-
-impl<'h> Target<'h> {
-    fn of(head: &'h Parts, settings: &Settings) -> Result<Self, Problem> {
-        let host = host(head)?;
-        if settings.rocket.address.is_loopback()
-            && settings.public_url.is_none()
-            && !host.as_ref().is_none_or(|host| is_loopback(host.host()))
-        {
-            return Err(Problem::MisdirectedRequest);
-        }
-        let method = head.method.as_str().parse().map_err(|_| Problem::BadRequest)?;
-        let path = head.uri.path_and_query().ok_or(Problem::BadRequest)?;
-        let uri = Origin::parse(path.as_str()).map_err(|_| Problem::BadRequest)?;
-        Ok(Self { method, uri, host })
+/// The method, path and host that the request is about.
+fn target<'h>(head: &'h Parts, settings: &Settings) -> Result<(Method, Origin<'h>, Option<Authority>), Problem> {
+    let host = host(head)?;
+    let for_all = !settings.rocket.address.is_loopback() || settings.public_url.is_some();
+    if !for_all && !host.as_ref().is_none_or(|host| is_loopback(host.host())) {
+        return Err(Problem::MisdirectedRequest);
     }
+    let method = head.method.as_str().parse().map_err(|_| Problem::BadRequest)?;
+    let path = head.uri.path_and_query().ok_or(Problem::BadRequest)?;
+    Ok((method, Origin::parse(path.as_str()).map_err(|_| Problem::BadRequest)?, host))
 }
 
 /// The host that the request is for (RFC 9112, 3.2). Old load balancers probe without one.
@@ -84,30 +75,18 @@ fn host(head: &Parts) -> Result<Option<Authority>, Problem> {
     }
 }
 
-async fn dispatch(
-    client: &Client,
-    remote: SocketAddr,
-    head: &Parts,
-    target: Target<'_>,
-    body: Incoming,
-    started: Instant,
-) -> Answer {
-    let deadline = started + settings(client.rocket()).databases.birthdays.deadline();
-    let takes_body = matches!(target.method, Method::Put | Method::Post) && !body.is_end_stream();
-    let body = if takes_body { read(body, deadline).await } else { Ok(Bytes::new()) };
-    let mut request = client.req(target.method, target.uri).remote(remote);
-    for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::HOST) {
-        if let Ok(value) = value.to_str() {
-            request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
-        }
-    }
-    if let Some(host) = target.host {
-        request.add_header(Header::new("host", host.as_str().to_owned()));
-    }
-    let refused = body.as_ref().err().cloned();
-    request.set_body(body.unwrap_or_default());
-    request.inner().local_cache(|| Received { started, method: target.method, refused });
-    to_hyper(request.dispatch().await, client.rocket()).await
+/// A host with or without a port (RFC 9110, 7.2).
+fn authority_of(text: &str) -> Option<Authority> {
+    let authority: Authority = text.parse().ok()?;
+    let port = text.strip_prefix(authority.host())?;
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.is_empty() || authority.port_u16().is_some());
+    (is_port && !authority.host().is_empty()).then_some(authority)
+}
+
+/// `localhost`, or an address of this machine alone.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 /// The whole body, if it is small enough and arrives in time.
@@ -115,12 +94,12 @@ async fn read(body: Incoming, deadline: Instant) -> Result<Bytes, Problem> {
     match timeout_at(deadline, Limited::new(body, LARGEST_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
-        Ok(Err(_)) => Err(Problem::InvalidBody("it did not arrive whole".to_owned())),
+        Ok(Err(_)) => Err(Problem::InvalidBody("it did not arrive whole".into())),
         Err(_) => Err(Problem::RequestTimeout),
     }
 }
 
-async fn to_hyper(response: LocalResponse<'_>, rocket: &Rocket<Orbit>) -> Answer {
+async fn to_hyper(client: &Client, response: LocalResponse<'_>) -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::from_u16(response.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
@@ -133,7 +112,7 @@ async fn to_hyper(response: LocalResponse<'_>, rocket: &Rocket<Orbit>) -> Answer
     let size = response.body().preset_size();
     // Many clients may be reading a page: they share its text.
     let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
-    let asset = tag.and_then(|tag| rocket.state::<Assets>().and_then(|assets| assets.tagged(tag)));
+    let asset = tag.and_then(|tag| client.rocket().state::<Assets>().and_then(|assets| assets.tagged(tag)));
     let body = match asset {
         Some(text) if size.is_some() => text,
         _ => response.into_bytes().await.unwrap_or_default().into(),
@@ -146,12 +125,23 @@ async fn to_hyper(response: LocalResponse<'_>, rocket: &Rocket<Orbit>) -> Answer
     answer
 }
 
-/// The answer to what Rocket does not get to see.
-fn refusal(problem: &Problem) -> Answer {
-    let mut answer = Answer::new(Full::from(problem.json()));
-    *answer.status_mut() = StatusCode::from_u16(problem.class().0.code).unwrap_or(StatusCode::BAD_REQUEST);
+/// The headers that do not depend on the handler.
+fn complete(client: &Client, head: &Parts, answer: &mut Answer) {
+    let status = answer.status();
     let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+    // A script or an image tag on another site must not tell a name that is known from one that is not.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if head.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https") {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    // While draining, clients should open their next connection elsewhere. What is left of a late body is no request.
+    if status == StatusCode::REQUEST_TIMEOUT || client.rocket().state::<Draining>().is_some_and(Draining::is_set) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
 }

@@ -2,21 +2,18 @@
 
 use minijinja::context;
 use minijinja::value::Serde;
-use rocket::{Route, State};
+use rocket::State;
 use utoipa::openapi::path::{Parameter, ParameterBuilder};
 use utoipa::openapi::{Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, Schema, Type};
-use utoipa::{Modify, OpenApi};
+use utoipa::{OpenApi, openapi};
 
-use super::guards::LARGEST_BODY;
-use super::page::{Asset, Assets, render};
+use super::answer::Answer;
+use super::call::{Call, LARGEST_BODY};
+use super::page::{Assets, render};
 use super::problem::{Document, Problem};
 use super::{greeting, metrics, page, probes};
 use crate::birthday::Username;
 use crate::config::Settings;
-
-pub fn routes() -> Vec<Route> {
-    routes![document, docs]
-}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,7 +27,6 @@ pub fn routes() -> Vec<Route> {
         probes::readyz, metrics::metrics, document, docs
     ),
     components(schemas(Document)),
-    modifiers(&Shared),
     tags(
         (name = "Birthdays", description = "One date of birth under each username."),
         (name = "Web page", description = "For people with a browser; programs use the paths above."),
@@ -41,29 +37,20 @@ pub fn routes() -> Vec<Route> {
 )]
 struct Description;
 
-/// What operations have in common: their parameters by name, their problems by status.
-struct Shared;
-
-impl Modify for Shared {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        for item in api.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
-                for parameter in operation.parameters.iter_mut().flatten() {
-                    if let RefOr::T(parameter) = parameter {
-                        describe(parameter);
-                    }
-                }
-                for (status, answer) in &mut operation.responses.responses {
-                    if let RefOr::T(answer) = answer {
-                        complete(status, answer);
-                    }
-                }
-            }
+/// With what operations have in common: their parameters by name, their problems by status.
+fn description() -> openapi::OpenApi {
+    let mut api = Description::openapi();
+    for item in api.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
+            operation.parameters.iter_mut().flatten().for_each(describe);
+            operation.responses.responses.iter_mut().for_each(complete);
         }
     }
+    api
 }
 
-fn describe(parameter: &mut Parameter) {
+fn describe(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else { return };
     let text = ObjectBuilder::new().schema_type(Type::String);
     let (description, example, schema) = match parameter.name.as_str() {
         "username" => {
@@ -85,9 +72,10 @@ fn describe(parameter: &mut Parameter) {
     };
 }
 
-fn complete(status: &str, answer: &mut Response) {
+fn complete((status, answer): (&String, &mut RefOr<Response>)) {
+    let RefOr::T(answer) = answer else { return };
     if answer.description.is_empty() {
-        answer.description = match status {
+        answer.description = match status.as_str() {
             "304" => "It has a tag of `If-None-Match`".to_owned(),
             "400" => "Username, time zone or body not valid".to_owned(),
             "403" => "Sent by a page of another site".to_owned(),
@@ -112,7 +100,7 @@ fn complete(status: &str, answer: &mut Response) {
 
 /// The OpenAPI 3.1 document as JSON.
 pub fn openapi() -> String {
-    let mut text = Description::openapi().to_pretty_json().expect("the document is made of strings and numbers");
+    let mut text = description().to_pretty_json().expect("the document is made of strings and numbers");
     text.push('\n');
     text
 }
@@ -122,10 +110,12 @@ pub fn page(settings: &Settings) -> String {
     let site =
         settings.public_url.as_ref().map_or_else(|| format!("http://localhost:{}", settings.rocket.port), ToString::to_string);
     let problems = Problem::examples().map(|problem| {
-        let text = serde_json::to_string_pretty(&problem.document()).expect("the document is made of strings and numbers");
-        (problem.document(), text)
+        let document = problem.document();
+        let text = serde_json::to_string_pretty(&document).expect("the document is made of strings and numbers");
+        (document, text)
     });
-    render("docs.html", context! { site, api => Serde(Description::openapi()), problems => Serde(Vec::from(problems)) })
+    let problems: Vec<_> = problems.collect();
+    render("docs.html", context! { site, api => Serde(description()), problems => Serde(problems) })
 }
 
 /// This document
@@ -134,8 +124,8 @@ pub fn page(settings: &Settings) -> String {
     (status = 304),
 ))]
 #[get("/openapi.json")]
-fn document(assets: &State<Assets>) -> Result<Asset, Problem> {
-    assets.named("/openapi.json")
+pub fn document(call: Call<'_>, assets: &State<Assets>) -> Result<Answer, Problem> {
+    assets.named("/openapi.json", &call)
 }
 
 /// This page
@@ -144,6 +134,6 @@ fn document(assets: &State<Assets>) -> Result<Asset, Problem> {
     (status = 304),
 ))]
 #[get("/docs")]
-fn docs(assets: &State<Assets>) -> Result<Asset, Problem> {
-    assets.named("/docs")
+pub fn docs(call: Call<'_>, assets: &State<Assets>) -> Result<Answer, Problem> {
+    assets.named("/docs", &call)
 }

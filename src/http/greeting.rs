@@ -1,71 +1,30 @@
 //! `/hello/<username>`: save, greet, delete; and the birthday as a calendar.
 
-use std::io::Cursor;
-
-use rocket::Route;
-use rocket::http::{ContentType, Header, Status};
-use rocket::request::Request;
-use rocket::response::{self, Responder, Response};
-use serde::Serialize;
+use chrono::NaiveDate;
+use rocket::http::Status;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::guards::{Deadline, NewBirthday, Precondition, Today, has_current};
-use super::page::tag_of;
+use super::answer::{Answer, tag_of};
+use super::call::Call;
 use super::problem::Problem;
-use super::site::OwnPage;
-use crate::birthday::{Username, UsernameError, calendar, days_until};
-use crate::config::Settings;
-use crate::store::{Birthdays, Condition, Found};
-
-pub fn routes() -> Vec<Route> {
-    routes![greet, save, delete, subscribe]
-}
-
-type Name = Result<Username, UsernameError>;
-
-/// An answer under `/hello`. Caches store none but the calendar, and ask whether it has changed.
-struct Answer {
-    today: Option<Today>,
-    from_replica: bool,
-    body: Option<(ContentType, String)>,
-    tag: Option<String>,
-}
-
-impl Answer {
-    /// Done, and nothing to say about it but which date counted as today.
-    fn done(today: Option<Today>) -> Self {
-        Self { today, from_replica: false, body: None, tag: None }
-    }
-}
-
-impl<'r> Responder<'r, 'static> for Answer {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = Response::build();
-        response.header(Header::new("Cache-Control", if self.tag.is_some() { "private, no-cache" } else { "no-store" }));
-        if let Some(Today(date)) = self.today {
-            response.header(Header::new("Birthday-Today", date.to_string()));
-        }
-        if self.from_replica {
-            response.header(Header::new("Birthday-Source", "replica"));
-        }
-        let unchanged = self.tag.as_ref().is_some_and(|tag| has_current(request, tag));
-        if let Some(tag) = self.tag {
-            response.header(Header::new("ETag", tag));
-        }
-        match self.body {
-            _ if unchanged => response.status(Status::NotModified),
-            Some((kind, body)) => response.header(kind).sized_body(body.len(), Cursor::new(body)),
-            None => response.status(Status::NoContent),
-        };
-        response.ok()
-    }
-}
+use crate::birthday::{DateOfBirth, Username, calendar, days_until};
+use crate::store::Condition;
 
 /// The greeting.
 #[derive(Serialize, ToSchema)]
 pub struct Greeting {
     #[schema(example = "Hello, John! Your birthday is in 5 day(s)")]
     message: String,
+}
+
+/// The body of a PUT.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewBirthday {
+    /// A calendar date, strictly before today in the zone that applies.
+    #[schema(format = Date, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "1990-05-17")]
+    date_of_birth: String,
 }
 
 /// How many days remain until the birthday
@@ -81,21 +40,15 @@ pub struct Greeting {
     )
 )]
 #[get("/hello/<username>")]
-async fn greet(
-    username: Name,
-    today: Result<Today, Problem>,
-    deadline: Deadline,
-    birthdays: &Birthdays,
-    settings: &rocket::State<Settings>,
-) -> Result<Answer, Problem> {
-    let (name, today) = (username?, today?);
-    let found = find(birthdays, name.clone(), deadline).await?;
-    let message = match days_until(found.date_of_birth, today.0, settings.birthday.leap_day) {
-        0 => format!("Hello, {name}! Happy birthday!"),
-        days => format!("Hello, {name}! Your birthday is in {days} day(s)"),
+pub async fn greet(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
+    let (name, today) = (username.parse::<Username>()?, call.today()?);
+    let found = call.find(name).await?;
+    let message = match days_until(found.date_of_birth, today, call.settings.birthday.leap_day) {
+        0 => format!("Hello, {username}! Happy birthday!"),
+        days => format!("Hello, {username}! Your birthday is in {days} day(s)"),
     };
     let body = serde_json::to_string(&Greeting { message }).map_err(|_| Problem::Internal)?;
-    Ok(Answer { today: Some(today), from_replica: found.from_replica, body: Some((ContentType::JSON, body)), tag: None })
+    Ok(explained(Answer::text("application/json", body), today, found.from_replica))
 }
 
 /// Save or replace a date of birth
@@ -111,20 +64,19 @@ async fn greet(
         (status = 400), (status = 403), (status = 408), (status = 412), (status = 413), (status = 415), (status = 503),
     )
 )]
-#[put("/hello/<username>", data = "<body>")]
-async fn save(
-    username: Name,
-    today: Result<Today, Problem>,
-    own_page: Result<OwnPage, Problem>,
-    precondition: Precondition,
-    deadline: Deadline,
-    birthdays: &Birthdays,
-    body: Result<NewBirthday, Problem>,
-) -> Result<Answer, Problem> {
-    let (name, today, _) = (username?, today?, own_page?);
-    let born = body?.date_of_birth(today)?;
-    match birthdays.save(name, born, precondition.0?, deadline.0).await? {
-        true => Ok(Answer::done(Some(today))),
+#[put("/hello/<username>")]
+pub async fn save(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
+    let (name, today) = (username.parse()?, call.today()?);
+    call.refuse_other_sites()?;
+    let body = call.body("application/json")?;
+    // A derived struct also accepts an array of its fields.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::InvalidBody("it is not an object".into()));
+    }
+    let body: NewBirthday = serde_json::from_slice(body).map_err(|error| Problem::InvalidBody(error.to_string().into()))?;
+    let born = DateOfBirth::parse(&body.date_of_birth, today)?;
+    match call.birthdays.save(name, born, call.precondition()?, call.deadline).await? {
+        true => Ok(explained(Answer::new(Status::NoContent), today, false)),
         false => Err(Problem::PreconditionFailed),
     }
 }
@@ -139,23 +91,17 @@ async fn save(
     )
 )]
 #[delete("/hello/<username>")]
-async fn delete(
-    username: Name,
-    own_page: Result<OwnPage, Problem>,
-    precondition: Precondition,
-    kind: Option<&ContentType>,
-    deadline: Deadline,
-    birthdays: &Birthdays,
-) -> Result<Answer, Problem> {
-    let (name, _) = (username?, own_page?);
-    if kind.is_some_and(|kind| kind.is_form() || kind.is_form_data()) {
-        return Err(Problem::UnsupportedMediaType { expected: "application/json, or none" });
+pub async fn delete(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
+    let name = username.parse()?;
+    call.refuse_other_sites()?;
+    if call.has_type(&["application/x-www-form-urlencoded", "multipart/form-data"]) {
+        return Err(Problem::UnsupportedMediaType("application/json, or none"));
     }
-    if precondition.0? == Condition::IfAbsent {
+    if call.precondition()? == Condition::IfAbsent {
         return Err(Problem::PreconditionFailed);
     }
-    match birthdays.delete(name, deadline.0).await? {
-        true => Ok(Answer::done(None)),
+    match call.birthdays.delete(name, call.deadline).await? {
+        true => Ok(Answer::new(Status::NoContent)),
         false => Err(Problem::UnknownUsername),
     }
 }
@@ -173,21 +119,16 @@ async fn delete(
     )
 )]
 #[get("/hello/<username>/birthday.ics")]
-async fn subscribe(
-    username: Name,
-    today: Result<Today, Problem>,
-    deadline: Deadline,
-    birthdays: &Birthdays,
-    settings: &rocket::State<Settings>,
-) -> Result<Answer, Problem> {
-    let (name, today) = (username?, today?);
-    let found = find(birthdays, name.clone(), deadline).await?;
-    let text = calendar::yearly(&name, found.date_of_birth, today.0, settings.birthday.leap_day);
-    let kind = ContentType::new("text", "calendar").with_params(("charset", "utf-8"));
-    let tag = Some(tag_of(text.as_bytes()));
-    Ok(Answer { today: Some(today), from_replica: found.from_replica, body: Some((kind, text)), tag })
+pub async fn subscribe(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
+    let (name, today) = (username.parse::<Username>()?, call.today()?);
+    let found = call.find(name.clone()).await?;
+    let text = calendar::yearly(&name, found.date_of_birth, today, call.settings.birthday.leap_day);
+    let tag = tag_of(&text);
+    Ok(explained(Answer::kept(&call, "text/calendar; charset=utf-8", text, tag), today, found.from_replica))
 }
 
-async fn find(birthdays: &Birthdays, name: Username, deadline: Deadline) -> Result<Found, Problem> {
-    birthdays.find(name, deadline.0).await?.ok_or(Problem::UnknownUsername)
+/// With the date that counted as today, and a sign if the replica answered in the primary's place.
+fn explained(answer: Answer, today: NaiveDate, from_replica: bool) -> Answer {
+    let answer = answer.header("Birthday-Today", today.to_string());
+    if from_replica { answer.header("Birthday-Source", "replica") } else { answer }
 }

@@ -1,23 +1,21 @@
 //! `/metrics`, the counting of requests, trace and request ids, and the access log. None of them holds a name, a date or a body.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use rocket::fairing::{AdHoc, Fairing, Kind};
-use rocket::http::{Accept, ContentType, Header, Status};
-use rocket::{Data, Request, Response, Route, State};
+use rocket::fairing::AdHoc;
+use rocket::http::{Accept, ContentType, Header};
+use rocket::{Build, Request, Response, Rocket, State};
 use rocket_db_pools::Database;
-use tokio::time::Instant;
 
-use super::guards::received;
+use super::call::Received;
 use super::probes::Draining;
 use super::problem::Problem;
 use crate::clock::Clock;
@@ -41,30 +39,17 @@ struct Exemplar {
     trace_id: String,
 }
 
-type Durations = Family<RequestLabels, HistogramWithExemplars<Exemplar>, Buckets>;
-
-#[derive(Clone)]
-struct Buckets;
-
-impl MetricConstructor<HistogramWithExemplars<Exemplar>> for Buckets {
-    fn new_metric(&self) -> HistogramWithExemplars<Exemplar> {
-        HistogramWithExemplars::new(BUCKETS.into_iter())
-    }
-}
+type Durations = HistogramWithExemplars<Exemplar>;
 
 /// What is counted.
 pub struct Metrics {
     registry: Registry,
-    requests: Requests,
+    durations: Family<RequestLabels, Durations, fn() -> Durations>,
     pub connections: Connections,
-}
-
-impl Metrics {
-    /// A request that was answered without a route.
-    pub fn refused(&self, status: Status, started: Instant) {
-        let labels = RequestLabels { method: "unmatched", route: "unmatched", status: status.code };
-        self.requests.count(&labels, started.elapsed(), None, None);
-    }
+    lost_lines: Counter,
+    /// Path templates, as labels.
+    routes: Vec<&'static str>,
+    access_log: bool,
 }
 
 /// Connections of clients, and how many the service ended.
@@ -77,29 +62,13 @@ pub struct Connections {
     pub crowded: Counter,
 }
 
-#[derive(Debug)]
-struct LostLines;
-
-impl EncodeMetric for LostLines {
-    fn encode(&self, encoder: MetricEncoder<'_>) -> std::fmt::Result {
-        ConstCounter::new(logging::lost()).encode(encoder)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Counter
-    }
-}
-
-pub fn routes() -> Vec<Route> {
-    routes![metrics]
-}
-
 /// What is counted, as OpenMetrics where `Accept` prefers it, or else as Prometheus' classic text
 #[utoipa::path(tag = "Operation", responses(
     (status = 200, description = "Metrics", content((String = "application/openmetrics-text"), (String = "text/plain"))),
 ))]
 #[get("/metrics")]
-fn metrics(metrics: &State<Metrics>, accept: Option<&Accept>) -> Result<(ContentType, String), Problem> {
+pub fn metrics(metrics: &State<Metrics>, accept: Option<&Accept>) -> Result<(ContentType, String), Problem> {
+    metrics.lost_lines.inner().store(logging::lost(), Ordering::Relaxed);
     let mut open = String::with_capacity(8192);
     text::encode(&mut open, &metrics.registry).map_err(|_| Problem::Internal)?;
     let weight = |top, sub| {
@@ -142,12 +111,26 @@ fn classic(open: &str) -> String {
 /// Counts requests, echoes trace and request ids, and writes the access log where it is wanted.
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("metrics", |rocket| async {
+        let metrics = Metrics::of(&rocket);
+        let count = AdHoc::on_response("metrics", |request, response| {
+            let metrics: Option<&Metrics> = request.rocket().state();
+            metrics.expect("it is managed before the start").count(request, response);
+            Box::pin(async {})
+        });
+        rocket.manage(metrics).attach(count)
+    })
+}
+
+impl Metrics {
+    fn of(rocket: &Rocket<Build>) -> Self {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
-        let now = rocket.state::<Clock>().expect("lib.rs manages it before the start").now();
-        let durations = Durations::new_with_constructor(Buckets);
+        let clock: &Clock = rocket.state().expect("lib.rs manages it before the start");
+        let draining: &Draining = rocket.state().expect("the stage of http manages it");
+        let durations = Family::new_with_constructor((|| Durations::new(BUCKETS.into_iter())) as fn() -> Durations);
         let connections = Connections::default();
+        let lost_lines = Counter::default();
         let start = Gauge::<i64>::default();
-        start.set(now.timestamp());
+        start.set(clock.now().timestamp());
         let mut registry = Registry::with_prefix("birthday");
         registry.register_with_unit(
             "http_request_duration",
@@ -156,44 +139,41 @@ pub fn stage() -> AdHoc {
             durations.clone(),
         );
         registry.register_with_unit("start_time", "When this process started, Unix time", Unit::Seconds, start);
-        let draining: &Draining = rocket.state().expect("the stage of the probes manages it");
         registry.register("draining", "1 between SIGTERM and the end", draining.0.clone());
         registry.register("build", "Version of this binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("http_connections", "Open connections of clients", connections.open.clone());
-        let ended = "Connections ended because no request came in time";
-        registry.register("http_connections_silent", ended, connections.silent.clone());
-        let ended = "Connections without a request ended to make room for others";
-        registry.register("http_connections_crowded", ended, connections.crowded.clone());
-        registry.register("log_lines_lost", "Log lines dropped because their reader was too slow", LostLines);
-        if let Some(birthdays) = Birthdays::fetch(&rocket) {
+        let silent = "Connections ended because no request came in time";
+        registry.register("http_connections_silent", silent, connections.silent.clone());
+        let crowded = "Connections without a request ended to make room for others";
+        registry.register("http_connections_crowded", crowded, connections.crowded.clone());
+        let lost = "Log lines dropped because their reader was too slow";
+        registry.register("log_lines_lost", lost, lost_lines.clone());
+        if let Some(birthdays) = Birthdays::fetch(rocket) {
             birthdays.metrics.register(&mut registry);
         }
         // A label lives as long as the process.
-        let templates: BTreeSet<&str> = rocket.routes().map(|route| route.uri.path()).collect();
-        let templates = templates.into_iter().map(|path| &*path.to_owned().leak()).collect();
-        let requests = Requests { durations, templates, access_log: settings.telemetry.access_log };
-        rocket.attach(requests.clone()).manage(Metrics { registry, requests, connections })
-    })
-}
+        let routes: BTreeSet<&str> = rocket.routes().map(|route| route.uri.path()).collect();
+        let routes = routes.into_iter().map(|path| &*path.to_owned().leak()).collect();
+        Self { registry, durations, connections, lost_lines, routes, access_log: settings.telemetry.access_log }
+    }
 
-#[derive(Clone)]
-struct Requests {
-    durations: Durations,
-    templates: Vec<&'static str>,
-    access_log: bool,
-}
-
-impl Requests {
-    fn count(&self, labels: &RequestLabels, took: Duration, trace: Option<&str>, id: Option<&str>) {
+    fn count(&self, request: &Request<'_>, response: &mut Response<'_>) {
+        let took = Received::of(request).started.elapsed();
+        // The route's path with its parameters' names; everything that no route takes counts as one.
+        let path = request.route().map_or("", |route| route.uri.path());
+        let route = self.routes.iter().find(|route| **route == path).unwrap_or(&"unmatched");
+        let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
+        let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
+        let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
         let trace_id = trace.and_then(|trace| trace.split('-').nth(1));
         // Only a trace that is sampled can be looked up.
         let sampled = trace.is_some_and(|trace| trace.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
         let exemplar = trace_id.filter(|_| sampled).map(|trace_id| Exemplar { trace_id: trace_id.to_owned() });
-        self.durations.get_or_create(labels).observe(took.as_secs_f64(), exemplar, None);
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64(), exemplar, None);
         if self.access_log {
             tracing::info!(
                 method = labels.method,
-                route = labels.route,
+                route,
                 status = labels.status,
                 duration_ms = took.as_secs_f64() * 1000.0,
                 trace_id,
@@ -201,33 +181,10 @@ impl Requests {
                 "request",
             );
         }
-    }
-}
-
-#[rocket::async_trait]
-impl Fairing for Requests {
-    fn info(&self) -> rocket::fairing::Info {
-        rocket::fairing::Info { name: "requests", kind: Kind::Request | Kind::Response }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        received(request);
-    }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let took = received(request).started.elapsed();
-        // The route's path with its parameters' names; everything that no route takes counts as one.
-        let path = request.route().map_or("", |route| route.uri.path());
-        let route = self.templates.iter().find(|template| **template == path).unwrap_or(&"unmatched");
-        let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
-        let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
-        let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
-        self.count(&labels, took, trace, id);
-        if let Some(trace) = trace {
-            response.set_header(Header::new("traceparent", trace.to_owned()));
-        }
-        if let Some(id) = id {
-            response.set_header(Header::new("x-request-id", id.to_owned()));
+        for (name, value) in [("traceparent", trace), ("x-request-id", id)] {
+            if let Some(value) = value {
+                response.set_header(Header::new(name, value.to_owned()));
+            }
         }
     }
 }

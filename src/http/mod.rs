@@ -1,20 +1,20 @@
 //! The service on the network: the listener, routes, answers and problems.
 
+mod answer;
+mod call;
 mod dispatch;
 mod docs;
 mod greeting;
-mod guards;
 mod methods;
 mod metrics;
 mod page;
 mod probes;
 mod problem;
 mod server;
-mod site;
 
 use rocket::fairing::AdHoc;
-use rocket::http::ContentType;
 
+pub use self::call::Received;
 pub use self::docs::openapi;
 pub use self::probes::Draining;
 pub use self::problem::Problem;
@@ -25,25 +25,23 @@ use crate::config::Settings;
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("http", |rocket| async {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
-        let pages = [
-            ("/", ContentType::HTML, page::home::empty(settings)),
-            ("/docs", ContentType::HTML, docs::page(settings)),
-            ("/openapi.json", ContentType::JSON, openapi()),
+        let assets = page::Assets::new(settings);
+        let routes = routes![
+            greeting::greet,
+            greeting::save,
+            greeting::delete,
+            greeting::subscribe,
+            page::home::home,
+            page::home::save,
+            page::file,
+            probes::livez,
+            probes::readyz,
+            metrics::metrics,
+            docs::document,
+            docs::docs
         ];
-        let assets = page::Assets::new(pages.into_iter().chain(page::files()));
-        let rocket = rocket
-            .manage(assets)
-            .mount("/", greeting::routes())
-            .mount("/", probes::routes())
-            .mount("/", metrics::routes())
-            .mount("/", docs::routes())
-            .mount("/", page::routes());
+        let rocket = rocket.manage(assets).manage(Draining::default()).mount("/", routes);
         let not_allowed = methods::not_allowed(&rocket);
-        rocket
-            .mount("/", not_allowed)
-            .register("/", vec![problem::catcher()])
-            .attach(methods::no_override())
-            .attach(probes::stage())
-            .attach(metrics::stage())
+        rocket.mount("/", not_allowed).register("/", vec![problem::catcher()]).attach(metrics::stage())
     })
 }

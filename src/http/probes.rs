@@ -1,9 +1,7 @@
 //! What the platform asks: is the process alive, should it get requests.
 
 use prometheus_client::metrics::gauge::Gauge;
-use rocket::fairing::AdHoc;
-use rocket::http::Header;
-use rocket::{Route, State};
+use rocket::State;
 
 use super::problem::Problem;
 
@@ -12,32 +10,15 @@ use super::problem::Problem;
 pub struct Draining(pub Gauge);
 
 impl Draining {
-    fn is_set(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.0.get() == 1
     }
-}
-
-pub fn routes() -> Vec<Route> {
-    routes![livez, readyz]
-}
-
-/// While draining, asks clients to open their next connection elsewhere.
-pub fn stage() -> AdHoc {
-    AdHoc::on_ignite("draining", |rocket| async {
-        let draining = Draining::default();
-        rocket.manage(draining.clone()).attach(AdHoc::on_response("draining", move |_, response| {
-            if draining.is_set() {
-                response.set_header(Header::new("Connection", "close"));
-            }
-            Box::pin(async {})
-        }))
-    })
 }
 
 /// Whether the process runs
 #[utoipa::path(tag = "Operation", responses((status = 200, description = "It runs", body = String, content_type = "text/plain")))]
 #[get("/livez")]
-fn livez() -> &'static str {
+pub fn livez() -> &'static str {
     "ok\n"
 }
 
@@ -49,6 +30,6 @@ fn livez() -> &'static str {
     (status = 503, description = "Shutting down"),
 ))]
 #[get("/readyz")]
-fn readyz(draining: &State<Draining>) -> Result<&'static str, Problem> {
+pub fn readyz(draining: &State<Draining>) -> Result<&'static str, Problem> {
     if draining.is_set() { Err(Problem::Draining) } else { Ok("ok\n") }
 }

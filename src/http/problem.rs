@@ -1,14 +1,16 @@
 //! Errors as RFC 9457 problem details: the one place where a failure gets its status and its words.
 
-use std::io::Cursor;
+use std::borrow::Cow;
+use std::mem::discriminant;
 
-use rocket::http::{ContentType, Header, Status};
-use rocket::response::{self, Responder, Response};
+use rocket::http::Status;
+use rocket::response::{self, Responder};
 use rocket::{Catcher, Request, catcher};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::guards::LARGEST_BODY;
+use super::answer::Answer;
+use super::call::{LARGEST_BODY, Received};
 use crate::birthday::{DateOfBirthError, UsernameError};
 use crate::store::StoreError;
 
@@ -16,13 +18,13 @@ use crate::store::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error(transparent)]
-    InvalidUsername(UsernameError),
+    InvalidUsername(#[from] UsernameError),
     #[error(transparent)]
     InvalidDateOfBirth(#[from] DateOfBirthError),
     #[error("the body must be a JSON object such as {{\"dateOfBirth\":\"1990-05-17\"}}: {0}")]
-    InvalidBody(String),
+    InvalidBody(Cow<'static, str>),
     #[error("{0}")]
-    InvalidTimeZone(String),
+    InvalidTimeZone(&'static str),
     #[error("the request could not be understood")]
     BadRequest,
     #[error("the header Host must be there once, with a host name or an address")]
@@ -35,22 +37,22 @@ pub enum Problem {
     UnknownUsername,
     #[error("there is nothing here; the API is described at /docs")]
     NotFound,
-    #[error("this resource takes {allow}")]
-    MethodNotAllowed { allow: String },
+    #[error("this resource takes {0}")]
+    MethodNotAllowed(Cow<'static, str>),
     #[error("the precondition of If-Match or If-None-Match does not hold; nothing was changed")]
     PreconditionFailed,
     #[error("the request did not arrive within its time limit; send it again")]
     RequestTimeout,
     #[error("the body is larger than {LARGEST_BODY} bytes")]
     TooLarge,
-    #[error("the content type must be {expected}")]
-    UnsupportedMediaType { expected: &'static str },
+    #[error("the content type must be {0}")]
+    UnsupportedMediaType(&'static str),
     #[error("the body must have no content encoding")]
     UnsupportedCoding,
     #[error("the service failed; the failure was logged")]
     Internal,
-    #[error("the database cannot be reached or is too slow; try again in a moment")]
-    Unavailable,
+    #[error("{0}; try again in a moment")]
+    Unavailable(StoreError),
     #[error("the service is shutting down; another instance will answer")]
     Draining,
     /// What Rocket refuses by itself and none of the above covers.
@@ -76,64 +78,51 @@ pub struct Document {
     detail: String,
 }
 
+/// Of each kind of problem an example for the documentation, the status, the anchor in the documentation, and the title.
+static KINDS: [(Problem, Status, &str, &str); 20] = {
+    use Problem::*;
+    [
+        (InvalidUsername(UsernameError::NotALetter), Status::BadRequest, "invalid-username", "Invalid username"),
+        (InvalidDateOfBirth(DateOfBirthError::Form), Status::BadRequest, "invalid-date-of-birth", "Invalid date of birth"),
+        (InvalidBody(Cow::Borrowed("it is not an object")), Status::BadRequest, "invalid-body", "Invalid body"),
+        (InvalidTimeZone("tz may be given once"), Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
+        (BadRequest, Status::BadRequest, "bad-request", "Bad request"),
+        (InvalidHost, Status::BadRequest, "invalid-host", "Invalid host"),
+        (MisdirectedRequest, Status::MisdirectedRequest, "misdirected-request", "Misdirected request"),
+        (ForeignOrigin, Status::Forbidden, "foreign-origin", "Foreign origin"),
+        (UnknownUsername, Status::NotFound, "unknown-username", "Unknown username"),
+        (NotFound, Status::NotFound, "not-found", "Not found"),
+        (MethodNotAllowed(Cow::Borrowed("GET, HEAD")), Status::MethodNotAllowed, "method-not-allowed", "Method not allowed"),
+        (PreconditionFailed, Status::PreconditionFailed, "precondition-failed", "Precondition failed"),
+        (RequestTimeout, Status::RequestTimeout, "request-timeout", "Request timeout"),
+        (TooLarge, Status::PayloadTooLarge, "too-large", "Body too large"),
+        (
+            UnsupportedMediaType("application/json"),
+            Status::UnsupportedMediaType,
+            "unsupported-media-type",
+            "Unsupported media type",
+        ),
+        (UnsupportedCoding, Status::UnsupportedMediaType, "unsupported-coding", "Unsupported content encoding"),
+        (Internal, Status::InternalServerError, "internal", "Internal error"),
+        (Unavailable(StoreError::Unavailable), Status::ServiceUnavailable, "unavailable", "Service unavailable"),
+        (Draining, Status::ServiceUnavailable, "draining", "Shutting down"),
+        (Other(Status::ExpectationFailed), Status::ExpectationFailed, "refused", "Refused"),
+    ]
+};
+
 impl Problem {
     /// Status, anchor in the documentation, and title.
     pub fn class(&self) -> (Status, &'static str, &'static str) {
-        match self {
-            Self::InvalidUsername(_) => (Status::BadRequest, "invalid-username", "Invalid username"),
-            Self::InvalidDateOfBirth(_) => (Status::BadRequest, "invalid-date-of-birth", "Invalid date of birth"),
-            Self::InvalidBody(_) => (Status::BadRequest, "invalid-body", "Invalid body"),
-            Self::InvalidTimeZone(_) => (Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
-            Self::BadRequest => (Status::BadRequest, "bad-request", "Bad request"),
-            Self::InvalidHost => (Status::BadRequest, "invalid-host", "Invalid host"),
-            Self::MisdirectedRequest => (Status::MisdirectedRequest, "misdirected-request", "Misdirected request"),
-            Self::ForeignOrigin => (Status::Forbidden, "foreign-origin", "Foreign origin"),
-            Self::UnknownUsername => (Status::NotFound, "unknown-username", "Unknown username"),
-            Self::NotFound => (Status::NotFound, "not-found", "Not found"),
-            Self::MethodNotAllowed { .. } => (Status::MethodNotAllowed, "method-not-allowed", "Method not allowed"),
-            Self::PreconditionFailed => (Status::PreconditionFailed, "precondition-failed", "Precondition failed"),
-            Self::RequestTimeout => (Status::RequestTimeout, "request-timeout", "Request timeout"),
-            Self::TooLarge => (Status::PayloadTooLarge, "too-large", "Body too large"),
-            Self::UnsupportedMediaType { .. } => {
-                (Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type")
-            }
-            Self::UnsupportedCoding => (Status::UnsupportedMediaType, "unsupported-coding", "Unsupported content encoding"),
-            Self::Internal => (Status::InternalServerError, "internal", "Internal error"),
-            Self::Unavailable => (Status::ServiceUnavailable, "unavailable", "Service unavailable"),
-            Self::Draining => (Status::ServiceUnavailable, "draining", "Shutting down"),
-            Self::Other(status) => (*status, "refused", "Refused"),
-        }
+        let mut kinds = KINDS.iter();
+        let (_, status, anchor, title) =
+            kinds.find(|(kind, ..)| discriminant(kind) == discriminant(self)).expect("a test finds every kind in the table");
+        let status = if let Self::Other(status) = self { status } else { status };
+        (*status, anchor, title)
     }
 
     /// One of each kind, for the documentation.
-    pub fn examples() -> [Self; 20] {
-        [
-            Self::InvalidUsername(UsernameError::NotALetter),
-            Self::InvalidDateOfBirth(DateOfBirthError::Form),
-            Self::InvalidBody("unknown field `dob`, expected `dateOfBirth` at line 1 column 6".to_owned()),
-            Self::InvalidTimeZone("tz must be a time zone of the IANA database, such as Europe/Amsterdam".to_owned()),
-            Self::BadRequest,
-            Self::InvalidHost,
-            Self::MisdirectedRequest,
-            Self::ForeignOrigin,
-            Self::UnknownUsername,
-            Self::NotFound,
-            Self::MethodNotAllowed { allow: "GET, HEAD, PUT, DELETE".to_owned() },
-            Self::PreconditionFailed,
-            Self::RequestTimeout,
-            Self::TooLarge,
-            Self::UnsupportedMediaType { expected: "application/json" },
-            Self::UnsupportedCoding,
-            Self::Internal,
-            Self::Unavailable,
-            Self::Draining,
-            Self::Other(Status::ExpectationFailed),
-        ]
-    }
-
-    /// The body of the answer.
-    pub fn json(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.document()).expect("the document is made of strings and numbers")
+    pub fn examples() -> impl Iterator<Item = &'static Self> {
+        KINDS.iter().map(|(example, ..)| example)
     }
 
     pub fn document(&self) -> Document {
@@ -142,54 +131,33 @@ impl Problem {
     }
 }
 
-impl From<UsernameError> for Problem {
-    /// Without a name the path is `/hello/`, and there is nothing there.
-    fn from(error: UsernameError) -> Self {
-        match error {
-            UsernameError::Empty => Self::NotFound,
-            error => Self::InvalidUsername(error),
-        }
-    }
-}
-
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable | StoreError::NotMigrated => Self::Unavailable,
+            StoreError::Unavailable | StoreError::NotMigrated => Self::Unavailable(error),
             StoreError::Refused => Self::Internal,
         }
     }
 }
 
 impl<'r> Responder<'r, 'static> for Problem {
-    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let body = self.json();
-        let mut response = Response::build();
-        response
-            .status(self.class().0)
-            .header(ContentType::new("application", "problem+json"))
-            .header(Header::new("Cache-Control", "no-store"))
-            .sized_body(body.len(), Cursor::new(body));
-        match &self {
-            Self::MethodNotAllowed { allow, .. } => response.header(Header::new("Allow", allow.clone())),
-            Self::Unavailable | Self::Draining => response.header(Header::new("Retry-After", "1")),
-            // Unread parts of the body would be taken for the next request.
-            Self::RequestTimeout => response.header(Header::new("Connection", "close")),
-            _ => &mut response,
-        };
-        response.ok()
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let text = serde_json::to_vec(&self.document()).expect("the document is made of strings and numbers");
+        let answer = Answer::text("application/problem+json", text).status(self.class().0);
+        let answer = if let Self::MethodNotAllowed(allow) = self { answer.header("Allow", allow) } else { answer };
+        answer.respond_to(request)
     }
 }
 
-/// Answers what the framework refuses by itself.
+/// Answers what no handler took.
 pub fn catcher() -> Catcher {
     fn refuse<'r>(status: Status, request: &'r Request<'_>) -> catcher::BoxFuture<'r> {
         let problem = match status.code {
             400 => Problem::BadRequest,
-            404 => Problem::NotFound,
-            413 => Problem::TooLarge,
+            // A path that no route takes, or a parameter in it.
+            404 | 422 => Received::of(request).body.as_ref().err().cloned().unwrap_or(Problem::NotFound),
             500 => Problem::Internal,
-            503 => Problem::Unavailable,
+            503 => Problem::Unavailable(StoreError::Unavailable),
             _ => Problem::Other(status),
         };
         Box::pin(async move { problem.respond_to(request) })
@@ -206,8 +174,8 @@ mod tests {
     #[test]
     fn the_examples_are_one_of_each_kind() {
         let variants = include_str!("problem.rs").split("pub enum Problem {").nth(1).unwrap().split("\n}").next().unwrap();
-        let kinds: HashSet<_> = Problem::examples().iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), Problem::examples().len());
+        let kinds: HashSet<_> = Problem::examples().map(discriminant).collect();
+        assert_eq!(kinds.len(), KINDS.len());
         assert_eq!(kinds.len(), variants.matches("#[error(").count());
     }
 }

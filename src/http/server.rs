@@ -3,18 +3,18 @@
 //! Rocket 0.5 keeps its listener to itself and limits neither connections nor the time and size of a request's head. So hyper serves
 //! the connections here, as it does inside Rocket, and [`dispatch`](super::dispatch) hands each request to Rocket.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use prometheus_client::metrics::gauge::Gauge;
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Orbit, Rocket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -60,38 +60,39 @@ struct Shared {
     /// At most this many connections.
     limit: usize,
     places: Arc<Semaphore>,
-    open: Mutex<HashMap<u64, Arc<Connection>>>,
-    next: AtomicU64,
+    /// Those that have ended among them are taken out every second.
+    open: Mutex<Vec<Weak<Connection>>>,
     stopping: AtomicBool,
     metrics: Connections,
 }
 
 struct Connection {
-    state: Mutex<(State, Instant)>,
+    /// Since when it waits for a request, and how long it may; nothing while it has one, or ends.
+    waiting: Mutex<Option<(Instant, Duration)>>,
     /// Ends the connection: at once, or after its answer while the service stops.
     end: Notify,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    New,
-    Serving,
-    Answered,
-    Ended,
+    open: Gauge,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn state(&self) -> (State, Instant) {
-        *lock(&self.state)
+    fn waiting(&self) -> Option<(Instant, Duration)> {
+        *lock(&self.waiting)
     }
 
-    fn enter(&self, state: State) {
-        *lock(&self.state) = (state, Instant::now());
+    fn wait(&self, limit: Option<Duration>) {
+        *lock(&self.waiting) = limit.map(|limit| (Instant::now(), limit));
     }
 
     fn end(&self) {
-        self.enter(State::Ended);
+        self.wait(None);
         self.end.notify_one();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.open.dec();
     }
 }
 
@@ -104,10 +105,8 @@ impl Server {
         // The database's files and sockets, the log, the event queue.
         let other_files = 32 + 4 * settings.databases.birthdays.max_connections;
         let limit = allowed_by_files(settings.http.max_connections, other_files).map_err(failed)?;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
-        socket.set_reuseaddr(true).map_err(failed)?;
-        socket.bind(address).map_err(failed)?;
-        let figment = rocket.figment().clone().merge(("port", socket.local_addr().map_err(failed)?.port()));
+        let (socket, port) = bound(address).map_err(failed)?;
+        let figment = rocket.figment().clone().merge(("port", port));
         let rocket = rocket.configure(figment).ignite().await.map_err(Box::new)?;
         let listener = socket.listen(BACKLOG).map_err(failed)?;
         let client = Client::untracked(rocket).await.map_err(Box::new)?;
@@ -120,7 +119,6 @@ impl Server {
             limit,
             places: Arc::new(Semaphore::new(limit)),
             open: Mutex::default(),
-            next: AtomicU64::default(),
             stopping: AtomicBool::default(),
             metrics,
         };
@@ -142,7 +140,7 @@ impl Server {
             }
         }
         shared.stopping.store(true, Ordering::Relaxed);
-        lock(&shared.open).values().for_each(|connection| connection.end.notify_one());
+        shared.connections().iter().for_each(|connection| connection.end.notify_one());
         let grace = Duration::from_secs(self.rocket().config().shutdown.grace.into());
         let all = u32::try_from(shared.limit).expect("far fewer than that");
         timeout(grace, shared.places.acquire_many(all)).await.is_ok()
@@ -154,8 +152,8 @@ impl Shared {
         loop {
             match listener.accept().await {
                 Ok((stream, client)) => {
-                    let place = self.place().await;
-                    tokio::spawn(self.clone().serve(stream, client, self.enlist(), place));
+                    let connection = self.enlist(self.place().await);
+                    tokio::spawn(self.clone().serve(stream, client, connection));
                 }
                 Err(error) => {
                     tracing::warn!("a connection could not be accepted: {error}");
@@ -178,22 +176,28 @@ impl Shared {
         }
     }
 
-    fn enlist(self: &Arc<Self>) -> Open {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection { state: Mutex::new((State::New, Instant::now())), end: Notify::new() });
-        lock(&self.open).insert(id, connection.clone());
-        self.metrics.open.inc();
-        Open { id, connection, shared: self.clone() }
+    fn enlist(&self, place: OwnedSemaphorePermit) -> Arc<Connection> {
+        let waiting = Mutex::new(Some((Instant::now(), FIRST_REQUEST)));
+        let open = self.metrics.open.clone();
+        open.inc();
+        let connection = Arc::new(Connection { waiting, end: Notify::new(), open, _place: place });
+        lock(&self.open).push(Arc::downgrade(&connection));
+        connection
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, open: Open, _place: OwnedSemaphorePermit) {
+    fn connections(&self) -> Vec<Arc<Connection>> {
+        let mut open = lock(&self.open);
+        open.retain(|connection| connection.strong_count() > 0);
+        open.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, connection: Arc<Connection>) {
         // It fails where the client has gone already, which the next read will notice.
         let _ = stream.set_nodelay(true);
-        let connection = &open.connection;
         let service = service_fn(async |request| {
-            connection.enter(State::Serving);
+            connection.wait(None);
             let answer = answer(&self.client, client, request).await;
-            connection.enter(State::Answered);
+            connection.wait(Some(NEXT_REQUEST));
             Ok::<_, Infallible>(answer)
         });
         let mut http = pin!(self.http.serve_connection(TokioIo::new(stream), service));
@@ -202,7 +206,7 @@ impl Shared {
             () = connection.end.notified() => if self.stopping.load(Ordering::Relaxed) {
                 http.as_mut().graceful_shutdown();
                 let config = self.client.rocket().config();
-                let limit = if connection.state().0 == State::Serving { config.shutdown.grace } else { config.shutdown.mercy };
+                let limit = if connection.waiting().is_none() { config.shutdown.grace } else { config.shutdown.mercy };
                 let _ = timeout(Duration::from_secs(limit.into()), http).await;
             },
             // An error is the client's: it broke off, or what it sent is not HTTP.
@@ -213,46 +217,35 @@ impl Shared {
     async fn end_silent_connections(&self) {
         loop {
             sleep(Duration::from_secs(1)).await;
-            let now = Instant::now();
-            let open = lock(&self.open);
-            let silent = open.values().filter(|connection| match connection.state() {
-                (State::New, since) => now - since > FIRST_REQUEST,
-                (State::Answered, since) => now - since > NEXT_REQUEST,
-                (State::Serving | State::Ended, _) => false,
-            });
-            self.metrics.silent.inc_by(silent.map(|connection| connection.end()).count() as u64);
+            let connections = self.connections();
+            let waiting = connections.iter().filter_map(|connection| Some((connection.waiting()?, connection)));
+            let silent = waiting.filter(|((since, limit), _)| since.elapsed() > *limit);
+            self.metrics.silent.inc_by(silent.map(|(_, connection)| connection.end()).count() as u64);
         }
     }
 
     /// Ends a sixteenth of the connections, those that have been without a request in progress for the longest time.
     fn end_longest_idle(&self) {
-        let open = lock(&self.open);
-        let waiting = open.values().map(|connection| (connection.state(), connection));
-        let settled =
-            |(state, since): (State, Instant)| matches!(state, State::New | State::Answered) && since.elapsed() >= SETTLED;
-        let mut idle: Vec<_> = waiting.filter(|(state, _)| settled(*state)).collect();
-        idle.sort_unstable_by_key(|((_, since), _)| *since);
+        let connections = self.connections();
+        let waiting = connections.iter().filter_map(|connection| Some((connection.waiting()?.0, connection)));
+        let mut idle: Vec<_> = waiting.filter(|(since, _)| since.elapsed() >= SETTLED).collect();
+        idle.sort_unstable_by_key(|(since, _)| *since);
         let ended = idle.iter().take((self.limit / 16).max(1)).map(|(_, connection)| connection.end());
         self.metrics.crowded.inc_by(ended.count() as u64);
     }
 }
 
-/// Takes the connection from the list when it has ended, however it does.
-struct Open {
-    id: u64,
-    connection: Arc<Connection>,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        lock(&self.shared.open).remove(&self.id);
-        self.shared.metrics.open.dec();
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A socket at `address`, and its port: the system chooses one for port 0.
+fn bound(address: SocketAddr) -> io::Result<(TcpSocket, u16)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let port = socket.local_addr()?.port();
+    Ok((socket, port))
 }
 
 /// How many of the connections that are `wanted` the limit of open files allows beside `others`. Raises that limit as far as it may.

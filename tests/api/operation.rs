@@ -68,7 +68,8 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
         assert!(text.lines().any(|line| line.starts_with(figure)), "{figure} in {text}");
     }
     assert!(text.ends_with("# EOF\n"), "{text}");
-    assert!(!text.contains("Zeb") && !text.contains("1987"), "{text}");
+    // A duration may have the digits of the year.
+    assert!(!text.contains("Zeb") && !text.contains("1987-"), "{text}");
 }
 
 async fn the_database_may_be_of_no_use_and_the_service_stays_live_and_ready(app: TestApp) {

@@ -146,7 +146,7 @@ async fn the_documentation_explains_every_operation_and_every_problem(app: TestA
     for (method, template) in operations().keys() {
         assert!(page.contains(&format!("data-method=\"{method}\" data-path=\"{template}\"")), "{method} {template}");
     }
-    let problems = birthday_api::http::Problem::examples();
+    let problems: Vec<_> = birthday_api::http::Problem::examples().collect();
     for problem in &problems {
         let (_, anchor, title) = problem.class();
         assert!(unique.contains(anchor) && page.contains(&format!("<h3>{title}</h3>")), "{title}");

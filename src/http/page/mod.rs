@@ -2,24 +2,19 @@
 
 pub mod home;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Cursor;
 use std::sync::LazyLock;
 
 use hyper::body::Bytes;
 use minijinja::{Environment, HtmlEscape, UndefinedBehavior, Value};
-use rocket::http::{ContentType, Header, Status};
-use rocket::request::Request;
-use rocket::response::{self, Responder, Response};
-use rocket::{Route, State};
+use rocket::State;
 
-use super::guards::has_current;
+use super::answer::{Answer, tag_of};
+use super::call::Call;
+use super::docs;
 use super::problem::Problem;
-use super::site::is_secure;
+use crate::config::Settings;
 
-pub fn routes() -> Vec<Route> {
-    routes![home::home, home::save, file]
-}
+pub const HTML: &str = "text/html; charset=utf-8";
 
 /// The page `name` of the templates. They escape whatever they print, and a name that they do not know is an error.
 pub fn render(name: &str, context: Value) -> String {
@@ -50,77 +45,42 @@ fn prose(text: &str) -> Value {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-fn protect(response: &mut response::Builder<'_>, request: &Request<'_>, caching: &'static str) {
-    response
-        .header(Header::new("Content-Security-Policy", POLICY))
-        // Not `no-referrer`: with it browsers send `Origin: null` with the page's own form.
-        .header(Header::new("Referrer-Policy", "same-origin"))
-        .header(Header::new("Cross-Origin-Opener-Policy", "same-origin"))
-        .header(Header::new("Cache-Control", caching));
-    if is_secure(request) {
-        response.header(Header::new("Strict-Transport-Security", "max-age=31536000; includeSubDomains"));
-    }
+/// Adds what protects the visitors of a page.
+pub fn protected(answer: Answer) -> Answer {
+    let answer = answer.header("Content-Security-Policy", POLICY).header("Cross-Origin-Opener-Policy", "same-origin");
+    // Not `no-referrer`: with it browsers send `Origin: null` with the page's own form.
+    answer.header("Referrer-Policy", "same-origin")
 }
 
-/// A page about one person, or about a mistake: no cache keeps it.
-pub struct Page {
-    status: Status,
-    text: String,
-}
+/// Pages and files that are the same for all who ask, made once.
+pub struct Assets(Vec<Asset>);
 
-impl<'r> Responder<'r, 'static> for Page {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = Response::build();
-        protect(&mut response, request, "no-store");
-        if self.status == Status::ServiceUnavailable {
-            response.header(Header::new("Retry-After", "1"));
-        }
-        response.status(self.status).header(ContentType::HTML).sized_body(self.text.len(), Cursor::new(self.text)).ok()
-    }
-}
-
-/// What is the same for all who ask. Browsers keep it, and ask each time whether it has changed.
-#[derive(Clone)]
-pub struct Asset {
+struct Asset {
     name: &'static str,
-    kind: ContentType,
+    kind: &'static str,
     text: Bytes,
     tag: String,
 }
 
-impl<'r> Responder<'r, 'static> for Asset {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = Response::build();
-        protect(&mut response, request, "no-cache");
-        let unchanged = has_current(request, &self.tag);
-        response.header(Header::new("ETag", self.tag));
-        if unchanged {
-            return response.status(Status::NotModified).ok();
-        }
-        response.header(self.kind).sized_body(self.text.len(), Cursor::new(self.text)).ok()
-    }
-}
-
-/// An entity tag (RFC 9110, 8.8.3): the same for the same text.
-pub fn tag_of(text: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    format!("\"{:016x}\"", hasher.finish())
-}
-
-/// Pages and files, rendered once.
-pub struct Assets(Vec<Asset>);
-
 impl Assets {
-    /// Of each its name in the path, its type and its text.
-    pub fn new(texts: impl IntoIterator<Item = (&'static str, ContentType, String)>) -> Self {
-        let assets =
-            texts.into_iter().map(|(name, kind, text)| Asset { name, kind, tag: tag_of(text.as_bytes()), text: text.into() });
-        Self(assets.collect())
+    pub fn new(settings: &Settings) -> Self {
+        let (css, script) = ("text/css; charset=utf-8", "text/javascript");
+        let texts = [
+            ("/", HTML, home::empty(settings)),
+            ("/docs", HTML, docs::page(settings)),
+            ("/openapi.json", "application/json", docs::openapi()),
+            ("style.css", css, include_str!("style.css").to_owned()),
+            ("home.css", css, include_str!("home.css").to_owned()),
+            ("home.js", script, include_str!("home.js").to_owned()),
+            ("docs.css", css, include_str!("docs.css").to_owned()),
+            ("docs.js", script, include_str!("docs.js").to_owned()),
+        ];
+        Self(texts.map(|(name, kind, text)| Asset { name, kind, tag: tag_of(&text), text: text.into() }).into())
     }
 
-    pub fn named(&self, name: &str) -> Result<Asset, Problem> {
-        self.0.iter().find(|asset| asset.name == name).cloned().ok_or(Problem::NotFound)
+    pub fn named(&self, name: &str, call: &Call<'_>) -> Result<Answer, Problem> {
+        let asset = self.0.iter().find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
+        Ok(protected(Answer::kept(call, asset.kind, asset.text.clone(), asset.tag.clone())))
     }
 
     /// The text with this tag, of which every answer can be made without a copy.
@@ -129,22 +89,10 @@ impl Assets {
     }
 }
 
-/// What the pages load.
-pub fn files() -> [(&'static str, ContentType, String); 5] {
-    [
-        ("style.css", ContentType::CSS, include_str!("style.css")),
-        ("home.css", ContentType::CSS, include_str!("home.css")),
-        ("home.js", ContentType::JavaScript, include_str!("home.js")),
-        ("docs.css", ContentType::CSS, include_str!("docs.css")),
-        ("docs.js", ContentType::JavaScript, include_str!("docs.js")),
-    ]
-    .map(|(name, kind, text)| (name, kind, text.to_owned()))
-}
-
-/// Below `/docs`, which proxies in front of the service let through.
+/// What the pages load: below `/docs`, which proxies in front of the service let through.
 #[get("/docs/<file>")]
-fn file(file: &str, assets: &State<Assets>) -> Result<Asset, Problem> {
-    assets.named(file)
+pub fn file(file: &str, call: Call<'_>, assets: &State<Assets>) -> Result<Answer, Problem> {
+    assets.named(file, &call)
 }
 
 #[cfg(test)]

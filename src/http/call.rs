@@ -1,0 +1,171 @@
+//! What handlers ask of a request: the date that counts as today, whose page sent it, preconditions, the body.
+
+use chrono::NaiveDate;
+use chrono_tz::{TZ_VARIANTS, Tz};
+use hyper::body::Bytes;
+use rocket::http::uri::Origin;
+use rocket::http::{HeaderMap, Method};
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket_db_pools::Database;
+use tokio::time::Instant;
+use url::Url;
+
+use super::problem::Problem;
+use crate::birthday::{Username, today_in};
+use crate::clock::Clock;
+use crate::config::{PublicUrl, Settings};
+use crate::store::{Birthdays, Condition, Found};
+
+/// The largest body, in bytes.
+pub const LARGEST_BODY: usize = 1024;
+
+/// What Rocket does not get to see of a request. It would take the `_method` in a form for another method, which any web page could make
+/// a browser send.
+pub struct Received {
+    pub started: Instant,
+    /// The body, or why the request or its body is refused.
+    pub body: Result<Bytes, Problem>,
+}
+
+impl Received {
+    pub fn now(body: impl Into<Bytes>) -> Self {
+        Self { started: Instant::now(), body: Ok(body.into()) }
+    }
+
+    pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+        request.local_cache(|| Self::now(""))
+    }
+}
+
+/// A request, and what it is answered with.
+pub struct Call<'r> {
+    pub settings: &'r Settings,
+    pub birthdays: &'r Birthdays,
+    /// When the answer is due, counted from the moment the request's head was read.
+    pub deadline: Instant,
+    received: &'r Received,
+    method: Method,
+    uri: &'r Origin<'r>,
+    headers: &'r HeaderMap<'r>,
+    clock: &'r Clock,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Call<'r> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let rocket = request.rocket();
+        let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
+        let received = Received::of(request);
+        Outcome::Success(Self {
+            settings,
+            birthdays: Birthdays::fetch(rocket).expect("lib.rs attaches it before the start"),
+            deadline: received.started + settings.databases.birthdays.deadline(),
+            received,
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            clock: rocket.state().expect("lib.rs manages it before the start"),
+        })
+    }
+}
+
+impl Call<'_> {
+    /// The date that counts as today: in the zone of `?tz=`, or else of the settings.
+    pub fn today(&self) -> Result<NaiveDate, Problem> {
+        Ok(self.today_in(self.zone_asked_for()?.map_or(Ok(self.settings.birthday.time_zone), zone_named)?))
+    }
+
+    pub fn today_in(&self, zone: Tz) -> NaiveDate {
+        today_in(zone, self.clock.now())
+    }
+
+    /// The value of `tz`, which may be given once.
+    pub fn zone_asked_for(&self) -> Result<Option<&str>, Problem> {
+        let mut zones = self.uri.query().into_iter().flat_map(|query| query.segments()).filter(|(name, _)| *name == "tz");
+        match (zones.next(), zones.next()) {
+            (Some(_), Some(_)) => Err(Problem::InvalidTimeZone("tz may be given once")),
+            (zone, _) => Ok(zone.map(|(_, zone)| zone)),
+        }
+    }
+
+    pub async fn find(&self, name: Username) -> Result<Found, Problem> {
+        self.birthdays.find(name, self.deadline).await?.ok_or(Problem::UnknownUsername)
+    }
+
+    /// Where users reach this service: the setting `public_url`, or else what the request says.
+    pub fn site(&self) -> PublicUrl {
+        self.settings.public_url.clone().unwrap_or_else(|| PublicUrl {
+            secure: self.header("X-Forwarded-Proto") == Some("https"),
+            host: self.header("Host").unwrap_or("localhost:8000").to_owned(),
+        })
+    }
+
+    /// Refuses what a page of another site sends. Programs, which send neither `Origin` nor `Sec-Fetch-Site`, may pass.
+    ///
+    /// Browsers ask before they send a PUT or DELETE to another site, and this service does not allow it. A name that an attacker has
+    /// resolve to this machine (DNS rebinding) is no other site to them: `public_url` tells it apart.
+    pub fn refuse_other_sites(&self) -> Result<(), Problem> {
+        let vouched = self.header("Sec-Fetch-Site");
+        let public_url = self.settings.public_url.as_ref();
+        // Compared as URLs: `null` is none, and the scheme's own port is no difference.
+        let is_own = |origin: &str| {
+            let own = |origin: &Url| match public_url {
+                Some(url) => Url::parse(&url.to_string()),
+                None => Url::parse(&format!("{}://{}", origin.scheme(), self.header("Host").unwrap_or_default())),
+            };
+            Url::parse(origin).is_ok_and(|origin| own(&origin).is_ok_and(|own| own.origin() == origin.origin()))
+        };
+        // Behind a proxy that sets Host anew, the browser's word counts.
+        let trusted = public_url.is_none() && (self.method != Method::Post || vouched == Some("same-origin"));
+        let own = trusted || self.headers.get("Origin").all(is_own);
+        if own && matches!(vouched, None | Some("same-origin" | "none")) { Ok(()) } else { Err(Problem::ForeignOrigin) }
+    }
+
+    /// Whether one of the tags of `If-None-Match` is `tag`, by weak comparison (RFC 9110, 13.1.2). Tags of this service hold no comma.
+    pub fn knows(&self, tag: &str) -> bool {
+        let mut tags = self.headers.get("If-None-Match").flat_map(|tags| tags.split(',')).map(str::trim);
+        tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+    }
+
+    /// What PUT and DELETE make depend on the present state (RFC 9110, 13.1). A birthday has no tag that `If-Match` could name.
+    pub fn precondition(&self) -> Result<Condition, Problem> {
+        let header = |name| self.header(name).map(str::trim);
+        match (header("If-Match"), header("If-None-Match")) {
+            (None, Some("*")) => Ok(Condition::IfAbsent),
+            (None, _) => Ok(Condition::None),
+            (Some("*"), known) if known != Some("*") => Ok(Condition::IfPresent),
+            (Some(_), _) => Err(Problem::PreconditionFailed),
+        }
+    }
+
+    /// Whether the content type is one of `kinds`, whatever its parameters are.
+    pub fn has_type(&self, kinds: &[&str]) -> bool {
+        let essence = self.header("Content-Type").and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind))
+    }
+
+    /// The whole body, of content type `expected`.
+    pub fn body(&self, expected: &'static str) -> Result<&[u8], Problem> {
+        if !self.has_type(&[expected]) {
+            return Err(Problem::UnsupportedMediaType(expected));
+        }
+        if self.headers.get("Content-Encoding").any(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            return Err(Problem::UnsupportedCoding);
+        }
+        self.received.body.as_deref().map_err(Problem::clone)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get_one(name)
+    }
+}
+
+/// The IANA time zone of this name, in any case. A `+` that was not sent as `%2B` arrives as a space.
+pub fn zone_named(name: &str) -> Result<Tz, Problem> {
+    let name = name.replace(' ', "+");
+    let in_any_case = || TZ_VARIANTS.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(&name));
+    let unknown = "tz must be a time zone of the IANA database, such as Europe/Amsterdam";
+    name.parse().ok().or_else(in_any_case).ok_or(Problem::InvalidTimeZone(unknown))
+}
