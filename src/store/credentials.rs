@@ -41,21 +41,11 @@ impl Credentials {
     }
 }
 
-/// Both files of one moment. Kubernetes swaps a symlink for the whole directory, so a pair is read until it reads the same twice.
+/// Both files of one moment: Kubernetes swaps the link `..data` for another version of the whole directory.
 fn read_login(directory: &Path) -> io::Result<Login> {
-    let mut last = read_pair(directory)?;
-    loop {
-        let again = read_pair(directory)?;
-        if again == last {
-            return Ok(again);
-        }
-        last = again;
-    }
-}
-
-fn read_pair(directory: &Path) -> io::Result<Login> {
+    let version = fs::canonicalize(directory.join("..data")).unwrap_or_else(|_| directory.to_owned());
     let read = |name: &str| {
-        let path = directory.join(name);
+        let path = version.join(name);
         let text = fs::read_to_string(&path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
         let text = text.trim_end_matches(['\r', '\n']).to_owned();
         if text.is_empty() { Err(io::Error::other(format!("{} is empty", path.display()))) } else { Ok(text) }

@@ -22,7 +22,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocket::figment::Figment;
+use figment::Figment;
 use rocket_db_pools::Pool;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -164,9 +164,9 @@ impl Store {
 #[rocket::async_trait]
 impl Pool for Store {
     type Connection = ();
-    type Error = Error;
+    type Error = figment::Error;
 
-    async fn init(figment: &Figment) -> Result<Self, Error> {
+    async fn init(figment: &Figment) -> Result<Self, figment::Error> {
         let settings: Settings = figment.extract()?;
         if settings.migrate() {
             match migrate(&settings).await {
@@ -180,28 +180,17 @@ impl Pool for Store {
                         }
                     });
                 }
-                outcome => outcome?,
+                outcome => outcome.map_err(|error| error.to_string())?,
             }
         }
-        Ok(Self::start(&settings)?)
+        Ok(Self::start(&settings).map_err(|error| error.to_string())?)
     }
 
     /// The workers hold the connections; none is lent.
-    async fn get(&self) -> Result<(), Error> {
+    async fn get(&self) -> Result<(), figment::Error> {
         Ok(())
     }
 
     /// Rocket calls this as soon as a shutdown begins, while requests are still being answered. [`Store::finish`] closes.
     async fn close(&self) {}
-}
-
-/// Why the store cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Settings(#[from] rocket::figment::Error),
-    #[error(transparent)]
-    Credentials(#[from] io::Error),
-    #[error(transparent)]
-    Migration(#[from] MigrationError),
 }

@@ -146,11 +146,10 @@ impl Session {
         let now = Instant::now();
         self.check_at = now + CHECK;
         if let (false, Some(counted)) = (self.is_outdated(), &mut self.connection) {
-            match timeout(PROBE, counted.connection.verify()).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => tracing::debug!(server = self.server.role, "an idle connection is replaced: {error}"),
-                Err(_) => tracing::debug!(server = self.server.role, "an idle connection is replaced: it was lost in silence"),
+            if let Ok(Ok(())) = timeout(PROBE, counted.connection.verify()).await {
+                return;
             }
+            tracing::debug!(server = self.server.role, "an idle connection was lost, and is replaced");
             self.server.renewal.send_replace(());
         }
         if let Err(error) = self.renew(now + 2 * self.server.connect_timeout).await {
