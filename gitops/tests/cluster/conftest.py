@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from lib import cluster as c
 from lib import render
@@ -29,11 +28,7 @@ def repository() -> c.Repository:
 
 @pytest.fixture(scope="session")
 def bridge(environment) -> dict:
-    """What `terraform output -json bridge` prints; here the example's values."""
-    file = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
-    secret = next(s for s in yaml.safe_load_all(file.read_text()) if s["metadata"]["labels"]["environment"] == environment)
-    labels = {k: v for k, v in secret["metadata"]["labels"].items() if "/" not in k}
-    return {"labels": labels, "annotations": secret["metadata"]["annotations"]}
+    return render.handover(environment)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@ import pytest
 
 from lib import render, schemas
 
-RELEASED = "sha256:" + "1" * 64
-EXAMPLE = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
-
 
 @pytest.fixture(scope="session", params=["staging", "production"])
 def environment(request) -> str:
@@ -13,7 +10,7 @@ def environment(request) -> str:
 
 @pytest.fixture(scope="session")
 def bridge(environment) -> dict:
-    return render.bridge(environment, EXAMPLE)
+    return render.bridge(environment)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +21,7 @@ def applications(environment, bridge) -> list[dict]:
 @pytest.fixture(scope="session")
 def objects(applications) -> dict[str, list[dict]]:
     """Everything of this repository that Argo CD applies, by Application."""
-    found = {a["metadata"]["name"]: render.objects(a, None, RELEASED) for a in applications}
+    found = {a["metadata"]["name"]: render.objects(a, None, render.RELEASED) for a in applications}
     return {name: them for name, them in found.items() if them is not None}
 
 

@@ -12,7 +12,7 @@ from lib import render
 CHART = render.GITOPS / "charts" / "birthday-api"
 # What turns everything on that the environments turn on.
 FULL = {
-    "image": {"repository": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/birthday-api", "digest": "sha256:" + "1" * 64},
+    "image": {"repository": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/birthday-api", "digest": render.RELEASED},
     "database": {"host": "birthday.example.internal", "secret": "birthday-api-database", "ownerSecret": "birthday-api-database-owner", "certificateAuthority": "rds-ca"},
     "serviceAccount": {"create": False, "name": "birthday-api", "migrate": "birthday-api-migrate"},
     "autoscaling": {"enabled": True},

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fast.conftest import EXAMPLE, RELEASED
 from lib import render
 
 CONFIG = render.GITOPS / ".checkov.yaml"
@@ -18,8 +17,8 @@ CONFIG = render.GITOPS / ".checkov.yaml"
 def everything() -> dict[str, list[dict]]:
     found = {}
     for environment in ("staging", "production"):
-        for app in render.applications(environment, render.bridge(environment, EXAMPLE)):
-            found[f"{environment}-{app['metadata']['name']}"] = [app, *(render.objects(app, None, RELEASED) or [])]
+        for app in render.applications(environment, render.bridge(environment)):
+            found[f"{environment}-{app['metadata']['name']}"] = [app, *(render.objects(app, None, render.RELEASED) or [])]
     return found
 
 

@@ -5,7 +5,6 @@ import copy
 import pytest
 import yaml
 
-from fast.conftest import EXAMPLE, RELEASED
 from lib import render
 
 SEEN = yaml.safe_load((render.GITOPS / "tests" / "charts.yaml").read_text())
@@ -26,8 +25,8 @@ def values(applications, name: str) -> dict:
 
 
 def rendered(environment: str, **changes) -> dict[str, list[dict]]:
-    secret = render.bridge(environment, EXAMPLE)
-    return {a["metadata"]["name"]: render.objects(a, None, RELEASED) for a in render.applications(environment, secret, changes)}
+    secret = render.bridge(environment)
+    return {a["metadata"]["name"]: render.objects(a, None, render.RELEASED) for a in render.applications(environment, secret, changes)}
 
 
 def test_every_chart_was_seen_at_its_address_and_is_supported(applications):
@@ -89,7 +88,7 @@ def test_requests_reach_the_gateway_from_the_load_balancers_subnets_alone(platfo
 
 def test_people_log_in_where_an_issuer_is_named():
     login = {"issuer": "https://login.example.com", "clientId": "argocd", "admins": "platform"}
-    apps = render.applications("production", render.bridge("production", EXAMPLE), {"login": login})
+    apps = render.applications("production", render.bridge("production"), {"login": login})
     configs = values(apps, "argo-cd")["configs"]
     oidc = yaml.safe_load(configs["cm"]["oidc.config"])
     assert (oidc["issuer"], oidc["clientID"], oidc["enablePKCEAuthentication"]) == ("https://login.example.com", "argocd", True)
@@ -115,7 +114,7 @@ def test_versions_are_an_environments_own_and_both_have_the_same_keys():
     assert files["staging"]["versions"].keys() == files["production"]["versions"].keys()
     changed = copy.deepcopy(files["staging"])
     changed["versions"]["flagger"] = "9.9.9"
-    apps = render.applications("staging", render.bridge("staging", EXAMPLE), changed)
+    apps = render.applications("staging", render.bridge("staging"), changed)
     assert {a["spec"]["source"]["targetRevision"] for a in apps if a["metadata"]["name"] == "flagger"} == {"9.9.9"}
 
 

@@ -174,7 +174,21 @@ class SecretsOperator:
         self.thread.join(timeout=30)
 
 
-class Monitoring:
+class Loopback:
+    """An HTTP server on a free port, in a thread."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]):
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.port = self.http.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+
+class Monitoring(Loopback):
     """Plays Prometheus and the load tester for Flagger: answers what a test says, and notes what was asked."""
 
     def __init__(self):
@@ -205,14 +219,7 @@ class Monitoring:
             def log_message(self, *_):
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(Handler)
 
 
 class Flagger:

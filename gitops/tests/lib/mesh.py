@@ -17,7 +17,6 @@ from common.start import eventually, fetch, free_port
 
 # the gateway's port is the production one, on a loopback address of its own
 ADDRESS, PORT = "127.0.42.1", 8080
-RELEASED = "sha256:" + "1" * 64
 ISTIO_ONLY = ["istio.alpn", "istio.stats", "istio.metadata_exchange", "envoy.filters.http.grpc_stats"]
 
 

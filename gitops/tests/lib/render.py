@@ -12,6 +12,9 @@ from pathlib import Path
 import yaml
 
 GITOPS = Path(__file__).resolve().parents[2]
+# an image, where an environment names none yet
+RELEASED = "sha256:" + "1" * 64
+EXAMPLE = GITOPS / "bootstrap" / "cluster-secret.example.yaml"
 KUBE_VERSION = os.environ.get("KUBE_VERSION", "1.35.0")
 # what a cluster of ours serves beyond Kubernetes itself; charts ask for it
 API_VERSIONS = ["monitoring.coreos.com/v1", "networking.istio.io/v1", "policy/v1/PodDisruptionBudget"]
@@ -57,14 +60,19 @@ def kustomize(folder: Path, patches: list[dict], components: list[str]) -> list[
         return documents(run("kustomize", "build", str(tmp)))
 
 
-def bridge(environment: str, file: Path) -> dict:
-    """The cluster Secret's labels and annotations as the root ApplicationSet merges them."""
+def handover(environment: str, file: Path = EXAMPLE) -> dict:
+    """What `terraform output -json bridge` prints, read from a cluster Secret."""
     for secret in documents(file.read_text()):
         labels = secret["metadata"]["labels"]
         if labels["environment"] == environment:
-            names = {k: labels[k] for k in ("environment", "aws_region")}
-            return {**secret["metadata"]["annotations"], **names}
+            return {"labels": {k: v for k, v in labels.items() if "/" not in k}, "annotations": secret["metadata"]["annotations"]}
     raise SystemExit(f"{file}: no cluster Secret with the label environment={environment}")
+
+
+def bridge(environment: str, file: Path = EXAMPLE) -> dict:
+    """Its labels and annotations as the root ApplicationSet merges them."""
+    found = handover(environment, file)
+    return {**found["annotations"], **found["labels"]}
 
 
 def applications(environment: str, secret: dict, changes: dict | None = None) -> list[dict]:
@@ -113,7 +121,7 @@ def main() -> None:
     parser.add_argument("environment", choices=["staging", "production"])
     parser.add_argument("--only", metavar="APPLICATION")
     parser.add_argument("--applications", action="store_true")
-    parser.add_argument("--bridge", type=Path, default=GITOPS / "bootstrap" / "cluster-secret.example.yaml")
+    parser.add_argument("--bridge", type=Path, default=EXAMPLE)
     parser.add_argument("--charts", type=Path)
     parser.add_argument("--digest", default="")
     args = parser.parse_args()

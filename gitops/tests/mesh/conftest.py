@@ -1,5 +1,4 @@
 import copy
-import subprocess
 
 import pytest
 import yaml
@@ -9,26 +8,16 @@ from lib import mesh, render
 
 
 @pytest.fixture(scope="session")
-def charts(tmp_path_factory):
-    """Third parties' charts that are parts of Go modules."""
-    folder = tmp_path_factory.mktemp("charts")
-    subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder], check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def rendered() -> list[dict]:
     """Istio's objects of production, and the settings of its mesh."""
-    secret = render.bridge("production", render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
-    apps = {a["metadata"]["name"]: a for a in render.applications("production", secret)}
-    return [o for name in ("mesh", "birthday-api") for o in render.objects(apps[name], None, mesh.RELEASED)]
+    apps = {a["metadata"]["name"]: a for a in render.applications("production", render.bridge("production"))}
+    return [o for name in ("mesh", "birthday-api") for o in render.objects(apps[name], None, render.RELEASED)]
 
 
 @pytest.fixture(scope="session")
 def mesh_config(charts) -> str:
     """What istiod's own chart makes of our values."""
-    secret = render.bridge("production", render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
-    istiod = next(a for a in render.applications("production", secret) if a["metadata"]["name"] == "istiod")
+    istiod = next(a for a in render.applications("production", render.bridge("production")) if a["metadata"]["name"] == "istiod")
     maps = [o for o in render.objects(istiod, charts) if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "istio"]
     # the instances have no sidecar, and so no certificate
     return yaml.safe_dump({**yaml.safe_load(maps[0]["data"]["mesh"]), "enableAutoMtls": False})

@@ -12,7 +12,6 @@ from lib import cluster as c
 from lib import render, schemas
 from lib.chart_server import ChartServer
 
-EXAMPLE = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
 KINDS = ("applications", "applicationsets", "appprojects")
 # The real chart can be had from the internet only. This one has its CRDs, its settings and the two workloads that install waits for.
 TEMPLATE = """
@@ -36,8 +35,7 @@ spec:
 
 @pytest.fixture
 def charts(tmp_path):
-    secret = render.bridge("production", EXAMPLE)
-    source = next(a["spec"]["source"] for a in render.applications("production", secret) if a["metadata"]["name"] == "argo-cd")
+    source = next(a["spec"]["source"] for a in render.applications("production", render.bridge("production")) if a["metadata"]["name"] == "argo-cd")
     chart = tmp_path / "argo-cd"
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "argo-cd", "version": source["targetRevision"]}))
@@ -61,18 +59,17 @@ def tools(tmp_path):
 
 def test_an_empty_cluster_follows_the_repository_after_install_twice(charts, tools, tmp_path):
     c.kubectl("delete", "crd", "--ignore-not-found", *(f"{k}.argoproj.io" for k in KINDS))
-    secret = next(s for s in yaml.safe_load_all(EXAMPLE.read_text()) if s["metadata"]["labels"]["environment"] == "production")
-    labels = {k: v for k, v in secret["metadata"]["labels"].items() if "/" not in k}
+    terraform = render.handover("production")
     bridge = tmp_path / "bridge.json"
-    bridge.write_text(json.dumps({"labels": labels, "annotations": secret["metadata"]["annotations"]}))
+    bridge.write_text(json.dumps(terraform))
     environment = {"KUBECONFIG": os.environ["KUBECONFIG"], "HOME": str(tmp_path), "PATH": tools}
     environment |= {"HTTPS_PROXY": charts.url, "SSL_CERT_FILE": str(charts.certificate)}
     for _ in range(2):
         subprocess.run([render.GITOPS / "bootstrap" / "install", "production", "--bridge", bridge], env=environment, check=True, timeout=300)
     try:
         made = c.get("secret", "in-cluster", "argocd")["metadata"]
-        assert made["annotations"].items() >= secret["metadata"]["annotations"].items()
-        assert made["labels"] == secret["metadata"]["labels"]
+        assert made["annotations"].items() >= terraform["annotations"].items()
+        assert made["labels"] == {**terraform["labels"], "argocd.argoproj.io/secret-type": "cluster"}
         assert {p["metadata"]["name"] for p in c.items("appprojects.argoproj.io", "argocd")} == {"root", "platform", "birthday-api"}
         assert c.get("applicationset.argoproj.io", "root", "argocd")
         assert "resource.customizations.health.argoproj.io_Application" in c.get("configmap", "argocd-cm", "argocd")["data"]

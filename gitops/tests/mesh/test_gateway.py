@@ -4,13 +4,14 @@ import copy
 import http.client
 import json
 import socket
-import threading
 import time
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from common.start import eventually, free_port
 from lib import mesh
+from lib.cluster import Loopback
 
 
 @pytest.fixture
@@ -183,13 +184,11 @@ def test_one_instance_that_is_gone_costs_no_answer_and_is_put_aside(gateway, ist
         istiod.write("all", list(mesh.yaml.safe_load_all(all_objects)))
 
 
-def test_a_503_of_the_service_is_not_tried_again_and_ejects_nobody(gateway, istiod, ask, services, tmp_path):
+def test_a_503_of_the_service_is_not_tried_again_and_ejects_no_pod(gateway, istiod, ask):
     """A stand-in that answers 503 as the service does while the database is away, and counts what it gets."""
-    import http.server
-
     seen = []
 
-    class Away(http.server.BaseHTTPRequestHandler):
+    class Away(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
@@ -202,13 +201,12 @@ def test_a_503_of_the_service_is_not_tried_again_and_ejects_nobody(gateway, isti
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Away)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Loopback(Away)
     all_objects = (istiod.config / "all.yaml").read_text()
-    entry = mesh.service_entry("birthday-api-primary.birthday-api.svc.cluster.local", 80, server.server_address[1], ["127.0.0.1"])
+    entry = mesh.service_entry("birthday-api-primary.birthday-api.svc.cluster.local", 80, server.port, ["127.0.0.1"])
     istiod.write("all", [entry if o["kind"] == "ServiceEntry" and o["metadata"] == entry["metadata"] else o for o in mesh.yaml.safe_load_all(all_objects)])
     try:
-        eventually("Envoy knows it", lambda: f"127.0.0.1:{server.server_address[1]}" in gateway.get("/clusters"), 30)
+        eventually("Envoy knows it", lambda: f"127.0.0.1:{server.port}" in gateway.get("/clusters"), 30)
         eventually("it gets requests", lambda: ask("GET", "/docs").status == 503, 30)
         seen.clear()
         gateway.post("/reset_counters")
@@ -217,5 +215,5 @@ def test_a_503_of_the_service_is_not_tried_again_and_ejects_nobody(gateway, isti
         time.sleep(6)
         assert gateway.stat("ejections_active") == 0
     finally:
-        server.shutdown()
+        server.close()
         istiod.write("all", list(mesh.yaml.safe_load_all(all_objects)))

@@ -18,11 +18,10 @@ NOT_VERIFIED = {"external-secrets", "argo-cd"}
 @pytest.fixture(scope="module")
 def tree(charts) -> dict[str, list[dict]]:
     """The objects of each Application, as far as charts can be had, with the namespace that Argo CD gives them."""
-    secret = render.bridge("production", render.GITOPS / "bootstrap" / "cluster-secret.example.yaml")
     found = {}
-    for app in render.applications("production", secret):
+    for app in render.applications("production", render.bridge("production")):
         name, namespace = app["metadata"]["name"], app["spec"]["destination"]["namespace"]
-        found[name] = render.objects(app, charts, mesh.RELEASED) or []
+        found[name] = render.objects(app, charts, render.RELEASED) or []
         for o in found[name]:
             o["metadata"].setdefault("namespace", namespace)
     return found
