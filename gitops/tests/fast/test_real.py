@@ -5,7 +5,7 @@ import copy
 import pytest
 import yaml
 
-from lib import render
+from lib import render, schemas
 
 SEEN = yaml.safe_load((render.GITOPS / "tests" / "charts.yaml").read_text())
 
@@ -55,8 +55,10 @@ def test_every_claim_names_a_storage_class_that_is_there_before_it(applications,
 
 
 def test_a_sync_that_hangs_ends(applications):
-    limit = int(values(applications, "argo-cd")["configs"]["params"]["controller.sync.timeout.seconds"])
-    assert 300 < limit <= 1800, "above the deadline of the migration"
+    params = values(applications, "argo-cd")["configs"]["params"]
+    assert 300 < int(params["controller.sync.timeout.seconds"]) <= 1800, "above the deadline of the migration"
+    read = (schemas.module("github.com/argoproj/argo-cd/v3@v3.5.7") / "manifests/install.yaml").read_text()
+    assert all(f"key: {name}\n" in read for name in params), "Argo CD reads no such setting"
 
 
 def test_the_service_evicts_nothing_that_it_depends_on(applications, objects, service):
@@ -108,17 +110,15 @@ def test_a_private_repository_is_read_with_the_key_of_a_github_app(bridge):
     assert without == []
 
 
-def test_versions_are_an_environments_own_and_both_have_the_same_keys():
+def test_versions_and_mesh_settings_are_an_environments_own_and_both_have_the_same_keys():
     files = {e: yaml.safe_load((render.GITOPS / "environments" / e / "versions.yaml").read_text()) for e in ("staging", "production")}
-    assert files["staging"].keys() == files["production"].keys()
-    assert files["staging"]["versions"].keys() == files["production"]["versions"].keys()
+    for keys in (lambda f: f.keys(), lambda f: f["versions"].keys()):
+        assert keys(files["staging"]) == keys(files["production"])
+    shared = [line.strip() for file in (render.GITOPS / "apps" / "templates").glob("*.yaml") for line in file.read_text().splitlines()]
+    own = [line for line in shared if line.startswith(("targetRevision:", "meshConfig:"))]
+    assert own and all(": {{" in line for line in own), own
     changed = copy.deepcopy(files["staging"])
-    changed["versions"]["flagger"] = "9.9.9"
-    apps = render.applications("staging", render.bridge("staging"), changed)
-    assert {a["spec"]["source"]["targetRevision"] for a in apps if a["metadata"]["name"] == "flagger"} == {"9.9.9"}
-
-
-@pytest.mark.parametrize("file", sorted((render.GITOPS / "apps" / "templates").glob("*.yaml")), ids=lambda f: f.stem)
-def test_no_version_stands_in_a_file_that_both_environments_share(file):
-    revisions = [line.split(": ", 1)[1] for line in file.read_text().splitlines() if line.strip().startswith("targetRevision")]
-    assert all(r.startswith("{{") for r in revisions), revisions
+    changed["versions"]["flagger"], changed["meshConfig"]["accessLogEncoding"] = "9.9.9", "TEXT"
+    apps = {a["metadata"]["name"]: a["spec"]["source"] for a in render.applications("staging", render.bridge("staging"), changed)}
+    assert apps["flagger"]["targetRevision"] == "9.9.9"
+    assert apps["istiod"]["helm"]["valuesObject"]["meshConfig"]["accessLogEncoding"] == "TEXT"
