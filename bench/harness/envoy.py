@@ -3,7 +3,7 @@ build: without Istio's metrics filter, and nothing redirects packets, so it does
 
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FIELDS = {
@@ -17,22 +17,31 @@ TYPE = "type.googleapis.com/envoy.extensions."
 
 @dataclass(frozen=True)
 class Settings:
-    """What the mesh decides: which requests are logged, and what the gateway speaks to the sidecar."""
+    """What the mesh decides: which requests are logged, what the gateway speaks to the sidecar, and a proxy's threads. `more` is
+    added to Envoy's configuration, to try other settings."""
 
-    every_line: bool
-    http2: bool
+    every_line: bool = False
+    http2: bool = True
+    threads: int = 1
+    traced: bool = True
+    manager: dict = field(default_factory=dict)
+    bootstrap: dict = field(default_factory=dict)
 
 
 MESHES = {
-    "every request logged, HTTP/1.1 between them": Settings(every_line=True, http2=False),
-    "errors and one request in a hundred logged": Settings(every_line=False, http2=False),
-    "the same, HTTP/2 between them (shipped)": Settings(every_line=False, http2=True),
+    "Istio's defaults: two threads, every request logged, HTTP/1.1 between them": Settings(every_line=True, http2=False, threads=2),
+    "errors and one request in a hundred logged": Settings(http2=False, threads=2),
+    "the same, HTTP/2 between them": Settings(threads=2),
+    "the same, one thread (shipped)": Settings(),
 }
-# 5xx, what Envoy itself answered, and a sample; CEL reads the sampled flag of a trace in the mesh.
-SAMPLE = {"or_filter": {"filters": [
-    {"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 500, "runtime_key": "access_log.errors"}}}},
-    {"runtime_filter": {"runtime_key": "access_log.sample", "percent_sampled": {"numerator": 1}, "use_independent_randomness": True}},
-]}}  # fmt: skip
+# Telemetry of gitops/platform/mesh: errors, what a proxy answered by itself, and the requests that are traced.
+SAMPLE = {"extension_filter": {"name": "cel", "typed_config": {
+    "@type": f"{TYPE}access_loggers.filters.cel.v3.ExpressionFilter",
+    "expression": "response.code >= 500 || response.flags > 0 || request.headers['traceparent'].endsWith('-01')"}}}  # fmt: skip
+# One request in a hundred; nothing listens for the spans.
+TRACING = {"random_sampling": {"value": 1}, "provider": {"name": "otel", "typed_config": {
+    "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig", "service_name": "pod",
+    "grpc_service": {"envoy_grpc": {"cluster_name": "collector"}}}}}  # fmt: skip
 HTTP2 = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
     "@type": f"{TYPE}upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": {"http2_protocol_options": {}}}}  # fmt: skip
 
@@ -65,8 +74,10 @@ def command(directory: Path, name: str, port: int, admin: int, upstream: int, me
         "@type": f"{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "access_log": [{"name": "file", "typed_config": log, **({} if mesh.every_line else {"filter": SAMPLE})}],
+        **({"tracing": TRACING} if mesh.traced else {}),
         "http_filters": [{"name": "router", "typed_config": {"@type": f"{TYPE}filters.http.router.v3.Router"}}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        **mesh.manager,
     }
     chain = {"filters": [{"name": "http", "typed_config": manager}], **(tls(directory, "Downstream", ["h2", "http/1.1"]) if tls_in else {})}
     endpoints = {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]}
@@ -75,5 +86,7 @@ def command(directory: Path, name: str, port: int, admin: int, upstream: int, me
         cluster["typed_extension_protocol_options"] = HTTP2
     listener = {"name": "in", "address": address(port), "filter_chains": [chain]}
     file = directory / f"{name}.json"
-    file.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": {"listeners": [listener], "clusters": [cluster]}}))
-    return ["envoy", "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
+    collector = {"name": "collector", "connect_timeout": "1s", "typed_extension_protocol_options": HTTP2, "load_assignment": {"cluster_name": "collector"}}
+    static = {"listeners": [listener], "clusters": [cluster, collector]}
+    file.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": static, **mesh.bootstrap}))
+    return ["envoy", "-c", str(file), "--concurrency", str(mesh.threads), "--use-dynamic-base-id", "--log-level", "warning"]

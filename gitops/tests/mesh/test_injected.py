@@ -1,8 +1,10 @@
 """Pods as the mesh makes them: Istio's own injector with the values that the tree ships, in front of a real API server with the
 tree's namespaces, classes and admission policies."""
 
+import copy
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -60,10 +62,9 @@ def namespaces(tree):
 def test_the_api_server_lets_every_pod_into_its_restricted_namespace(pods, namespaces):
     assert {p["metadata"]["namespace"] for p in pods} == {"birthday-api", "istio-ingress", "flagger", "istio-system"}
     for pod in pods:
-        spec = {"apiVersion": "v1", "kind": "Pod", **pod}
         if pod["metadata"]["namespace"] != "istio-system":
             assert any(i["name"] == "istio-proxy" for i in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]), pod["metadata"]["name"]
-        c.eventually(f"{pod['metadata']['name']} is let in", lambda: c.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(spec)), 20)
+        c.eventually(f"{pod['metadata']['name']} is let in", lambda: c.kubectl(*CREATE, stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", **pod})), 20)
 
 
 def declared(pod: dict) -> set:
@@ -88,35 +89,92 @@ def test_every_monitor_selects_a_port_of_a_pod(tree, pods):
 
 
 @pytest.fixture
-def running(pods, namespaces):
-    """A pod of the service that stays: dry runs have no update."""
-    pod = json.loads(json.dumps(next(p for p in pods if p["metadata"]["name"] == "birthday-api")))
+def pod(pods, namespaces) -> dict:
+    """The service's."""
+    return {"apiVersion": "v1", "kind": "Pod", **copy.deepcopy(next(p for p in pods if p["metadata"]["name"] == "birthday-api"))}
+
+
+@pytest.fixture
+def running(pod):
+    """One that stays: dry runs have no update."""
     pod["metadata"]["name"] = "running"
-    c.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Pod", **pod}))
+    c.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
     yield pod
     c.kubectl("delete", "pod", "running", "-n", "birthday-api", "--force", "--grace-period=0")
+
+
+CREATE, PATCH = ("create", "--dry-run=server", "-f", "-"), ("patch", "pod", "running", "-n", "birthday-api", "--type=strategic")
+FOREIGN = f"docker.io/library/busybox@{render.RELEASED}"
+
+
+def refused(why: str, *args: str, **options) -> None:
+    """A policy takes a moment until it is in force."""
+
+    def asked() -> bool:
+        try:
+            c.kubectl(*args, **options)
+        except RuntimeError as e:
+            assert re.search(why, str(e)), e
+            return True
+        return False
+
+    c.eventually(f"{args} is refused", asked, 30)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.split("@")[0] + ":1.0.0",
+        lambda image: image.split("@")[0] + ":latest",
+        lambda image: FOREIGN,
+        lambda image: image.replace("/birthday-api@", "/birthday-api-evil@"),
+        lambda image: image.replace("222222222222", "333333333333"),
+        lambda image: image + "0",
+    ],
+    ids=["tag", "latest", "foreign registry", "neighbour", "foreign account", "long digest"],
+)
+def test_another_image_is_refused(pod, change):
+    service = pod["spec"]["containers"][0]
+    service["image"], before = change(service["image"]), service["image"]
+    assert service["image"] != before
+    refused("by digest and not by tag|couldn't parse image", *CREATE, stdin=json.dumps(pod))
+
+
+def test_neither_an_init_container_nor_a_debug_container_hides_another_image(running):
+    other = {**running["spec"]["containers"][0], "name": "innocent", "image": FOREIGN}
+    hidden = {**running["spec"], "initContainers": [*running["spec"]["initContainers"], other]}
+    refused("by digest and not by tag", *CREATE, stdin=json.dumps({**running, "metadata": {"name": "another", "namespace": "birthday-api"}, "spec": hidden}))
+    debug = {"name": "debug", "image": FOREIGN, "securityContext": other["securityContext"]}
+    patch = json.dumps({"spec": {"ephemeralContainers": [debug]}})
+    refused("by digest and not by tag|debug containers are not allowed", *PATCH, "--subresource=ephemeralcontainers", "-p", patch)
+
+
+def test_access_to_the_node_is_refused_even_without_the_label_on_the_namespace(pod):
+    level = "pod-security.kubernetes.io/enforce"
+    c.kubectl("label", "namespace", "birthday-api", f"{level}=privileged", "--overwrite")
+    try:
+        pod["spec"]["volumes"].append({"name": "node", "hostPath": {"path": "/"}})
+        refused("have no access to the node's files", *CREATE, stdin=json.dumps(pod))
+    finally:
+        c.kubectl("label", "namespace", "birthday-api", f"{level}=restricted", "--overwrite")
+
+
+def test_a_pod_larger_than_the_limit_is_refused(pod):
+    pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "2Gi"
+    refused("maximum memory usage per Container is 1Gi", *CREATE, stdin=json.dumps(pod))
 
 
 def test_a_pod_keeps_its_proxy_when_the_mesh_moves_on_but_gets_no_other(running, tree):
     policy = next(o for o in tree["policies"] if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "image-policy")
     c.kubectl("patch", "configmap", "image-policy", "-n", "birthday-api", "--type=merge", "-p", '{"data":{"proxy":"docker.io/istio/proxyv2:1.32.0-distroless"}}')
     try:
-        pod = json.dumps({"apiVersion": "v1", "kind": "Pod", **running, "metadata": {**running["metadata"], "name": "another"}})
-        c.eventually("the policy has moved on", lambda: refused("create", "--dry-run=server", "-f", "-", stdin=pod), 30)
+        another = {**running, "metadata": {**running["metadata"], "name": "another"}}
+        refused("the sidecar must be", *CREATE, stdin=json.dumps(another))
         c.kubectl("label", "pod", "running", "-n", "birthday-api", "seen=yes")
         image = {"spec": {"initContainers": [{"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.31.9-distroless"}]}}
-        assert refused("patch", "pod", "running", "-n", "birthday-api", "--type=strategic", "-p", json.dumps(image))
+        refused("the sidecar must be", *PATCH, "-p", json.dumps(image))
     finally:
         c.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(policy))
-
-
-def refused(*args: str, **options) -> bool:
-    try:
-        c.kubectl(*args, **options)
-    except RuntimeError as e:
-        assert "the sidecar must be" in str(e), e
-        return True
-    return False
 
 
 def test_a_container_without_a_limit_of_cpu_gets_none(running):
