@@ -69,13 +69,6 @@ def test_the_version_is_the_services():
     assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == tomllib.loads(cargo.read_text())["package"]["version"]
 
 
-def test_with_a_url_of_postgresql_and_a_secret_it_migrates_first_and_needs_no_volume():
-    found = alone(database={"url": "postgres://db:5432/birthday?sslmode=disable", "secret": "login"})
-    assert found.keys() == {("Deployment", "birthday"), ("Service", "birthday"), ("ServiceAccount", "birthday"), ("Job", "birthday-migrate")}
-    assert found["Job", "birthday-migrate"]["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
-    assert 'url="postgres://db:5432/birthday?sslmode=disable",credentials=' in environment_of(pod(found, name="birthday")["containers"][0])["ROCKET_DATABASES"]
-
-
 def test_before_the_first_release_an_environment_renders_nothing():
     """A pod without an image would hold up the sync, and with it every later commit."""
     assert chart(image__digest="sha256:" + "0" * 64) == {}
@@ -135,13 +128,6 @@ def test_the_image_line_is_the_only_thing_an_environment_says_about_the_image():
         assert yaml.safe_load(text)["image"].keys() == {"digest"}
 
 
-def test_the_autoscaler_owns_the_number_of_pods():
-    found = chart()
-    assert "replicas" not in found["Deployment", "birthday-api"]["spec"]
-    target = found["HorizontalPodAutoscaler", "birthday-api"]["spec"]["scaleTargetRef"]
-    assert target == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "birthday-api"}
-
-
 def test_a_rollout_takes_no_pod_away_before_a_new_one_is_ready():
     strategy = chart()["Deployment", "birthday-api"]["spec"]["strategy"]
     assert strategy["rollingUpdate"]["maxUnavailable"] == 0
@@ -180,15 +166,6 @@ def test_with_a_canary_flagger_makes_the_service_and_its_route():
     assert {("DestinationRule", "birthday-api-primary-policy"), ("DestinationRule", "birthday-api-canary-policy")} <= canary.keys()
     by_flagger, by_us = canary["Canary", "birthday-api"]["spec"]["service"], plain["VirtualService", "birthday-api"]["spec"]["http"][0]
     assert (by_flagger["timeout"], by_flagger["retries"]) == (by_us["timeout"], by_us["retries"])
-
-
-def test_the_budget_covers_stable_and_canary_pods():
-    found = chart()
-    selector = found["PodDisruptionBudget", "birthday-api"]["spec"]["selector"]["matchLabels"]
-    labels = found["Deployment", "birthday-api"]["spec"]["template"]["metadata"]["labels"]
-    assert selector.items() <= labels.items()
-    # Flagger gives stable pods another name
-    assert "app.kubernetes.io/name" not in selector
 
 
 def test_the_table_of_values_is_up_to_date():

@@ -132,11 +132,6 @@ def test_every_route_of_the_service_is_public_or_private_on_purpose(platform):
     assert {r for r in routes() if not public(r)} == private
 
 
-def test_production_has_two_pods_in_each_zone_and_staging_a_pair(environment, service):
-    spec = service["HorizontalPodAutoscaler", "birthday-api"]["spec"]
-    assert (spec["minReplicas"], spec["maxReplicas"]) == {"production": (6, 12), "staging": (2, 4)}[environment]
-
-
 def test_the_quota_has_room_for_stable_and_canary_pods_at_once(service, platform):
     most = service["HorizontalPodAutoscaler", "birthday-api"]["spec"]["maxReplicas"]
     surge = -(-most * 34 // 100)

@@ -2,8 +2,6 @@
 
 import pytest
 
-from lib import render
-
 CLUSTER_SCOPED = {
     "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore", "CustomResourceDefinition", "Namespace", "PriorityClass",
     "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration",
@@ -67,10 +65,3 @@ def test_no_project_allows_every_kind_of_the_cluster_or_every_source(projects):
         assert not any(e["kind"] == "*" or e["group"] == "*" for e in spec["clusterResourceWhitelist"])
         assert not any("*" in s for s in spec["sourceRepos"])
         assert not any(d["namespace"] == "*" for d in spec["destinations"])
-
-
-def test_the_repository_is_named_alike_everywhere(applications):
-    urls = set()
-    for file in [*(render.GITOPS / "bootstrap").glob("*.yaml"), *(render.GITOPS / "projects").glob("*.yaml")]:
-        urls |= {line.split()[-1].strip("[]") for line in file.read_text().splitlines() if "github.com/" in line}
-    assert urls == {"https://github.com/birthday-api/birthday-api.git"}

@@ -52,3 +52,4 @@ def test_with_postgresql_the_migration_runs_before_the_pods(namespace):
     job, deployment = c.get("job", "birthday-migrate", NAMESPACE), c.get("deployment", "birthday", NAMESPACE)
     assert job["status"]["completionTime"] <= deployment["metadata"]["creationTimestamp"]
     assert deployment["status"]["readyReplicas"] == 2
+    assert c.items("persistentvolumeclaims", NAMESPACE) == []
