@@ -16,7 +16,7 @@ pub struct Metrics {
     pub lookups: Histogram,
     pub writes: Histogram,
     pub retries: Counter,
-    pub turned_away: Counter,
+    pub rejected: Counter,
     pub replica_answers: Counter,
     pub credential_reloads: Counter,
     faults: Family<Labels<2>, Counter>,
@@ -27,10 +27,10 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let batch_sizes = || Histogram::new(exponential_buckets(1.0, 2.0, 9));
-        let (retries, turned_away, replica_answers, credential_reloads) = Default::default();
+        let (retries, rejected, replica_answers, credential_reloads) = Default::default();
         let (faults, connections, away) = Default::default();
         let (lookups, writes) = (batch_sizes(), batch_sizes());
-        Self { lookups, writes, retries, turned_away, replica_answers, credential_reloads, faults, connections, away }
+        Self { lookups, writes, retries, rejected, replica_answers, credential_reloads, faults, connections, away }
     }
 }
 
@@ -40,7 +40,7 @@ impl Metrics {
         store.register("lookup_batch_size", "Lookups answered by one statement", self.lookups.clone());
         store.register("write_batch_size", "Saves and deletes taken at once", self.writes.clone());
         store.register("retries", "Statements tried once more on a fresh connection", self.retries.clone());
-        store.register("turned_away", "Requests rejected because too many were waiting", self.turned_away.clone());
+        store.register("rejected", "Requests rejected because too many were waiting", self.rejected.clone());
         store.register("replica_answers", "Lookups answered by the replica", self.replica_answers.clone());
         store.register("credential_reloads", "Changed credentials taken over", self.credential_reloads.clone());
         store.register("faults", "Batches and connections that failed, by server and kind of fault", self.faults.clone());

@@ -108,7 +108,7 @@ impl Store {
         match timeout_at(deadline, requests.ask(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(Unanswered::Full)) => {
-                self.metrics.turned_away.inc();
+                self.metrics.rejected.inc();
                 Err(StoreError::Unavailable)
             }
             Ok(Err(Unanswered::Gone)) | Err(_) => Err(StoreError::Unavailable),

@@ -118,7 +118,7 @@ async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
 }
 
 #[test]
-fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_turned_away() {
+fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_rejected() {
     let directory = TempDir::new().unwrap();
     let service = Service::start(&mut command(directory.path()));
     service.signal(Signal::SIGSTOP);
