@@ -74,7 +74,7 @@ def as_it_is(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def clone(as_it_is: Path, tmp_path: Path, environment: dict[str, str]) -> Repository:
-    """Somebody's clone of a repository with this one's scripts and values. What the scripts write is seen on its server."""
+    """A person's clone of a repository with this one's scripts and values. What the scripts write is seen on its server."""
     subprocess.run(["git", "clone", "-q", "--bare", as_it_is, tmp_path / "server.git"], check=True)
     subprocess.run(["git", "clone", "-q", tmp_path / "server.git", tmp_path / "clone"], check=True)
     return Repository(tmp_path / "clone", environment)

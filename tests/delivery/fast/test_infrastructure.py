@@ -21,7 +21,7 @@ def test_a_plan_reads_as_markdown_and_changes_nothing(clone, root):
     assert state(root) == "" and (clone.folder / "packaged").exists()
 
 
-def test_changes_that_nobody_agreed_to_are_not_applied(clone, root):
+def test_changes_that_were_not_agreed_to_are_not_applied(clone, root):
     agreed = infrastructure(clone, "plan", "staging").out.splitlines()[-1].removeprefix("Changes: ")
     (root / "main.tf").write_text(TERRAFORM % "something else")
     done = infrastructure(clone, "apply", "staging", agreed)

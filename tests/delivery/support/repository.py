@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[3]
 NONE = "sha256:" + "0" * 64
 VALUES = "gitops/environments/{}/birthday-api.yaml"
 
-# Nobody's own settings of git, docker or the delivery.
+# Without the caller's own settings of git, docker or the delivery.
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "GITHUB_", "DOCKER_", "COSIGN_")) and k not in (
     "IMAGE_REPOSITORY", "GITOPS_REPOSITORY", "SIGNING_KEY", "BASES")}  # fmt: skip
 PERSON = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.test", "GIT_COMMITTER_NAME": "test",
@@ -25,7 +25,7 @@ class Result:
 
 
 class Repository:
-    """A clone that somebody works in. `environment` is what its scripts find in theirs."""
+    """A clone to work in. `environment` is what its scripts find in theirs."""
 
     def __init__(self, folder: Path, environment: dict[str, str]):
         self.folder = folder

@@ -61,7 +61,7 @@ def test_a_commit_becomes_an_image(clone, chain, images):
     release(clone, chain, images, "first", "The first change")
 
 
-def test_an_image_that_nobody_signed_gets_nowhere(clone, chain, images):
+def test_an_image_without_a_signature_gets_nowhere(clone, chain, images):
     """The same image once more, pushed past the release."""
     copy = f"{images.address}/unsigned"
     ok(clone.run("crane", "copy", f"{images.repository}@{chain['first']}", f"{copy}:copy"))
