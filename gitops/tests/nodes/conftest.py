@@ -90,9 +90,13 @@ def double(place):
 
 
 @pytest.fixture(scope="session")
-def manager(double):
-    """Secrets Manager."""
-    return boto3.client("secretsmanager", "eu-west-1", endpoint_url=double, aws_access_key_id="testing", aws_secret_access_key="testing")
+def manager(double, names):
+    """Secrets Manager of the account in which external-secrets has its role."""
+    at = {"region_name": "eu-west-1", "endpoint_url": double}
+    sts = boto3.client("sts", aws_access_key_id="testing", aws_secret_access_key="testing", **at)
+    keys = sts.assume_role(RoleArn=names["external_secrets_role_arn"], RoleSessionName="test")["Credentials"]
+    return boto3.client("secretsmanager", aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"],
+                        aws_session_token=keys["SessionToken"], **at)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

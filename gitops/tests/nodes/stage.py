@@ -160,8 +160,10 @@ class Stage:
     def _images(self, applications: list[dict], charts: Path) -> None:
         """Every image that the tree names, under that name."""
         flagger, gobin = shutil.which("flagger"), Path(os.environ["EXTRA"])
-        build("birthday-nodes/flagger", "FROM scratch\nCOPY flagger /flagger\n", Path(flagger))
-        build("birthday-nodes/loadtester", "FROM nodes-debian\nCOPY hey /usr/local/bin/\nCOPY loadtester /home/app/\nWORKDIR /home/app\n"
+        # their probes call wget
+        base = "FROM nodes-debian\nRUN apt-get update && apt-get install -y --no-install-recommends wget && rm -rf /var/lib/apt/lists/*\n"
+        build("birthday-nodes/flagger", f"{base}COPY flagger /home/flagger/\nWORKDIR /home/flagger\n", Path(flagger))
+        build("birthday-nodes/loadtester", f"{base}COPY hey /usr/local/bin/\nCOPY loadtester /home/app/\nWORKDIR /home/app\n"
               'ENTRYPOINT ["./loadtester"]\n', gobin / "loadtester", gobin / "hey")  # fmt: skip
         build("birthday-nodes/collector", 'FROM scratch\nCOPY collector /collector\nENTRYPOINT ["/collector"]\n', gobin / "collector")
         names = set()
