@@ -18,7 +18,7 @@ CASES = {
     "health-check": ([1, 0, 0, 0], [0, 0, 1], "ALARM"),
     "healthy-targets": ([3, 3, 1, 3, 3], 2, "ALARM"),
     "unhealthy-targets": ([0, 0, 1, 0, 0], 0, "OK"),
-    "certificate": ([44] + 1439 * [None], [45] + 1439 * [None], "INSUFFICIENT_DATA"),
+    "certificate": ([29] + 1439 * [None], [30] + 1439 * [None], "INSUFFICIENT_DATA"),
     "request-flood": (201, 200, "OK"),
     "failed-nodes": ([0, 0, 0, 0, 1], 0, "INSUFFICIENT_DATA"),
     "node-count": (12, 11, "INSUFFICIENT_DATA"),

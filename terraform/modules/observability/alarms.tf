@@ -10,11 +10,11 @@ locals {
   workload      = merge(local.cluster, { Namespace = "birthday-api", PodName = "birthday-api-primary" })
 
   alarms = {
-    # ACM renews 60 days before the end, and publishes the days twice a day.
+    # ACM renews 45 days before the end, and publishes the days twice a day.
     certificate = {
-      why       = "The public certificate ends in less than 45 days and was not renewed", runbook = "certificate"
+      why       = "The public certificate ends in less than 30 days and was not renewed", runbook = "certificate"
       namespace = "AWS/CertificateManager", metric = "DaysToExpiry", dimensions = { CertificateArn = var.load_balancer.certificate_arn }
-      statistic = "Minimum", threshold = 45, compare = "<", minutes = 1440, missing = "missing"
+      statistic = "Minimum", threshold = 30, compare = "<", minutes = 1440, missing = "missing"
     }
     unhealthy-targets = {
       why       = "A gateway pod does not pass the load balancer's health check", runbook = "unreachable-from-outside"
