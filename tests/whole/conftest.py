@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from common.load import Client, Load
-from cluster.conftest import applications, argo_cd, charts, environment, installed, monitoring, repository  # noqa: F401
+from cluster.conftest import applications, argo_cd, charts, environment, injector, installed, monitoring, repository  # noqa: F401
 from database import write_certificates
 from fleet import Fleet
 from pods import Kubelet
