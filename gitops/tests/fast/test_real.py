@@ -24,11 +24,6 @@ def values(applications, name: str) -> dict:
     return next(a["spec"]["source"]["helm"]["valuesObject"] for a in applications if a["metadata"]["name"] == name)
 
 
-def rendered(environment: str, **changes) -> dict[str, list[dict]]:
-    secret = render.bridge(environment)
-    return {a["metadata"]["name"]: render.objects(a, None, render.RELEASED) for a in render.applications(environment, secret, changes)}
-
-
 def test_every_chart_was_seen_at_its_address_and_is_supported(applications):
     listed = {(c["repository"], c["chart"], c["version"]): c for c in SEEN["charts"]}
     for source in (a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]):
@@ -97,17 +92,17 @@ def test_people_log_in_where_an_issuer_is_named():
     assert configs["rbac"] == {"policy.default": "role:readonly", "policy.csv": "g, platform, role:admin"}
 
 
-def test_a_private_repository_is_read_with_the_key_of_a_github_app(bridge):
-    objects = rendered("production", github={"appId": "1", "installationId": "2"})
-    secrets = {o["metadata"]["name"]: o["spec"] for o in objects["secrets"] if o["metadata"].get("namespace") == "argocd"}
+def test_a_private_repository_is_read_with_the_key_of_a_github_app(objects):
+    apps = render.applications("production", render.bridge("production"), {"github": {"appId": "1", "installationId": "2"}})
+    found = render.objects(next(a for a in apps if a["metadata"]["name"] == "secrets"), None)
+    secrets = {o["metadata"]["name"]: o["spec"] for o in found if o["metadata"].get("namespace") == "argocd"}
     assert secrets.keys() == {"argocd-repo-birthday-api", "argocd-notifications-secret"}
     for spec in secrets.values():
         assert spec["target"]["creationPolicy"] == "Merge"
         assert spec["data"][0]["remoteRef"]["key"].endswith("/github-app")
-    store = next(o for o in objects["secrets"] if o["kind"] == "ClusterSecretStore")
+    store = next(o for o in found if o["kind"] == "ClusterSecretStore")
     assert store["spec"]["conditions"] == [{"namespaces": ["birthday-api", "argocd"]}]
-    without = [o for o in rendered("production")["secrets"] if o["metadata"].get("namespace") == "argocd"]
-    assert without == []
+    assert not [o for o in objects["secrets"] if o["metadata"].get("namespace") == "argocd"], "it is for those who have one"
 
 
 def test_versions_and_mesh_settings_are_an_environments_own_and_both_have_the_same_keys():
