@@ -3,7 +3,6 @@
 //!
 //! Everything is read and checked before the start. What is unknown or cannot work ends it with one line that names the key.
 
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use figment::{Figment, Profile};
 use rocket::Config;
 use rocket::config::LogLevel;
 use serde::{Deserialize, Deserializer, de};
+use url::Url;
 
 use crate::birthday::LeapDay;
 use crate::store;
@@ -25,8 +25,8 @@ const KEYS: [&str; 16] = [
     "birthday", "databases", "http", "lifecycle", "telemetry", "public_url",
 ];
 const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
-/// What a request may take at the most: a connection is not cut before it.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
+/// What a request may take: http/server.rs cuts no connection before it.
+const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Deserialize)]
 pub struct Settings {
@@ -35,8 +35,9 @@ pub struct Settings {
     pub http: Http,
     pub lifecycle: Lifecycle,
     pub telemetry: Telemetry,
-    /// Where users reach the service, if that is not where it listens.
-    pub public_url: Option<PublicUrl>,
+    /// Where users reach the service, if that is not where it listens: an origin (RFC 6454), without a slash at the end.
+    #[serde(default, deserialize_with = "origin")]
+    pub public_url: Option<String>,
     /// Rocket's own.
     #[serde(skip)]
     pub rocket: Config,
@@ -75,33 +76,6 @@ pub struct Lifecycle {
 pub struct Telemetry {
     pub format: LogFormat,
     pub access_log: bool,
-}
-
-/// Scheme and authority of the place where users reach the service. Prints as an origin (RFC 6454), without a slash at the end.
-#[derive(Clone)]
-pub struct PublicUrl {
-    pub secure: bool,
-    /// The host, with the port unless it is the scheme's own.
-    pub host: String,
-}
-
-impl fmt::Display for PublicUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.host)
-    }
-}
-
-impl<'de> Deserialize<'de> for PublicUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let url = url::Url::parse(&text).ok().filter(|url| {
-            let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-            bare && url.password().is_none() && matches!(url.scheme(), "http" | "https") && url.has_host()
-        });
-        let url = url.ok_or_else(|| de::Error::custom("not a scheme and a host; the form is https://birthday.example"))?;
-        let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
-        Ok(Self { secure: url.scheme() == "https", host: authority })
-    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -161,25 +135,19 @@ impl Settings {
         let database = &self.databases.birthdays;
         database.check().map_err(|(key, reason)| refused(&format!("databases.birthdays.{key}"), reason))?;
         let deadline = database.deadline();
-        let (key, reason) = if self.rocket.workers == 0 {
-            ("workers", "must be at least 1".to_owned())
-        } else if self.rocket.max_blocking == 0 {
-            ("max_blocking", "must be at least 1".to_owned())
-        } else if self.rocket.log_level != LogLevel::Off {
-            let reason = "must be off: Rocket's lines hold names; the service's own lines are under `telemetry`";
-            ("log_level", reason.to_owned())
-        } else if deadline > LONGEST_DEADLINE {
-            let reason = format!("connect_timeout + query_timeout must be at most {} s", LONGEST_DEADLINE.as_secs());
-            ("databases.birthdays.connect_timeout", reason)
-        } else if !(1..=1_000_000).contains(&self.http.max_connections) {
-            ("http.max_connections", "must be from 1 to 1000000".to_owned())
-        } else if Duration::from_secs(self.rocket.shutdown.grace.into()) < deadline {
-            let deadline = deadline.as_secs_f64();
-            ("shutdown.grace", format!("must be at least connect_timeout + query_timeout, which is {deadline} s"))
-        } else {
-            return Ok(());
-        };
-        Err(refused(key, reason))
+        let grace = Duration::from_secs(self.rocket.shutdown.grace.into());
+        let enough = format!("must be at least connect_timeout + query_timeout, which is {} s", deadline.as_secs_f64());
+        let off = "must be off: Rocket's lines hold names; the service's own lines are under `telemetry`";
+        let checks = [
+            (self.rocket.workers > 0, "workers", "must be at least 1"),
+            (self.rocket.max_blocking > 0, "max_blocking", "must be at least 1"),
+            (self.rocket.log_level == LogLevel::Off, "log_level", off),
+            ((1..=1_000_000).contains(&self.http.max_connections), "http.max_connections", "must be from 1 to 1000000"),
+            (deadline <= LONGEST, "databases.birthdays.connect_timeout", "must be at most 30 s together with query_timeout"),
+            (grace >= deadline, "shutdown.grace", &enough),
+        ];
+        let broken = checks.into_iter().find(|(holds, ..)| !holds);
+        broken.map_or(Ok(()), |(_, key, reason)| Err(refused(key, reason)))
     }
 }
 
@@ -220,6 +188,14 @@ fn not_extracted(error: figment::Error) -> SettingError {
         kind => kind.to_string().lines().filter(|line| !line.contains(" |")).collect::<Vec<_>>().join(": "),
     };
     SettingError { key, reason: format!("{reason}{source}") }
+}
+
+fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let url = Url::parse(&String::deserialize(deserializer)?).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let origin =
+        url.map(|url| (url.origin().ascii_serialization(), url)).filter(|(origin, url)| url.as_str() == format!("{origin}/"));
+    let form = || de::Error::custom("not a scheme and a host; the form is https://birthday.example");
+    Ok(Some(origin.ok_or_else(form)?.0))
 }
 
 fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {

@@ -27,6 +27,4 @@ pub fn rocket(figment: Figment, settings: config::Settings, clock: clock::Clock)
         .attach(Shield::new())
         .attach(store::Birthdays::init())
         .attach(http::stage())
-        // after what it announces: a service that listens with all its limits
-        .attach(lifecycle::stage())
 }

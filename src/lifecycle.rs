@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 use rocket_db_pools::Database;
 use tokio::time::sleep;
@@ -18,29 +17,20 @@ use crate::store::Birthdays;
 /// How long database connections may take to close.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
-/// Says at the start what runs where.
-pub fn stage() -> AdHoc {
-    AdHoc::on_liftoff("announcement", |rocket| {
-        Box::pin(async move {
-            let settings = rocket.state::<Settings>().expect("lib.rs manages it before the start");
-            let (birthday, database) = (&settings.birthday, &settings.databases.birthdays);
-            tracing::info!(
-                "listening on http://{}, database {}, today is decided by {}, leap day {}",
-                SocketAddr::new(rocket.config().address, rocket.config().port),
-                database.url,
-                birthday.time_zone,
-                birthday.leap_day,
-            );
-        })
-    })
-}
-
 /// Serves until `stop` resolves, then drains and stops.
 pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Result<(), StartError> {
     let mut server = Server::start(rocket).await?;
-    let state = server.rocket();
-    let drain = state.state::<Settings>().expect("lib.rs manages it before the start").lifecycle.drain;
-    let draining = state.state::<Draining>().expect("the stage manages it").clone();
+    let rocket = server.rocket();
+    let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
+    tracing::info!(
+        "listening on http://{}, database {}, today is decided by {}, leap day {}",
+        SocketAddr::new(rocket.config().address, rocket.config().port),
+        settings.databases.birthdays.url,
+        settings.birthday.time_zone,
+        settings.birthday.leap_day,
+    );
+    let drain = settings.lifecycle.drain;
+    let draining = rocket.state::<Draining>().expect("the stage manages it").clone();
     let all_answered = server.run(async {
         stop.await;
         draining.0.set(1);

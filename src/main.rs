@@ -98,11 +98,8 @@ fn migrate(settings: &Settings, wait: Duration) -> Outcome {
 
 fn copy(from: &str, to: &str, replace: bool) -> Outcome {
     let _lines = logging::start(config::LogFormat::Text);
-    let url = |option: &str, url: &str| {
-        let parsed = url.parse::<DatabaseUrl>().and_then(|parsed| parsed.check().map(|()| parsed));
-        parsed.map_err(|reason| SettingError { key: option.to_owned(), reason })
-    };
-    let (from, to) = (url("--from", from)?, url("--to", to)?);
+    let url = |option: &str, url: &str| url.parse().map_err(|reason| SettingError { key: option.to_owned(), reason });
+    let (from, to): (DatabaseUrl, DatabaseUrl) = (url("--from", from)?, url("--to", to)?);
     let terminal = std::io::stderr().is_terminal();
     let progress = |rows| {
         if terminal {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// A name that a birthday is kept under: 1 to 64 ASCII letters, case kept and significant.
 ///
-/// A value of this type can only be made by parsing, so whoever holds one need not check it again.
+/// Only parsing makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Username(Box<str>);
 

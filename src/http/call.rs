@@ -13,7 +13,7 @@ use url::Url;
 use super::problem::Problem;
 use crate::birthday::{Username, today_in};
 use crate::clock::Clock;
-use crate::config::{PublicUrl, Settings};
+use crate::config::Settings;
 use crate::store::{Birthdays, Condition, Found};
 
 /// The largest body, in bytes.
@@ -95,10 +95,10 @@ impl Call<'_> {
     }
 
     /// Where users reach this service: the setting `public_url`, or else what the request says.
-    pub fn site(&self) -> PublicUrl {
-        self.settings.public_url.clone().unwrap_or_else(|| PublicUrl {
-            secure: self.header("X-Forwarded-Proto") == Some("https"),
-            host: self.header("Host").unwrap_or("localhost:8000").to_owned(),
+    pub fn site(&self) -> String {
+        self.settings.public_url.clone().unwrap_or_else(|| {
+            let scheme = self.header("X-Forwarded-Proto").filter(|scheme| *scheme == "https").unwrap_or("http");
+            format!("{scheme}://{}", self.header("Host").unwrap_or("localhost:8000"))
         })
     }
 
@@ -111,11 +111,10 @@ impl Call<'_> {
         let public_url = self.settings.public_url.as_ref();
         // Compared as URLs: `null` is none, and the scheme's own port is no difference.
         let is_own = |origin: &str| {
-            let own = |origin: &Url| match public_url {
-                Some(url) => Url::parse(&url.to_string()),
-                None => Url::parse(&format!("{}://{}", origin.scheme(), self.header("Host").unwrap_or_default())),
-            };
-            Url::parse(origin).is_ok_and(|origin| own(&origin).is_ok_and(|own| own.origin() == origin.origin()))
+            Url::parse(origin).is_ok_and(|origin| {
+                let here = || format!("{}://{}", origin.scheme(), self.header("Host").unwrap_or_default());
+                Url::parse(&public_url.cloned().unwrap_or_else(here)).is_ok_and(|own| own.origin() == origin.origin())
+            })
         };
         // Behind a proxy that sets Host anew, the browser's word counts.
         let trusted = public_url.is_none() && (self.method != Method::Post || vouched == Some("same-origin"));

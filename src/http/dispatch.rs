@@ -52,8 +52,8 @@ pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incomi
 /// The method, path and host that the request is about.
 fn target<'h>(head: &'h Parts, settings: &Settings) -> Result<(Method, Origin<'h>, Option<Authority>), Problem> {
     let host = host(head)?;
-    let for_all = !settings.rocket.address.is_loopback() || settings.public_url.is_some();
-    if !for_all && !host.as_ref().is_none_or(|host| is_loopback(host.host())) {
+    let only_here = settings.rocket.address.is_loopback() && settings.public_url.is_none();
+    if only_here && host.as_ref().is_some_and(|host| !is_loopback(host.host())) {
         return Err(Problem::MisdirectedRequest);
     }
     let method = head.method.as_str().parse().map_err(|_| Problem::BadRequest)?;

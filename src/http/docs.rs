@@ -55,21 +55,18 @@ fn describe(parameter: &mut RefOr<Parameter>) {
     let (description, example, schema) = match parameter.name.as_str() {
         "username" => {
             let letters = text.min_length(Some(1)).max_length(Some(Username::MAX)).pattern(Some("^[A-Za-z]{1,64}$"));
-            ("1 to 64 ASCII letters, case matters", "John", Some(letters))
+            ("1 to 64 ASCII letters, case matters", "John", letters)
         }
         "tz" => {
             let zone = "IANA time zone that decides which date is today, in place of the service's own; once, and `+` as `%2B`";
-            (zone, "Europe/Amsterdam", Some(text))
+            (zone, "Europe/Amsterdam", text)
         }
-        "If-Match" => ("`*` replaces only: 412 where no birthday is saved. Tags match nothing here: 412", "*", None),
-        "If-None-Match" => ("`*` creates only: 412 where a birthday is saved", "*", None),
+        "If-Match" => ("`*` replaces only: 412 where no birthday is saved. Tags match nothing here: 412", "*", text),
+        "If-None-Match" => ("`*` creates only: 412 where a birthday is saved", "*", text),
         _ => return,
     };
     let described = ParameterBuilder::from(parameter.clone()).description(Some(description)).example(Some(example.into()));
-    *parameter = match schema {
-        Some(schema) => described.schema(Some(Schema::Object(schema.build()))).build(),
-        None => described.build(),
-    };
+    *parameter = described.schema(Some(Schema::Object(schema.build()))).build();
 }
 
 fn complete((status, answer): (&String, &mut RefOr<Response>)) {
@@ -107,14 +104,10 @@ pub fn openapi() -> String {
 
 /// The page of `/docs`. Its curl examples name the public URL, or else the address that the service listens on.
 pub fn page(settings: &Settings) -> String {
-    let site =
-        settings.public_url.as_ref().map_or_else(|| format!("http://localhost:{}", settings.rocket.port), ToString::to_string);
-    let problems = Problem::examples().map(|problem| {
-        let document = problem.document();
-        let text = serde_json::to_string_pretty(&document).expect("the document is made of strings and numbers");
-        (document, text)
-    });
-    let problems: Vec<_> = problems.collect();
+    let site = settings.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", settings.rocket.port));
+    let pretty =
+        |document: &Document| serde_json::to_string_pretty(document).expect("the document is made of strings and numbers");
+    let problems: Vec<_> = Problem::examples().map(Problem::document).map(|document| (pretty(&document), document)).collect();
     render("docs.html", context! { site, api => Serde(description()), problems => Serde(problems) })
 }
 

@@ -33,13 +33,8 @@ struct RequestLabels {
     status: u16,
 }
 
-/// The trace of one request that took so long, for readers of the histogram.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Exemplar {
-    trace_id: String,
-}
-
-type Durations = HistogramWithExemplars<Exemplar>;
+/// With the trace of one request that took so long.
+type Durations = HistogramWithExemplars<[(&'static str, String); 1]>;
 
 /// What is counted.
 pub struct Metrics {
@@ -168,7 +163,7 @@ impl Metrics {
         let trace_id = trace.and_then(|trace| trace.split('-').nth(1));
         // Only a trace that is sampled can be looked up.
         let sampled = trace.is_some_and(|trace| trace.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
-        let exemplar = trace_id.filter(|_| sampled).map(|trace_id| Exemplar { trace_id: trace_id.to_owned() });
+        let exemplar = trace_id.filter(|_| sampled).map(|trace_id| [("trace_id", trace_id.to_owned())]);
         self.durations.get_or_create(&labels).observe(took.as_secs_f64(), exemplar, None);
         if self.access_log {
             tracing::info!(

@@ -97,7 +97,7 @@ impl Drop for Connection {
 }
 
 impl Server {
-    /// Takes the address, prepares `rocket`, listens, and then announces the start.
+    /// Takes the address, prepares `rocket`, and listens.
     pub async fn start(rocket: Rocket<Build>) -> Result<Self, StartError> {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let address = SocketAddr::new(settings.rocket.address, settings.rocket.port);

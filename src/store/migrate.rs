@@ -36,7 +36,8 @@ impl From<sqlx::Error> for MigrationError {
     fn from(error: sqlx::Error) -> Self {
         let error = Error::from(error);
         match error.kind {
-            Kind::Row | Kind::Schema | Kind::Other => Self::Broken(error.to_string()),
+            // Neither a file that cannot be opened nor a missing privilege heals by waiting.
+            Kind::Row | Kind::Schema | Kind::Other | Kind::Stale | Kind::ReadOnly => Self::Broken(error.to_string()),
             _ => Self::NotYet(error.to_string()),
         }
     }
@@ -89,7 +90,7 @@ pub async fn up_to_date(
     // As behind a pooler: without a time limit for statements.
     let database = Database::new(&url, lock_timeout, true, false);
     let mut connection = match timeout(limit, database.connect(login)).await {
-        Ok(connected) => connected.map_err(not_connected)?,
+        Ok(connected) => connected?,
         Err(_) => return Err(MigrationError::NotYet(format!("no connection within {} ms", limit.as_millis()))),
     };
     loop {
@@ -158,13 +159,4 @@ fn note(migration: &Migration, connection: &Connection) -> String {
 
 fn hex(migration: &Migration) -> String {
     migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn not_connected(error: sqlx::Error) -> MigrationError {
-    let error = Error::from(error);
-    match error.kind {
-        // Neither a file that cannot be opened nor a missing privilege heals by waiting.
-        Kind::Stale | Kind::ReadOnly | Kind::Schema => MigrationError::Broken(error.to_string()),
-        _ => MigrationError::NotYet(error.to_string()),
-    }
 }

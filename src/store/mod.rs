@@ -32,8 +32,6 @@ pub use self::metrics::Metrics;
 pub use self::migrate::{MigrationError, migrate, migrate_within};
 pub use self::settings::{DatabaseUrl, Settings, seconds};
 
-use self::credentials::Credentials;
-use self::database::Database;
 use self::queue::{Queue, Unanswered};
 use self::server::Server;
 use self::session::Session;
@@ -129,14 +127,9 @@ impl Store {
     /// Starts the workers. They connect by themselves: a database that is away does not stop the start.
     fn start(settings: &Settings) -> io::Result<Self> {
         let metrics = Metrics::default();
-        let server = |url: &DatabaseUrl, role, standby| {
-            let database = Database::new(url, settings.query_timeout, settings.pooler, standby);
-            let credentials = Credentials::read(settings.credentials.as_deref())?;
-            let limits = (settings.connect_timeout, settings.query_timeout);
-            io::Result::Ok(Server::new(database, role, credentials, limits, metrics.clone()))
-        };
-        let primary = server(&settings.url, "primary", false)?;
-        let replica = settings.replica_url.as_ref().map(|url| server(url, "replica", true)).transpose()?;
+        let server = |url, role| Server::start(url, role, settings, &metrics);
+        let primary = server(&settings.url, "primary")?;
+        let replica = settings.replica_url.as_ref().map(|url| server(url, "replica")).transpose()?;
         let worker = |replica: Option<&Arc<Server>>| Worker {
             primary: Session::new(primary.clone()),
             replica: replica.cloned().map(Session::new),
@@ -150,12 +143,11 @@ impl Store {
         };
         let (lookups, writes) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
         let mut workers = JoinSet::new();
-        for number in 0..settings.max_connections {
-            if number < for_lookups {
-                workers.spawn(worker(replica.as_ref()).run::<Username>(lookups.clone(), metrics.lookups.clone()));
-            } else {
-                workers.spawn(worker(None).run::<Write>(writes.clone(), metrics.writes.clone()));
-            }
+        for _ in 0..for_lookups {
+            workers.spawn(worker(replica.as_ref()).run::<Username>(lookups.clone(), metrics.lookups.clone()));
+        }
+        for _ in for_lookups..settings.max_connections {
+            workers.spawn(worker(None).run::<Write>(writes.clone(), metrics.writes.clone()));
         }
         Ok(Self { lookups, writes, workers: workers.into(), metrics })
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use rocket::futures::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, raw_sql};
+use sqlx::{AssertSqlSafe, ConnectOptions, Either, Executor, FromRow, raw_sql};
 
 use super::Condition;
 use super::credentials::Login;
@@ -102,26 +103,24 @@ impl Connection {
 
     pub async fn run(&mut self, statement: Statement<'_>) -> sqlx::Result<Outcome> {
         let (sql, values) = sql(statement);
-        let finds = matches!(statement, Statement::Find(_));
-        let (rows, written) = if self.pooler {
-            let query = raw_sql(AssertSqlSafe(with_literals(sql, &values)));
-            match finds {
-                true => (query.fetch_all(&mut self.inner).await?, 0),
-                false => (Vec::new(), query.execute(&mut self.inner).await?.rows_affected()),
-            }
+        let mut results = if self.pooler {
+            self.inner.fetch_many(raw_sql(AssertSqlSafe(with_literals(sql, &values))))
         } else {
-            let query = values.into_iter().fold(sqlx::query(sql), |query, value| match value {
+            self.inner.fetch_many(values.into_iter().fold(sqlx::query(sql), |query, value| match value {
                 Value::Name(name) => query.bind(name),
                 Value::Date(date) => query.bind(date),
                 Value::Names(names) => query.bind(names),
                 Value::Dates(dates) => query.bind(dates),
-            });
-            match finds {
-                true => (query.fetch_all(&mut self.inner).await?, 0),
-                false => (Vec::new(), query.execute(&mut self.inner).await?.rows_affected()),
-            }
+            }))
         };
-        Ok(Outcome { rows: rows.iter().map(Read::from_row).collect::<sqlx::Result<_>>()?, written })
+        let mut outcome = Outcome::default();
+        while let Some(result) = results.try_next().await? {
+            match result {
+                Either::Left(done) => outcome.written += done.rows_affected(),
+                Either::Right(row) => outcome.rows.push(Read::from_row(&row)?),
+            }
+        }
+        Ok(outcome)
     }
 }
 

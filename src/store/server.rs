@@ -1,5 +1,6 @@
 //! A server and its circuit breaker: while no connection can be made, requests fail at once, and the server is tried every second.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::credentials::Credentials;
 use super::database::{Connection, Database};
 use super::error::{Error, Kind};
 use super::metrics::Metrics;
+use super::settings::{DatabaseUrl, Settings};
 
 /// How often a server that is away is tried.
 pub const PROBE: Duration = Duration::from_secs(1);
@@ -58,20 +60,22 @@ impl Counted {
 }
 
 impl Server {
-    pub fn new(
-        database: Database,
-        role: &'static str,
-        credentials: Credentials,
-        (connect_timeout, query_timeout): (Duration, Duration),
-        metrics: Metrics,
-    ) -> Arc<Self> {
+    /// `role` is `primary`, or `replica`, for which a standby will do.
+    pub fn start(url: &DatabaseUrl, role: &'static str, settings: &Settings, metrics: &Metrics) -> io::Result<Arc<Self>> {
         metrics.expect(role);
-        let (circuit_is_open, renewal, turn) = Default::default();
-        let server =
-            Self { database, role, credentials, connect_timeout, query_timeout, metrics, circuit_is_open, renewal, turn };
-        let server = Arc::new(server);
+        let server = Arc::new(Self {
+            database: Database::new(url, settings.query_timeout, settings.pooler, role == "replica"),
+            role,
+            credentials: Credentials::read(settings.credentials.as_deref())?,
+            connect_timeout: settings.connect_timeout,
+            query_timeout: settings.query_timeout,
+            metrics: metrics.clone(),
+            circuit_is_open: AtomicBool::default(),
+            renewal: watch::Sender::default(),
+            turn: Mutex::default(),
+        });
         tokio::spawn(server.clone().watch_credentials());
-        server
+        Ok(server)
     }
 
     /// Makes a connection before `until`, and tries twice where that may help.
@@ -80,10 +84,8 @@ impl Server {
             return Err(Error::new(Kind::Away, "it was away a moment ago"));
         }
         let error = match self.try_to_connect(until).await {
-            // The password may have been changed sooner than the change was noticed.
-            Err(error) if error.kind == Kind::Login => error,
-            // The new connection may have been ended together with the old ones.
-            Err(error) if error.kind == Kind::Lost => error,
+            // The password was changed and that was not noticed yet, or the connection was ended together with the old ones.
+            Err(error) if matches!(error.kind, Kind::Login | Kind::Lost) => error,
             outcome => return outcome,
         };
         tracing::debug!(server = self.role, "{error}; trying once more");
@@ -155,7 +157,7 @@ impl Server {
         }
     }
 
-    fn reload_credentials(&self) -> std::io::Result<()> {
+    fn reload_credentials(&self) -> io::Result<()> {
         if self.credentials.reload()? {
             tracing::info!(server = self.role, "database credentials changed; connections are being renewed");
             self.metrics.credential_reloads.inc();

@@ -42,7 +42,6 @@ impl Settings {
 
     /// Refuses what cannot work together; the error is the key and the reason.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.url.check().map_err(|reason| ("url", reason))?;
         let startup_options = match &self.url {
             DatabaseUrl::Postgres(options) => Some(options.get_options().is_some()),
             DatabaseUrl::Sqlite(_) => None,
@@ -110,7 +109,26 @@ fn sqlite(url: &str) -> Result<SqliteConnectOptions, String> {
     if mode || file == ":memory:" || file.starts_with("file:sqlx-in-memory") {
         return Err("an SQLite database in memory would lose everything; name a file".to_owned());
     }
+    check(options.get_filename())?;
     Ok(options.clone().create_if_missing(false))
+}
+
+/// Refuses a file that cannot be a database. One that cannot be opened is reported when it is needed.
+fn check(path: &Path) -> Result<(), String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    if !folder.is_dir() {
+        Err(format!("there is no folder {}", folder.display()))
+    } else if path.is_dir() {
+        Err(format!("{} is a folder", path.display()))
+    } else if read.is_ok() && !head.is_empty() && head != MAGIC {
+        Err(format!("{} is no SQLite database", path.display()))
+    } else if access(folder, Access::WRITE_OK).is_err() {
+        Err(format!("the folder {} is not writable", folder.display()))
+    } else {
+        Ok(())
+    }
 }
 
 fn postgres(url: &str) -> Result<PgConnectOptions, String> {
@@ -137,29 +155,6 @@ fn postgres(url: &str) -> Result<PgConnectOptions, String> {
     // sqlx keeps the brackets of an IPv6 address, which no resolver knows.
     let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(options.host(&host))
-}
-
-impl DatabaseUrl {
-    /// Refuses an SQLite file that cannot be one.
-    pub fn check(&self) -> Result<(), String> {
-        let Self::Sqlite(options) = self else { return Ok(()) };
-        let path = options.get_filename();
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut head = Vec::new();
-        // A file that cannot be opened is reported when it is needed.
-        let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
-        if !folder.is_dir() {
-            Err(format!("there is no folder {}", folder.display()))
-        } else if path.is_dir() {
-            Err(format!("{} is a folder", path.display()))
-        } else if read.is_ok() && !head.is_empty() && head != MAGIC {
-            Err(format!("{} is no SQLite database", path.display()))
-        } else if access(folder, Access::WRITE_OK).is_err() {
-            Err(format!("the folder {} is not writable", folder.display()))
-        } else {
-            Ok(())
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for DatabaseUrl {

@@ -17,7 +17,7 @@ use super::super::call::{Call, zone_named};
 use super::super::problem::Problem;
 use super::{Assets, HTML, protected, render};
 use crate::birthday::{DateOfBirth, LeapDay, Username, days_until};
-use crate::config::{PublicUrl, Settings};
+use crate::config::Settings;
 use crate::store::Condition;
 
 /// What the forms of the page hold.
@@ -140,8 +140,7 @@ fn page(sent: &str, entry: &Entry, call: &Call<'_>, outcome: Result<Option<Value
 
 /// The page as it is without a request.
 pub fn empty(settings: &Settings) -> String {
-    let site = PublicUrl { secure: false, host: String::new() };
-    html(&asking_for(None, None), &site, settings, None, HashMap::new())
+    html(&asking_for(None, None), "", settings, None, HashMap::new())
 }
 
 fn asking_for(username: Option<&str>, tz: Option<&str>) -> Entry {
@@ -149,13 +148,12 @@ fn asking_for(username: Option<&str>, tz: Option<&str>) -> Entry {
     Entry { username: text(username), date_of_birth: String::new(), tz: text(tz) }
 }
 
-fn html(entry: &Entry, site: &PublicUrl, settings: &Settings, person: Option<Value>, errors: HashMap<String, String>) -> String {
+fn html(entry: &Entry, site: &str, settings: &Settings, person: Option<Value>, errors: HashMap<String, String>) -> String {
     let own_zone = settings.birthday.time_zone.name();
     let context = context! {
-        errors, own_zone, person,
+        errors, own_zone, person, site,
         entry => Serde(entry),
-        site => site.to_string(),
-        host => &site.host,
+        host => site.rsplit('/').next(),
         zone => if entry.tz.is_empty() { own_zone } else { &entry.tz },
         substitute => match settings.birthday.leap_day {
             LeapDay::Mar1 => "1 March",
