@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection, SqliteConnection, raw_sql};
+use tempfile::TempDir;
 
-use crate::support::{Database, Store, TestApp, birthday, eventually, on_both_stores, postgresql, run_on_postgresql};
+use crate::support::{
+    Database, Service, Store, TestApp, birthday, command, eventually, on_both_stores, postgresql, run_on_postgresql,
+};
 
 on_both_stores![without_its_table_every_operation_is_503_until_it_is_back];
 
@@ -25,6 +28,21 @@ async fn without_its_table_every_operation_is_503_until_it_is_back(app: TestApp)
     app.database.run("alter table elsewhere rename to birthdays");
     eventually(HEALS, "it heals", async || app.get("/hello/John").await.status == 200).await;
     app.save("John", "1990-11-29").await;
+}
+
+/// PostgreSQL is not migrated at the start: this is what the first requests after a forgotten `migrate` meet.
+#[tokio::test]
+async fn a_missing_table_and_its_remedy_are_named_in_the_answer_and_in_the_log() {
+    let directory = TempDir::new().unwrap();
+    let database = Database::new(Store::PostgreSql);
+    let service = Service::start(command(directory.path()).env("ROCKET_DATABASES__BIRTHDAYS__URL", database.url()));
+    let saved = service.put("/hello/John", birthday("1990-11-28")).await;
+    for answer in [saved, service.get("/hello/John").await, service.delete("/hello/John").await] {
+        let problem = answer.expect_problem(503, "unavailable");
+        assert!(problem["detail"].as_str().unwrap().contains("run birthday-api migrate"), "{problem}");
+    }
+    let line = service.line("run birthday-api migrate");
+    assert!(line.contains("\"birthdays\" does not exist"), "{line}");
 }
 
 /// Regression: a database that is down is never told as the client's mistake, an unknown name, or a failure of the service.
