@@ -17,6 +17,7 @@ mod sqlite;
 
 // The service, and those who use it.
 mod hostile_clients;
+mod memory;
 mod overload;
 mod rollout;
 

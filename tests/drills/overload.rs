@@ -134,7 +134,7 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &database.url(), "");
     block_on(service.save("John", "1990-05-17"));
-    let calm = memory(&service);
+    let calm = memory(&service, "VmRSS");
     // More than can be answered, so that what is answered is what can be.
     let most = block_on(offer(service.address, 50_000.0, Duration::from_secs(3), 64, &MIXED));
     let capacity = most.answered.len() as f64 / 3.0;
@@ -142,7 +142,7 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     // What it can answer in a quarter of a second: of 1024 connections that is a service which answers 4,096 a second.
     let connections = ((capacity / 4.0) as usize).clamp(64, CONNECTIONS);
     let over = block_on(offer(service.address, 3.0 * capacity, LASTS, connections, &MIXED));
-    let busy = memory(&service);
+    let busy = memory(&service, "VmRSS");
     let after = Instant::now();
     assert_eq!(block_on(service.get("/hello/John")).status, 200);
     let recovered = after.elapsed();
@@ -213,10 +213,10 @@ fn while_the_database_stands_still_every_request_is_refused_in_time_and_none_pil
     let directory = TempDir::new().unwrap();
     let service = service_on(&directory, &database.url(), "max_connections=2,");
     block_on(service.save("John", "1990-05-17"));
-    let calm = memory(&service);
+    let calm = memory(&service, "VmRSS");
     let lock = block_on(database.lock());
     let over = block_on(offer(service.address, 400.0, LASTS, CONNECTIONS, &MIXED));
-    let busy = memory(&service);
+    let busy = memory(&service, "VmRSS");
     drop(lock);
     let freed = Instant::now();
     while block_on(service.get("/hello/John")).status != 200 {

@@ -18,10 +18,10 @@ use super::Client;
 /// How long a start may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The program under test: what cargo built for the tests. `examples/start.rs`, for which cargo names none, takes BIRTHDAY_API, else its neighbour.
+/// The program under test: BIRTHDAY_API, else what cargo built for the tests. For `examples/start.rs` cargo names none: its neighbour.
 pub fn binary() -> PathBuf {
     let built = option_env!("CARGO_BIN_EXE_birthday-api").map(PathBuf::from);
-    built.or_else(|| env::var_os("BIRTHDAY_API").map(PathBuf::from)).unwrap_or_else(|| {
+    env::var_os("BIRTHDAY_API").map(PathBuf::from).or(built).unwrap_or_else(|| {
         let this = env::current_exe().unwrap();
         this.parent().and_then(Path::parent).expect("target/debug/examples/start").join("birthday-api")
     })

@@ -1,0 +1,102 @@
+//! Clients that make a service need memory, against the limit of a pod and of compose: 128 MiB.
+//!
+//! What counts there is the binary that is delivered: `BIRTHDAY_API=$PWD/target/release/birthday-api just drills memory`.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tempfile::TempDir;
+
+use super::hostile_clients::memory;
+use super::report::measured;
+use crate::support::{Service, block_on, command, raw};
+
+/// In KiB.
+const LIMIT: usize = 128 * 1024;
+const GET: &str = "GET /hello/John HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const DOCS: &str = "GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Expects the service to live and to answer others while the connections are held that `attack` returns.
+fn expect_to_live(what: &str, attack: impl FnOnce(SocketAddr) -> Vec<TcpStream>) {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    block_on(service.save("John", "1990-05-17"));
+    let before = memory(&service, "VmHWM");
+    let held = attack(service.address);
+    block_on(service.message("John"));
+    let peak = memory(&service, "VmHWM");
+    assert!(peak < LIMIT, "{what}: {peak} KiB");
+    measured!("memory", "{what}: {before} to {peak} KiB, {} connections held at the end", held.len());
+}
+
+/// Connections that have sent `bytes`, or as much of them as the service takes.
+fn open(to: SocketAddr, number: usize, bytes: &str) -> Vec<TcpStream> {
+    let open = |_| {
+        let mut connection = TcpStream::connect(to).unwrap();
+        connection.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+        let _ = connection.write_all(bytes.as_bytes());
+        connection
+    };
+    (0..number).map(open).collect()
+}
+
+/// The first bytes of an answer.
+fn beginning(connection: &mut TcpStream) -> [u8; 12] {
+    let mut beginning = [0; 12];
+    connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    connection.read_exact(&mut beginning).unwrap();
+    beginning
+}
+
+#[test]
+#[ignore = "a drill: just drills"]
+fn four_hundred_half_heads_of_400_kb() {
+    let head = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Huge: {}", "x".repeat(400_000));
+    expect_to_live("400 half heads of 400 KB", |to| open(to, 400, &head));
+}
+
+#[test]
+#[ignore = "a drill: just drills"]
+fn ten_thousand_connections_kept_after_one_request() {
+    expect_to_live("10,000 connections kept after one GET", |to| {
+        let asked = |_| {
+            let mut connection = raw::send(to, GET);
+            assert_eq!(&beginning(&mut connection), b"HTTP/1.1 200");
+            connection
+        };
+        (0..10_000).map(asked).collect()
+    });
+}
+
+#[test]
+#[ignore = "a drill: just drills"]
+fn five_thousand_connections_with_five_pages_that_they_do_not_read() {
+    expect_to_live("5,000 connections with five /docs each, unread", |to| open(to, 5_000, &DOCS.repeat(5)));
+}
+
+#[test]
+#[ignore = "a drill: just drills"]
+fn ten_seconds_of_five_pages_and_a_reset() {
+    expect_to_live("five /docs and a reset, for 10 s", |to| {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            // What has arrived and was not read makes the end a reset.
+            beginning(&mut raw::send(to, &DOCS.repeat(5)));
+        }
+        Vec::new()
+    });
+}
+
+#[test]
+#[ignore = "a drill: just drills"]
+fn five_thousand_requests_at_once() {
+    expect_to_live("5,000 GETs at once", |to| {
+        let mut burst = open(to, 5_000, GET);
+        assert!(burst.iter_mut().all(|connection| &beginning(connection) == b"HTTP/1.1 200"));
+        burst
+    });
+}
