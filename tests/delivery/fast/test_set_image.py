@@ -26,14 +26,6 @@ def test_changes_one_line_and_pushes_it(clone, images):
     assert clone.changed("origin/main") == f"1\t1\t{STAGING}"
 
 
-def test_commits_that_came_in_the_meantime_are_kept(clone, images, tmp_path):
-    other = clone.clone(tmp_path / "other")
-    theirs = other.commit("Theirs", **{"README.md": "theirs"})
-    other.git("push", "-q", "origin", "main")
-    assert set_image(clone, "staging", images[0]).code == 0
-    assert clone.git("rev-parse", "origin/main^") == theirs
-
-
 @pytest.mark.parametrize("late", [0, 1], ids=["the older one is late", "the newer one is late"])
 def test_of_two_that_race_the_newer_image_wins_and_no_commit_is_lost(clone, images, tmp_path, tools, late):
     """The late one has looked, written and committed, and then finds that the other has pushed."""

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 from support import workflows
 from support.repository import ROOT, VALUES
@@ -84,6 +85,17 @@ def test_actions_are_pinned_and_recorded():
                 match = re.search(r"uses: ([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$", line)
                 assert match, f"{file.name}: {line.strip()}"
                 assert f"| `{match[1]}` | {match[3]} | `{match[2]}` |" in recorded, f"{match[0]} is not in the decision"
+
+
+@pytest.mark.parametrize("kind, name", [
+    ("cargo", "Cargo.lock"), ("npm", "package-lock.json"), ("uv", "uv.lock"), ("pip", "requirements.txt"), ("terraform", ".terraform.lock.hcl"),
+    ("docker", "Dockerfile"), ("docker-compose", "docker-compose.yml"),
+])  # fmt: skip
+def test_dependabot_looks_wherever_something_is_pinned(kind, name):
+    tracked = subprocess.run(["git", "ls-files", f"*{name}"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
+    updates = [one for one in yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"] if one["package-ecosystem"] == kind]
+    found = [folder for one in updates for folder in one.get("directories", [one.get("directory")])]
+    assert sorted(found) == sorted("/" + path.rpartition("/")[0] for path in tracked)
 
 
 def test_the_one_secret_is_the_key_that_may_push_to_main():
@@ -195,7 +207,8 @@ def test_everything_that_the_image_is_made_of_makes_a_new_image():
 
 def test_the_groups_of_ci_are_those_of_the_script():
     script = (ROOT / ".ci/run").read_text()
-    for group in workflows.workflow("ci.yml")["jobs"]["run"]["strategy"]["matrix"]["group"]:
+    more = json.loads(workflows.workflow("nightly.yml")["jobs"]["everything"]["with"]["more"])
+    for group in workflows.workflow("ci.yml")["jobs"]["run"]["strategy"]["matrix"]["group"] + [one["group"] for one in more]:
         assert re.search(rf"^{group}(\(\)| +\d+ )", script, re.M), group
 
 
