@@ -14,6 +14,7 @@ from moto.iam.access_control import PermissionResult
 from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
 from moto.s3 import models as s3
+from moto.s3.responses import S3Response
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 
 
@@ -59,6 +60,26 @@ def drop_template_tags():
 def ignore_conditional_denials():
     """S3: moto does not evaluate conditions and would take "deny without TLS", the only policy here, for "deny"."""
     s3.FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
+
+
+def keep_newer_versions():
+    """S3: how many old versions a rule keeps beside those of the last days. Without it the provider waits for its own rule in vain."""
+    set_rules, answer = s3.FakeBucket.set_lifecycle, S3Response.get_bucket_lifecycle
+
+    def set_with_versions(self, rules):
+        set_rules(self, rules)
+        for rule, given in zip(self.rules, rules, strict=True):
+            rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
+
+    def answer_with_versions(self):
+        status, headers, body = answer(self)
+        numbers = [rule.newer_versions for rule in self.backend.get_bucket_lifecycle(self.bucket_name)]
+        kept = "".join(f"<NewerNoncurrentVersions>{number}</NewerNoncurrentVersions>" for number in numbers if number)
+        body = body.decode() if isinstance(body, bytes) else body
+        return status, headers, body.replace("</NoncurrentVersionExpiration>", kept + "</NoncurrentVersionExpiration>")
+
+    s3.FakeBucket.set_lifecycle = set_with_versions
+    S3Response.get_bucket_lifecycle = answer_with_versions
 
 
 def let_delete_markers_go():
@@ -163,6 +184,7 @@ def extend():
     describe_security_group_rules()
     drop_template_tags()
     ignore_conditional_denials()
+    keep_newer_versions()
     let_delete_markers_go()
     take_composite_alarms()
     leave_rotation_to_the_caller()
