@@ -194,7 +194,7 @@ screenshots: node
     cd tests/browser && START={{ start }} timeout 300 node screenshots.mjs ../../docs/images
 
 [group('writes')]
-[doc('at the end of each runbook, which of its commands no test has run')]
+[doc('at the end of each runbook, which of its commands were never run')]
 rehearsed:
     cd tests/runbooks && PATH=$({{ get }} python):$PATH python rehearsed.py
 

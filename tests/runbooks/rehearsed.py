@@ -1,4 +1,4 @@
-"""Which commands of a runbook a test has run for real, and the line at its end that names the others.
+"""Which commands of a runbook a test or a person has run on the doubles, and the line at its end that names the others.
 
 That what is named exists, with those flags and on those objects, is tested for all of them."""
 
@@ -18,6 +18,10 @@ REHEARSED = {
     "kubectl get", "kubectl describe",
     # gitops/tests/run cluster
     "kubectl cordon", "kubectl drain", "kubectl uncordon",
+    # typed by a person on 2026-11-28, page by page: on the AWS double with production applied, on a Kubernetes API with fake nodes, on PostgreSQL
+    "aws acm", "aws ce", "aws cloudwatch", "aws elbv2", "aws rds", "aws secretsmanager", "aws sts",
+    "kubectl annotate", "kubectl apply", "kubectl create", "kubectl delete", "kubectl patch", "kubectl rollout restart", "kubectl top", "kubectl wait",
+    "psql", "terraform state",
 }  # fmt: skip
 IN_ONE = {("erasure", "curl")}  # test_statements.py
 
