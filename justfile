@@ -50,7 +50,7 @@ dependencies:
     PATH=$({{ get }} cargo-deny):$PATH cargo-deny --offline check licenses bans sources
 
 [group('core')]
-[doc('that a new migration can be lived with by the release before it: .squawk.toml')]
+[doc('that the release before can run on a new migration: .squawk.toml')]
 migrations:
     PATH=$({{ get }} squawk):$PATH squawk migrations/postgres/*.sql
 
@@ -73,7 +73,7 @@ terraform-fast:
     terraform/tests/run fast
 
 [group('core')]
-[doc('that docs/scale.md has what bench/peak computes')]
+[doc('that the tables of docs/scale.md are what bench/peak computes')]
 scale:
     bench/peak --check
 
@@ -82,7 +82,7 @@ gitops-fast *ARGUMENTS:
     gitops/tests/run fast "$@"
 
 [group('core')]
-[doc('rules and dashboard: promtool, and names compared with what the service and the exporters say')]
+[doc('rules and dashboard: promtool, and their names against those of the service and the exporters')]
 observability-fast *ARGUMENTS:
     cd tests/observability && PATH=$({{ get }} python promtool):$PATH timeout 900 python -m pytest fast "$@"
 
@@ -91,7 +91,7 @@ delivery-fast *ARGUMENTS:
     tests/delivery/run fast "$@"
 
 [group('core')]
-[doc('that what the runbooks tell people to type is there')]
+[doc('that the commands of the runbooks, and what they name, exist')]
 runbooks *ARGUMENTS:
     cd tests/runbooks && PATH=$({{ get }} python helm kustomize):$PATH timeout 900 python -m pytest "$@"
 
@@ -161,7 +161,7 @@ fuzz SECONDS="60":
     fuzz/run {{ SECONDS }}
 
 [group('nightly')]
-[doc('changes src/ in small ways, each of which a test must notice: .cargo/mutants.toml; 1/4 is the second quarter')]
+[doc('small changes of src/, each of which a test must notice: .cargo/mutants.toml; 1/4 is the second quarter')]
 mutants SHARD="0/1" *ARGUMENTS:
     PATH=$({{ get }} cargo-mutants):$PATH cargo mutants --no-shuffle --output target --shard "$@"
 

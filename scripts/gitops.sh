@@ -6,7 +6,7 @@ branch=main
 # what the values name until there is a release
 none=sha256:$(printf '0%.0s' {1..64})
 
-# Goes to a work tree of that repository, at the newest commit of the branch and with nothing in it that would go out unseen.
+# Goes to a work tree of that repository, at the newest commit of the branch, without other changes.
 enter_gitops() {
   local on
   if [ -n "${GITOPS_REPOSITORY:-}" ]; then

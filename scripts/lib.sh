@@ -1,4 +1,4 @@
-# What the delivery scripts share: words for refusing, and questions to the image registry. Sourced, not run.
+# What the delivery scripts share: messages, and questions to the image registry. Sourced, not run.
 # shellcheck shell=bash
 set -euo pipefail
 shopt -s inherit_errexit # a failure inside $(...) is one
@@ -28,7 +28,7 @@ need_repository() {
 # A tag moves, a digest does not.
 need_digest() { [[ $1 =~ ^sha256:[0-9a-f]{64}$ ]] || die "'$1' is not a digest: sha256: and 64 hexadecimal digits"; }
 
-# look COMMAND...: what the registry answers to crane, or nothing if it has no such image. Whatever else goes wrong ends the script.
+# look COMMAND...: what the registry answers to crane, or nothing if it has no such image. Any other error ends the script.
 look() {
   local errors
   errors=$(crane "$@" 2>&1 >&3) && return
