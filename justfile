@@ -103,7 +103,13 @@ browser *ARGUMENTS: node && calendar
 [group('groups')]
 [doc('calendar libraries read the feed and name the days that the service counts towards')]
 calendar: node
-    PATH=$({{ get }} python):$PATH PYTHONPATH=tests timeout 900 python tests/calendar/compare.py
+    tools/packages gcc libc6-dev libical-dev
+    TZ=UTC PATH=$({{ get }} python):$PATH PYTHONPATH=tests timeout 900 python tests/calendar/compare.py
+
+[group('groups')]
+[doc("clients generated from the OpenAPI document call the service; Prometheus' own parsers read its metrics")]
+clients: npm
+    PATH=$({{ get }} clients):$PATH PYTHONPATH=tests timeout 900 clients tests/clients/run.py
 
 [group('groups')]
 [doc('faults: failovers, broken networks, hostile clients; or only those whose names hold a word')]
