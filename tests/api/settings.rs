@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, TestApp, birthday, command, eventually};
+use crate::support::{Database, Service, Store, TestApp, birthday, command, eventually, finish};
 
 /// On an SQLite database of its own, with these variables.
 fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
@@ -34,6 +34,9 @@ async fn address_and_port_say_where_it_listens() {
     let service = serve(&directory, &[("ROCKET_ADDRESS", "127.0.0.2"), ("ROCKET_PORT", &port.to_string())]);
     assert_eq!(service.address.to_string(), format!("127.0.0.2:{port}"));
     assert_eq!(service.get("/livez").await.status, 200);
+    let second = finish(command(directory.path()).env("ROCKET_ADDRESS", "127.0.0.2").env("ROCKET_PORT", port.to_string()));
+    assert_eq!(second.code, Some(1), "{}", second.stderr);
+    assert!(second.stderr.starts_with(&format!("birthday-api: cannot listen on 127.0.0.2:{port}: ")), "{}", second.stderr);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-"""For every birthday of a leap year, under both leap-day rules: the days that the service counts towards until 2099, asked on
-each 1 January, are the days that five libraries find in its .ics file. libical also validates it."""
+"""For birthdays at both ends and in the middle of each month of a leap year, under both leap-day rules: the days that the service
+counts towards until 2099, asked on each 1 January, are the days that five libraries find in its .ics file. libical also validates it."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from common.load import Client
 
 FIRST, LAST = date.today().year, 2099
 LEAP_DAY = date(2000, 2, 29)
-LEAP_YEAR = [date(2000, 1, 1) + timedelta(days=days) for days in range(366)]
+BIRTHDAYS = [day for day in (date(2000, 1, 1) + timedelta(days=days) for days in range(366)) if day.day in (1, 17, 28, 29, 30, 31)]
 # When somebody may subscribe: today, and around the end of February in each year of a leap cycle.
 SUBSCRIPTIONS = [date.today()] + [date(year, 3, 1) - timedelta(days=days) for year in range(FIRST, FIRST + 4) for days in (0, 1, 2)]
 
@@ -80,9 +80,9 @@ def next_birthday(client: Client, name: str, today: date) -> date:
 def calendars(service: Started) -> list[dict]:
     """What the service hands out, each with the days that it counts towards."""
     client = Client(service.port)
-    for born in LEAP_YEAR:
+    for born in BIRTHDAYS:
         assert client.save(name_of(born), born.isoformat()).status == 204
-    birthdays = {born: [] for born in LEAP_YEAR}
+    birthdays = {born: [] for born in BIRTHDAYS}
     for new_year in (date(year, 1, 1) for year in range(FIRST, LAST + 1)):
         service.tell(f"{new_year}T12:00:00Z")
         for born, days in birthdays.items():
@@ -91,11 +91,12 @@ def calendars(service: Started) -> list[dict]:
     for today in SUBSCRIPTIONS:
         service.tell(f"{today}T12:00:00Z")
         # Only the leap day's calendar depends on the day of subscription in more than its first year.
-        for born in LEAP_YEAR if today == date.today() else [LEAP_DAY + timedelta(days) for days in (-1, 0, 1)]:
+        for born in BIRTHDAYS if today == date.today() else [LEAP_DAY + timedelta(days) for days in (-1, 0, 1)]:
             first, last = date(today.year, 1, 1), date(LAST, 12, 31)
             expected = [day.isoformat() for day in birthdays[born] if first <= day <= last]
             text = client.request("GET", f"/hello/{name_of(born)}/birthday.ics").body
             found.append({"of": f"born {born:%d %B}, subscribed on {today}", "ics": text, "first": str(first), "last": str(last), "expected": expected})
+    client.connection.close()
     return found
 
 

@@ -96,7 +96,9 @@ fn ten_seconds_of_five_pages_and_a_reset() {
 fn five_thousand_requests_at_once() {
     expect_to_live("5,000 GETs at once", |to| {
         let mut burst = open(to, 5_000, GET);
-        assert!(burst.iter_mut().all(|connection| &beginning(connection) == b"HTTP/1.1 200"));
+        // More than the store takes at once may be rejected.
+        let statuses = [b"HTTP/1.1 200", b"HTTP/1.1 503"];
+        assert!(burst.iter_mut().all(|connection| statuses.contains(&&beginning(connection))));
         burst
     });
 }
