@@ -57,5 +57,5 @@ def test_nothing_of_the_former_owner_stays(adopted):
 def test_the_fast_checks_pass(adopted, check):
     log = adopted.folder.parent / "log"
     with log.open("w") as out:
-        done = subprocess.run(check.split(), cwd=adopted.folder, env=CLEAN | PERSON | os.environ, stdout=out, stderr=out, timeout=1800)
+        done = subprocess.run(["timeout", "1800", *check.split()], cwd=adopted.folder, env=CLEAN | PERSON | os.environ, stdout=out, stderr=out)
     assert done.returncode == 0, log.read_text()[-6000:]
