@@ -13,7 +13,11 @@ engine_up() {
     engine_started=${DOCKER_HOME:-$HOME/.cache/birthday-docker}/dockerd.pid
     timeout 600 "$engine_folder/up" >&2
   fi
-  [ ! -x "$engine_folder/images" ] || timeout 1200 "$engine_folder/images" "$@" >&2
+  [ -x "$engine_folder/images" ] || return 0
+  # It lists the images when all went well, and yet ends with 1 where one that nobody asked for is not there.
+  local images
+  images=$(timeout 1200 "$engine_folder/images" "$@") || [ -n "$images" ]
+  echo "$images" >&2
 }
 
 engine_down() {
