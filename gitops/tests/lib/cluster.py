@@ -41,7 +41,7 @@ def eventually(what: str, condition, timeout: float = 120, every: float = 1.0):
             last = condition()
             if last:
                 return last
-        except RuntimeError as e:
+        except (RuntimeError, subprocess.TimeoutExpired) as e:
             last = e
         time.sleep(every)
     raise AssertionError(f"not within {timeout:.0f} s: {what}; last seen: {last!r}"[:2000])
