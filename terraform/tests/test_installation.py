@@ -122,7 +122,7 @@ def test_the_first_installation_is_played_word_for_word(place, folder):
             ["terraform", "output", "-json", "bridge"], cwd=place / "clone/terraform/environments/staging", env=environment, check=True, capture_output=True
         ).stdout)  # fmt: skip
         again = subprocess.run(["terraform", "plan", "-no-color", "-detailed-exitcode"], cwd=place / "clone/terraform/environments/staging", env=environment, text=True, capture_output=True)
-        assert again.returncode == 0, "a second plan is not clean" + again.stdout[-3000:]
+        assert again.returncode == 0, f"the second plan: {again.stdout[-3000:]}{again.stderr[-3000:]}"
         aws = {"endpoint_url": settings["AWS_ENDPOINT_URL"], "aws_access_key_id": "testing", "aws_secret_access_key": settings["AWS_SECRET_ACCESS_KEY"]}
         trust = boto3.client("iam", REGION, **aws).get_role(RoleName="birthday-ci-apply-staging")["Role"]["AssumeRolePolicyDocument"]
         state = boto3.client("s3", REGION, **aws).get_object(Bucket="birthday-terraform-state-123456789012", Key="bootstrap/terraform.tfstate")
