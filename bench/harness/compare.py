@@ -95,9 +95,9 @@ def write(comparison: Comparison, systems: list[System], pairs: dict[str, list[S
         f" not: read [how it is measured](README.md). Other programs took {others:.0%} of the machine (median).\n",
     ]
     for title in LOADS:
-        parts += [f"## {title}, 64 connections\n", report.throughput(of(title))]
+        parts += [f"## {title}, 64 connections\n", report.loaded(of(title))]
     for rate in options.rates:
-        parts += [f"## Lookups on a schedule, {rate:,} a second (latency from the scheduled instant)\n", report.latency(of(rate), rate)]
-    parts += [f"## One connection, {PAIRS} pairs in turn\n", report.throughput(list(pairs.items()))]
+        parts += [f"## Lookups on a schedule, {rate:,} a second (latency from the scheduled instant)\n", report.loaded(of(rate), rate)]
+    parts += [f"## One connection, {PAIRS} pairs in turn\n", report.loaded(list(pairs.items()))]
     parts += ["## Start and memory\n", report.footprint([(system.title, comparison.footprints[system.name]) for system in systems])]
     report.write(options.output / "results.md", parts)

@@ -41,7 +41,7 @@ class Server:
     """`pid` is the server's first process."""
 
     def __init__(self, url: str, pid: int) -> None:
-        # the scheme that SQLAlchemy takes
+        # the scheme that asyncpg and psycopg know
         self._url, self.pid = url.replace("postgres:", "postgresql:", 1), pid
 
     def url(self, database: str) -> str:

@@ -3,7 +3,7 @@ build: without Istio's metrics filter, and nothing redirects packets, so it does
 
 import json
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 FIELDS = {
@@ -17,15 +17,11 @@ TYPE = "type.googleapis.com/envoy.extensions."
 
 @dataclass(frozen=True)
 class Settings:
-    """What the mesh decides: which requests are logged, what the gateway speaks to the sidecar, and a proxy's threads. `more` is
-    added to Envoy's configuration, to try other settings."""
+    """What the mesh decides: which requests are logged, what the gateway speaks to the sidecar, and a proxy's threads."""
 
     every_line: bool = False
     http2: bool = True
     threads: int = 1
-    traced: bool = True
-    manager: dict = field(default_factory=dict)
-    bootstrap: dict = field(default_factory=dict)
 
 
 MESHES = {
@@ -74,10 +70,9 @@ def command(directory: Path, name: str, port: int, admin: int, upstream: int, me
         "@type": f"{TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
         "access_log": [{"name": "file", "typed_config": log, **({} if mesh.every_line else {"filter": SAMPLE})}],
-        **({"tracing": TRACING} if mesh.traced else {}),
+        "tracing": TRACING,
         "http_filters": [{"name": "router", "typed_config": {"@type": f"{TYPE}filters.http.router.v3.Router"}}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-        **mesh.manager,
     }
     chain = {"filters": [{"name": "http", "typed_config": manager}], **(tls(directory, "Downstream", ["h2", "http/1.1"]) if tls_in else {})}
     endpoints = {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]}
@@ -88,5 +83,5 @@ def command(directory: Path, name: str, port: int, admin: int, upstream: int, me
     file = directory / f"{name}.json"
     collector = {"name": "collector", "connect_timeout": "1s", "typed_extension_protocol_options": HTTP2, "load_assignment": {"cluster_name": "collector"}}
     static = {"listeners": [listener], "clusters": [cluster, collector]}
-    file.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": static, **mesh.bootstrap}))
+    file.write_text(json.dumps({"admin": {"address": address(admin)}, "static_resources": static}))
     return ["envoy", "-c", str(file), "--concurrency", str(mesh.threads), "--use-dynamic-base-id", "--log-level", "warning"]

@@ -41,28 +41,19 @@ def milliseconds(samples: Samples) -> list[str]:
     return [f"{value:.2f}" if value < 10 else f"{value:,.0f}" for value in values]
 
 
-def processor(samples: Samples) -> list[str]:
-    """CPU of a request, and the parts of application and database."""
-    return [spread(s.cpu for s in samples), f"{middle(samples, lambda s: s.application_cpu):,.0f}", f"{middle(samples, lambda s: s.database_cpu):,.0f}"]
+def loaded(rows: list[tuple[str, Samples]], rate: int = 0) -> str:
+    """One kind of load, all systems, fastest first. Of a schedule: a system that falls behind it has no latency to speak of, as that
+    would grow for as long as one measures."""
 
-
-def throughput(rows: list[tuple[str, Samples]]) -> str:
-    """One kind of load, all systems, fastest first."""
-    head = ("System", "requests/s", "CPU µs per request", "of it application", "database", "p50 ms", "p99 ms", "p99.9 ms")
-    ordered = sorted(rows, key=lambda row: -middle(row[1], lambda s: s.rate))
-    return table(head, ([title, spread(s.rate for s in samples), *processor(samples), *milliseconds(samples)] for title, samples in ordered))
-
-
-def latency(rows: list[tuple[str, Samples]], rate: int) -> str:
-    """Open loop. A system that falls behind the schedule has no latency to speak of: it would grow for as long as one measures."""
     def cells(title: str, samples: Samples) -> list[str]:
         got = middle(samples, lambda s: s.rate)
         if got < 0.98 * rate:
             return [title, f"{got:,.0f}: falls behind", *[""] * 6]
-        return [title, f"{got:,.0f}", *processor(samples), *milliseconds(samples)]
+        parts = (f"{middle(samples, part):,.0f}" for part in (lambda s: s.application_cpu, lambda s: s.database_cpu))
+        return [title, spread(s.rate for s in samples), spread(s.cpu for s in samples), *parts, *milliseconds(samples)]
 
     head = ("System", "requests/s", "CPU µs per request", "of it application", "database", "p50 ms", "p99 ms", "p99.9 ms")
-    return table(head, (cells(*row) for row in rows))
+    return table(head, (cells(*row) for row in sorted(rows, key=lambda row: -middle(row[1], lambda s: s.rate))))
 
 
 def footprint(rows: list[tuple[str, list[tuple[float, float, float]]]]) -> str:

@@ -1,6 +1,7 @@
 """The systems under test: built, started as process trees, timed to their first answer, and ended."""
 
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -38,33 +39,17 @@ class System:
         return running(self.command, self.environment(port, url), port, directory / f"{self.name}.log", f"/hello/{name_of(0)}")
 
 
-def uvicorn(library: str, workers: int) -> System:
-    """As uvicorn's documentation deploys it, with its fast loop and parser, and without a log line for each request."""
-    module = library.lower()
-    program = ("uvicorn", f"with_{module}:app", "--app-dir", str(PEERS / "fastapi"), "--workers", str(workers))
-    options = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
-    command = ("sh", "-c", 'exec "$0" "$@" --port "$PORT"', *program, *options)
-    return System(f"fastapi-{module}-{workers}", f"FastAPI + {library} ({workers} worker{'s' * (workers > 1)})", command)
-
-
 def compiled(name: str, title: str) -> System:
     return System(name, title, (str(CACHE / "bin" / name),))
 
 
 SERVICE = compiled("birthday-api", "**this service** on PostgreSQL")
 SQLITE = System("birthday-api-sqlite", "**this service** on SQLite", SERVICE.command, "SQLite")
-PIPELINED = compiled("axum-tokio-postgres", "axum + tokio-postgres, 2 shared connections, pipelined")
-SYSTEMS = [
-    SERVICE,
-    SQLITE,
-    uvicorn("SQLAlchemy", 1),
-    uvicorn("asyncpg", 1),
-    uvicorn("asyncpg", 2),
-    compiled("axum-sqlx", "axum + sqlx"),
-    compiled("go-pgx", "Go net/http + pgx"),
-    PIPELINED,
-    compiled("actix-tokio-postgres", "actix-web + tokio-postgres, one connection per worker"),
-]
+PIPELINED = compiled("actix-tokio-postgres", "actix-web + tokio-postgres, one connection per worker")
+# As uvicorn's documentation deploys it, with its fast loop and parser, and without a log line for each request.
+UVICORN = "exec uvicorn fastapi_asyncpg:app --app-dir {} --workers 2 --loop uvloop --http httptools --no-access-log --log-level warning --port $PORT"
+FASTAPI = System("fastapi-asyncpg", "FastAPI + asyncpg (2 workers)", ("sh", "-c", UVICORN.format(shlex.quote(str(PEERS)))))
+SYSTEMS = [SERVICE, SQLITE, PIPELINED, FASTAPI]
 
 
 def build() -> None:
@@ -79,7 +64,6 @@ def build() -> None:
         # a new file: the old one may still be running
         (["cp", "--remove-destination", built, CACHE / "bin"], ROOT),
         (["cargo", "install", "--locked", "--quiet", *peers], PEERS),
-        (["go", "build", "-trimpath", "-o", CACHE / "bin/go-pgx", "."], PEERS / "go-pgx"),
     ):
         subprocess.run(command, cwd=folder, check=True)
 

@@ -1,9 +1,13 @@
-"""What both FastAPI services share: the rules for names and dates, and the countdown."""
+"""FastAPI and asyncpg: a pool from the lifespan, https://magicstack.github.io/asyncpg/current/usage.html#connection-pools"""
 
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from fastapi import HTTPException, Path
+import asyncpg
+from fastapi import FastAPI, HTTPException, Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
 
 Username = Annotated[str, Path(pattern="^[A-Za-z]{1,64}$")]
@@ -50,3 +54,28 @@ def greeting(username: str, born: date | None) -> Greeting:
     if days == 0:
         return Greeting(message=f"Hello, {username}! Happy birthday!")
     return Greeting(message=f"Hello, {username}! Your birthday is in {days} day(s)")
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[dict]:
+    async with asyncpg.create_pool(os.environ["DATABASE_URL"]) as pool:
+        yield {"pool": pool}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/hello/{username}")
+async def greet(username: Username, request: Request) -> Greeting:
+    born = await request.state.pool.fetchval("select date_of_birth from birthdays where username = $1", username)
+    return greeting(username, born)
+
+
+@app.put("/hello/{username}", status_code=204)
+async def save(username: Username, body: NewBirthday, request: Request) -> None:
+    await request.state.pool.execute(
+        "insert into birthdays (username, date_of_birth) values ($1, $2) "
+        "on conflict (username) do update set date_of_birth = excluded.date_of_birth",
+        username,
+        body.date_of_birth,
+    )
