@@ -25,7 +25,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use support::pair::Pair;
 use support::postgresql::{Server, authority};
-use support::{Database, Service, Store, TestApp, run_on_postgresql};
+use support::{Database, Service, Store, TestApp, run};
 use tempfile::TempDir;
 
 fn main() {
@@ -63,7 +63,7 @@ fn obey(mut server: Server, standby: Option<String>) {
         "alter system set scram_iterations = 4096; select pg_reload_conf(); select pg_sleep(0.1); alter role postgres password '{}'",
         server.password
     );
-    secure.split("; ").for_each(|statement| run_on_postgresql(&server.url("postgres"), statement));
+    secure.split("; ").for_each(|statement| run(&server.url("postgres"), statement));
     print(&json!({ "url": server.url("postgres"), "log": server.log_file(), "standby": standby }));
     for command in stdin().lines().map(Result::unwrap) {
         match command.as_str() {

@@ -1,7 +1,6 @@
-//! `birthday-api healthcheck | openapi | --version`.
+//! `birthday-api healthcheck | copy | --version`.
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Database, Service, Store, TestApp, command, eventually, finish};
@@ -26,15 +25,6 @@ async fn healthcheck_is_0_while_ready_and_1_while_draining_or_away() {
     let away = check();
     assert_eq!((away.code, away.stderr.lines().count()), (Some(1), 1), "{}", away.stderr);
     assert!(away.stderr.starts_with("birthday-api: not ready: "), "{}", away.stderr);
-}
-
-#[test]
-fn openapi_prints_a_json_document_whatever_the_settings_are() {
-    let directory = TempDir::new().unwrap();
-    let printed = finish(command(directory.path()).arg("openapi").env("ROCKET_PORT", "abc"));
-    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
-    let document: Value = serde_json::from_str(&printed.stdout).unwrap();
-    assert_eq!(document["info"]["title"], "Birthday API");
 }
 
 #[test]

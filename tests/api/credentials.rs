@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{Database, Secret, TestApp, birthday, eventually, run_on_postgresql, server_with_two_users};
+use crate::support::{Database, app_with_secret, birthday, eventually};
+
+const HEALS: Duration = Duration::from_secs(30);
 
 async fn sessions_of(database: &Database, user: &str) -> i64 {
     let sessions = "select count(*) from pg_stat_activity where datname = current_database() and usename";
@@ -13,10 +15,7 @@ async fn sessions_of(database: &Database, user: &str) -> i64 {
 
 #[tokio::test]
 async fn a_rotation_from_one_user_to_the_other_fails_no_request() {
-    let (_server, database) = server_with_two_users();
-    let mut secret = Secret::new("blue", "blue 1");
-    let url = database.url_as("ignored", "ignored");
-    let app = TestApp::at(database, &url, &secret.settings());
+    let (_server, mut secret, app) = app_with_secret("blue 1");
     app.save("John", "1990-11-28").await;
     assert!(sessions_of(&app.database, "blue").await > 0);
 
@@ -34,7 +33,7 @@ async fn a_rotation_from_one_user_to_the_other_fails_no_request() {
         for (user, other) in [("green", "blue"), ("blue", "green")] {
             secret.swap(user, &format!("{user} 1"));
             let retired = async || sessions_of(&app.database, other).await == 0 && sessions_of(&app.database, user).await > 0;
-            eventually(Duration::from_secs(30), "the sessions of the other user are retired", retired).await;
+            eventually(HEALS, "the sessions of the other user are retired", retired).await;
         }
         stop.store(true, Ordering::Relaxed);
     };
@@ -46,10 +45,7 @@ async fn a_rotation_from_one_user_to_the_other_fails_no_request() {
 
 #[tokio::test]
 async fn a_password_that_changed_a_moment_ago_is_read_again_and_the_request_succeeds() {
-    let (_server, database) = server_with_two_users();
-    let mut secret = Secret::new("blue", "blue 1");
-    let url = database.url_as("ignored", "ignored");
-    let app = TestApp::at(database, &url, &secret.settings());
+    let (_server, mut secret, app) = app_with_secret("blue 1");
     app.save("John", "1990-11-28").await;
     for version in 2..5 {
         app.database.run(&format!("alter role blue password 'blue {version}'"));
@@ -62,29 +58,42 @@ async fn a_password_that_changed_a_moment_ago_is_read_again_and_the_request_succ
 
 #[tokio::test]
 async fn with_a_wrong_password_requests_are_503_until_the_files_are_right() {
-    let (_server, database) = server_with_two_users();
-    let mut secret = Secret::new("blue", "wrong");
-    let url = database.url_as("ignored", "ignored");
-    let app = TestApp::at(database, &url, &secret.settings());
+    let (_server, mut secret, app) = app_with_secret("wrong");
     app.get("/hello/John").await.expect_problem(503, "unavailable");
     app.put("/hello/John", birthday("1990-11-28")).await.expect_problem(503, "unavailable");
     let metrics = app.get("/metrics").await.body;
     assert!(!metrics.contains("birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0\n"), "{metrics}");
     secret.swap("blue", "blue 1");
-    eventually(Duration::from_secs(30), "it heals", async || app.get("/hello/John").await.status == 404).await;
+    eventually(HEALS, "it heals", async || app.get("/hello/John").await.status == 404).await;
     app.save("John", "1990-11-28").await;
+    assert_eq!(app.delete("/hello/John").await.status, 204);
 }
 
 #[tokio::test]
 async fn files_that_cannot_be_read_for_a_while_leave_the_last_login_in_force() {
-    let (_server, database) = server_with_two_users();
-    let secret = Secret::new("blue", "blue 1");
-    let url = database.url_as("ignored", "ignored");
-    let app = TestApp::at(database, &url, &secret.settings());
+    let (_server, secret, app) = app_with_secret("blue 1");
     app.save("John", "1990-11-28").await;
     fs::remove_file(secret.directory.path().join("password")).unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    run_on_postgresql(&app.database.url(), "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
+    app.database.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
     app.save("John", "1990-11-29").await;
     assert_eq!(app.get("/hello/John").await.status, 200);
+}
+
+/// The first reading of new credentials may be wrong, or come before the database knows them.
+#[tokio::test]
+async fn a_new_login_that_is_refused_does_not_cost_the_connections_of_the_former_one() {
+    let (_server, mut secret, app) = app_with_secret("blue 1");
+    app.save("John", "1990-11-28").await;
+    secret.swap("green", "not yet");
+    let until = Instant::now() + Duration::from_secs(6);
+    while Instant::now() < until {
+        app.save("John", "1990-11-28").await;
+        assert_eq!(app.get("/hello/John").await.status, 200);
+    }
+    assert!(app.get("/metrics").await.body.contains("birthday_store_away{server=\"primary\"} 0\n"));
+    assert!(sessions_of(&app.database, "blue").await > 0);
+    app.database.run("alter role green password 'not yet'");
+    eventually(HEALS, "the new login is used", async || sessions_of(&app.database, "green").await == 4).await;
+    assert_eq!(sessions_of(&app.database, "blue").await, 0);
 }

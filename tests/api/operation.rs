@@ -3,30 +3,19 @@
 use crate::support::{Store, TestApp, on_both_stores};
 
 on_both_stores![
-    the_probes_answer_ok, metrics_count_requests_by_route_and_status_and_hold_no_names,
-    without_openmetrics_in_accept_metrics_are_classic_text, the_database_may_be_of_no_use_and_the_service_stays_live_and_ready,
+    metrics_count_requests_by_route_and_status_and_hold_no_names, without_openmetrics_in_accept_metrics_are_classic_text,
 ];
-
-async fn the_probes_answer_ok(app: TestApp) {
-    for path in ["/livez", "/readyz"] {
-        let answer = app.get(path).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"), "{path}");
-    }
-}
 
 /// What Prometheus 3 sends.
 const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
 
 async fn without_openmetrics_in_accept_metrics_are_classic_text(app: TestApp) {
-    app.send(
-        app.request(reqwest::Method::GET, "/livez").header("traceparent", format!("00-{}-b7ad6b7169203331-01", "a".repeat(32))),
-    )
-    .await;
+    app.get_with("/livez", ("traceparent", &format!("00-{}-b7ad6b7169203331-01", "a".repeat(32)))).await;
     for accept in [
         "", "*/*", "text/plain", "text/plain;version=0.0.4, application/openmetrics-text;q=0.1",
         "application/openmetrics-text;q=0",
     ] {
-        let answer = app.send(app.request(reqwest::Method::GET, "/metrics").header("Accept", accept)).await;
+        let answer = app.get_with("/metrics", ("Accept", accept)).await;
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"), "{accept}");
         let text = answer.body;
         for line in [
@@ -46,7 +35,7 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     app.get("/hello/Zebulon").await.expect_problem(404, "unknown-username");
     app.get("/Zebedee").await.expect_problem(404, "not-found");
 
-    let metrics = app.send(app.request(reqwest::Method::GET, "/metrics").header("Accept", PROMETHEUS)).await;
+    let metrics = app.get_with("/metrics", ("Accept", PROMETHEUS)).await;
     assert_eq!(metrics.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
     let text = metrics.body;
     let count = |method: &str, route: &str, status: u16| {
@@ -72,22 +61,15 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     assert!(!text.contains("Zeb") && !text.contains("1987-"), "{text}");
 }
 
-async fn the_database_may_be_of_no_use_and_the_service_stays_live_and_ready(app: TestApp) {
-    app.database.run("drop table birthdays");
-    app.get("/hello/John").await.expect_problem(503, "unavailable");
-    assert_eq!(app.get("/livez").await.status, 200);
-    assert_eq!(app.get("/readyz").await.status, 200);
-}
-
 #[tokio::test]
 async fn the_latency_of_a_sampled_request_names_its_trace() {
     let app = TestApp::start(Store::Sqlite);
     let get = async |trace: &str| {
         let trace = format!("00-{trace}-b7ad6b7169203331-{}", if trace.starts_with('a') { "01" } else { "00" });
-        assert_eq!(app.send(app.request(reqwest::Method::GET, "/livez").header("traceparent", trace)).await.status, 200);
+        assert_eq!(app.get_with("/livez", ("traceparent", &trace)).await.status, 200);
     };
     get(&"a".repeat(32)).await;
-    let metrics = async || app.send(app.request(reqwest::Method::GET, "/metrics").header("Accept", PROMETHEUS)).await.body;
+    let metrics = async || app.get_with("/metrics", ("Accept", PROMETHEUS)).await.body;
     let exemplars = metrics().await.matches(&format!("# {{trace_id=\"{}\"}}", "a".repeat(32))).count();
     assert_eq!(exemplars, 1);
     get(&"b".repeat(32)).await;
@@ -98,10 +80,8 @@ async fn the_latency_of_a_sampled_request_names_its_trace() {
 async fn request_and_trace_ids_come_back_if_they_are_what_they_should_be() {
     let app = TestApp::start(Store::Sqlite);
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let send = async |name: &'static str, value: &str| {
-        let answer = app.send(app.request(reqwest::Method::GET, "/livez").header(name, value)).await;
-        answer.header(name).map(str::to_owned)
-    };
+    let send =
+        async |name: &'static str, value: &str| app.get_with("/livez", (name, value)).await.header(name).map(str::to_owned);
     assert_eq!(send("traceparent", trace).await.as_deref(), Some(trace));
     assert_eq!(send("x-request-id", "a-1_b.2").await.as_deref(), Some("a-1_b.2"));
     for value in ["", "01", "00-XYZ-b7ad6b7169203331-01", "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01"] {

@@ -1,8 +1,6 @@
 //! What every request must bring (RFC 9112), and what it may make depend on the present state (RFC 9110, 13).
 
-use reqwest::Method;
-
-use crate::support::{Database, Store, TestApp, birthday, on_both_stores, raw};
+use crate::support::{Database, JSON, Store, TestApp, birthday, on_both_stores, raw};
 
 on_both_stores![a_precondition_that_does_not_hold_changes_nothing, of_24_that_create_the_same_name_at_once_one_wins];
 
@@ -61,9 +59,7 @@ async fn a_precondition_that_does_not_hold_changes_nothing(app: TestApp) {
         if known {
             app.save("John", "1990-11-24").await;
         }
-        let request = app.request(method.parse().unwrap(), "/hello/John").header(header, value);
-        let request = request.header("Content-Type", "application/json").body(birthday("1990-11-25"));
-        let answer = app.send(request).await;
+        let answer = app.call(method, "/hello/John", &[JSON, (header, value)], birthday("1990-11-25")).await;
         assert_eq!(answer.status, status, "{what}: {}", answer.body);
         if status == 412 {
             answer.expect_problem(412, "precondition-failed");
@@ -80,12 +76,33 @@ async fn a_precondition_that_does_not_hold_changes_nothing(app: TestApp) {
 }
 
 async fn of_24_that_create_the_same_name_at_once_one_wins(app: TestApp) {
-    let create = |_| {
-        let request = app.request(Method::PUT, "/hello/John").header("If-None-Match", "*");
-        app.send(request.header("Content-Type", "application/json").body(birthday("1990-05-17")))
-    };
+    let create = |_| app.call("PUT", "/hello/John", &[JSON, ("If-None-Match", "*")], birthday("1990-05-17"));
     let answers = rocket::futures::future::join_all((0..24).map(create)).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!((statuses[0], statuses[1], statuses[23]), (204, 412, 412), "{statuses:?}");
+}
+
+/// Two ways to say where a body ends: whoever reads one way while a proxy reads the other is served a smuggled request.
+#[tokio::test]
+async fn a_body_with_two_lengths_is_refused_and_smuggles_nothing() {
+    let app = TestApp::start(Store::Sqlite);
+    app.save("Victim", "1990-05-17").await;
+    let smuggled = "DELETE /hello/Victim HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let chunk = format!("{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len());
+    for (lengths, body) in [
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked", &chunk),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 4", &chunk),
+        ("Content-Length: 4\r\nContent-Length: 28", &birthday("1990-05-17")),
+        ("Content-Length: +28", &birthday("1990-05-17")),
+        ("Transfer-Encoding: identity, chunked, x", &birthday("1990-05-17")),
+    ] {
+        let head = format!(
+            "PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n"
+        );
+        let answers = raw::exchange(app.address, &format!("{head}{body}"));
+        assert!(answers.starts_with("HTTP/1.1 400 ") && answers.matches("HTTP/1.1 ").count() == 1, "{lengths}: {answers}");
+    }
+    assert_eq!(app.get("/hello/Victim").await.status, 200, "the smuggled request was run");
+    app.get("/hello/John").await.expect_problem(404, "unknown-username");
 }

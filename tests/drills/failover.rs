@@ -8,9 +8,8 @@ use super::load::{Acknowledged, Kind, Load, Record, expect_all_kept, kept};
 use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms, repetitions};
 use super::{DEADLINE, service_on, through};
-use crate::support::pair::{Pair, address, back_up};
-use crate::support::postgresql::Server;
-use crate::support::{Service, birthday, block_on};
+use crate::support::pair::{Pair, address};
+use crate::support::{Service, birthday, block_on, run};
 
 const HEALS: Duration = Duration::from_secs(30);
 const SAVERS: usize = 4;
@@ -136,26 +135,10 @@ fn what_the_standby_does_not_have_is_not_acknowledged_however_often_it_is_saved(
     block_on(unsure());
     // The waiting sessions end, and with them the wait: the row is there, but on this server only.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'birthday-api'";
-    crate::support::run_on_postgresql(&pair.url(), end);
+    run(&pair.url(), end);
     for _ in 0..3 {
         block_on(unsure());
-        crate::support::run_on_postgresql(&pair.url(), end);
+        run(&pair.url(), end);
     }
     measured!("standby away", "a save is 503, and the same save again is 503, until the standby is back");
-}
-
-#[test]
-#[ignore = "a drill: just drills"]
-fn a_physical_backup_under_load_has_all_that_was_acknowledged_before_it() {
-    let (server, directory) = (Server::start(&[]), TempDir::new().unwrap());
-    let service = service_on(&directory, &server.url("postgres"), "migrate=true,");
-    let load = Load::start(service.address, SAVERS, PAUSE);
-    load.wait_for(Kind::Save, Instant::now(), HEALS);
-    let before = load.acknowledged();
-    let restored = Server::with_password(server.password.clone(), |at| back_up(&server, &at.join("data")).unwrap(), &[]);
-    load.stop().expect_no_failure();
-    expect_all_kept(&before, &kept(&restored.url("postgres")));
-    let service = service_on(&directory, &restored.url("postgres"), "");
-    block_on(service.save("Restored", "1990-05-17"));
-    measured!("physical backup", "{} names acknowledged before it, all restored, 0 requests failed", before.len());
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::load::{Kind, Load, Record};
 use super::report::{measured, ms};
 use super::service_on;
-use crate::support::{Service, birthday, block_on, raw};
+use crate::support::{Service, block_on, raw};
 
 /// As many as the usual limit of 1024 files for a process leaves room for.
 const IDLE: usize = 960;
@@ -114,56 +114,4 @@ fn never_reads(to: SocketAddr, bytes: &str) -> TcpStream {
     // That it does not take everything is what keeps the memory small.
     let _ = connection.write_all(bytes.as_bytes());
     connection
-}
-
-/// Two ways to say where a body ends: whoever reads one way while a proxy reads the other is served a smuggled request.
-#[test]
-#[ignore = "a drill: just drills"]
-fn a_body_with_two_lengths_is_read_one_way_and_smuggles_nothing() {
-    let drill = Drill::start();
-    block_on(drill.service.save("Victim", "1990-05-17"));
-    let smuggled = "DELETE /hello/Victim HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    for lengths in ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"] {
-        let head = format!(
-            "PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n"
-        );
-        let chunk = format!("{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len());
-        let answers = raw::exchange(drill.service.address, &format!("{head}{chunk}"));
-        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
-        assert!(answers.starts_with("HTTP/1.1 400 "), "{answers}");
-    }
-    for lengths in ["Content-Length: 4\r\nContent-Length: 28", "Content-Length: +28", "Transfer-Encoding: identity, chunked, x"] {
-        let head = format!("PUT /hello/John HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n");
-        let answer = raw::exchange(drill.service.address, &format!("{head}{}", birthday("1990-05-17")));
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{lengths}: {answer}");
-    }
-    assert_eq!(block_on(drill.service.get("/hello/Victim")).status, 200, "the smuggled request was run");
-    assert_eq!(block_on(drill.service.get("/hello/John")).status, 404, "nothing was saved");
-    drill.end();
-    measured!("two lengths", "5 kinds refused or read one way, nothing smuggled, nothing saved");
-}
-
-#[test]
-#[ignore = "a drill: just drills"]
-fn garbage_and_huge_headers_hold_up_nobody() {
-    let drill = Drill::start();
-    let before = memory(&drill.service, "VmRSS");
-    let huge = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Huge: {}\r\n\r\n", "x".repeat(1_000_000));
-    for round in 0..100 {
-        let garbage: String = (0..512_u32).map(|at| char::from((at * 31 + round * 7) as u8 & 0x7f)).collect();
-        drop(never_reads(drill.service.address, &garbage));
-        // Each costs the service some milliseconds, so a flood of them is for the proxy in front, which stops at 60 KiB.
-        if round % 10 == 0 {
-            drop(never_reads(drill.service.address, &huge));
-        }
-    }
-    let after = memory(&drill.service, "VmRSS");
-    assert!(after < before + 50 * 1024, "memory went from {before} to {after} KiB");
-    let record = drill.end();
-    measured!(
-        "garbage and huge headers",
-        "110 connections: memory {before} to {after} KiB, {} requests of others, 0 failed, slowest {}",
-        record.events.len(),
-        ms(record.slowest())
-    );
 }

@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use reqwest::{Client, Method};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
-use crate::support::{birthday, block_on};
+use crate::support::{birthday, block_on, name};
 
 /// Names that are known before the load begins; lookups ask for these.
 const KNOWN: usize = 20;
@@ -54,11 +54,6 @@ pub struct Load {
     record: Arc<Mutex<Record>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// A name of letters only for each number.
-pub fn name(prefix: &str, number: usize) -> String {
-    prefix.to_owned() + &number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect::<String>()
 }
 
 impl Load {
@@ -113,11 +108,6 @@ impl Load {
             std::thread::sleep(Duration::from_millis(10));
         }
         since.elapsed()
-    }
-
-    /// What is acknowledged by now.
-    pub fn acknowledged(&self) -> Acknowledged {
-        self.record.lock().unwrap().acknowledged.clone()
     }
 
     /// Ends the load when all that was sent is answered.

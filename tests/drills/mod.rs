@@ -19,7 +19,6 @@ mod sqlite;
 mod hostile_clients;
 mod memory;
 mod overload;
-mod rollout;
 
 use std::process::Command;
 use std::time::Duration;

@@ -9,8 +9,7 @@ use super::load::{Kind, Load, Record};
 use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms};
 use super::{DEADLINE, database_address, service_on, through};
-use crate::support::pair::number;
-use crate::support::{Database, Service, Store};
+use crate::support::{Database, Service, Store, number};
 
 const SAVERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(40);
@@ -122,17 +121,6 @@ fn when_packets_stop_every_request_is_503_in_time_and_the_return_is_noticed_with
 
 #[test]
 #[ignore = "a drill: just drills"]
-fn connections_whose_other_end_is_gone_without_a_word_are_replaced() {
-    let outcome = Drill::start().during(Fault::HalfOpen, Duration::from_secs(5));
-    let last = outcome.record.events.iter().filter(|event| !event.succeeded()).map(|event| event.sent + event.took).max();
-    let first = outcome.record.events.iter().filter(|event| !event.succeeded()).map(|event| event.sent).min();
-    let lasted = last.zip(first).map_or(Duration::ZERO, |(last, first)| last - first);
-    assert!(lasted < 3 * DEADLINE, "requests failed for {lasted:?}");
-    report("half-open", &outcome);
-}
-
-#[test]
-#[ignore = "a drill: just drills"]
 fn connections_that_are_cut_between_or_within_answers_fail_no_request() {
     let drill = Drill::start();
     let load = Load::start(drill.service.address, SAVERS, PAUSE);
@@ -157,15 +145,4 @@ fn a_database_that_refuses_or_resets_connections_is_503_at_once() {
         assert!(outcome.attempts <= 3 * 8, "{} connections were tried", outcome.attempts);
         report(&format!("{fault:?} 4 s").to_lowercase(), &outcome);
     }
-}
-
-#[test]
-#[ignore = "a drill: just drills"]
-fn a_slow_network_makes_answers_late_and_fails_none() {
-    let drill = Drill::start();
-    let delay = Duration::from_millis(100);
-    let outcome = drill.during(Fault::Delay(delay), Duration::from_secs(4));
-    outcome.record.expect_no_failure();
-    assert!(outcome.record.slowest() >= 2 * delay, "there and back: {:?}", outcome.record.slowest());
-    report("100 ms each way", &outcome);
 }

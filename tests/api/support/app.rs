@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
 use birthday_api::lifecycle;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use rocket::fairing::AdHoc;
@@ -31,16 +31,7 @@ pub struct TestApp {
 /// What the service's clock shows, and how often it was read.
 struct Time {
     now: DateTime<Utc>,
-    step: TimeDelta,
     readings: usize,
-}
-
-impl Time {
-    fn read(&mut self) -> DateTime<Utc> {
-        self.readings += 1;
-        self.now += self.step;
-        self.now
-    }
 }
 
 impl TestApp {
@@ -56,10 +47,14 @@ impl TestApp {
 
     /// The same, reaching the database by another URL.
     pub fn at(database: Database, url: &str, settings: &str) -> Self {
-        let time = Arc::new(Mutex::new(Time { now: NOW.parse().unwrap(), step: TimeDelta::zero(), readings: 0 }));
+        let time = Arc::new(Mutex::new(Time { now: NOW.parse().unwrap(), readings: 0 }));
         let clock = Clock::new({
             let time = time.clone();
-            move || time.lock().unwrap().read()
+            move || {
+                let mut time = time.lock().unwrap();
+                time.readings += 1;
+                time.now
+            }
         });
         let figment = figment(url).merge(Toml::string(settings).nested());
         let (figment, settings) = Settings::load(&figment).unwrap();
@@ -93,11 +88,6 @@ impl TestApp {
     /// Sets the clock to noon UTC of a date.
     pub fn on(&self, date: &str) {
         self.at_time(&format!("{date}T12:00:00Z"));
-    }
-
-    /// Has the clock go on by `step` whenever it is read.
-    pub fn advance_at_each_reading(&self, step: TimeDelta) {
-        self.time.lock().unwrap().step = step;
     }
 
     pub fn clock_readings(&self) -> usize {

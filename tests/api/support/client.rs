@@ -1,16 +1,22 @@
 //! A client that holds every answer against the rules that all answers follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+/// A header.
+pub const JSON: (&str, &str) = ("Content-Type", "application/json");
+pub const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
 pub struct Client {
     base: String,
+    /// Method, path template and status of the documented answers that came.
+    pub seen: Mutex<BTreeSet<(String, String, u16)>>,
 }
 
 pub struct Answer {
@@ -22,7 +28,7 @@ pub struct Answer {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Self { base: format!("http://{address}") }
+        Self { base: format!("http://{address}"), seen: Mutex::default() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -34,7 +40,16 @@ impl Client {
     }
 
     pub async fn put(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
-        self.send(self.request(Method::PUT, path).header("Content-Type", "application/json").body(body)).await
+        self.call("PUT", path, &[JSON], body).await
+    }
+
+    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(method.parse().unwrap(), path).body(body);
+        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    }
+
+    pub async fn get_with(&self, path: &str, header: (&str, &str)) -> Answer {
+        self.call("GET", path, &[header], "").await
     }
 
     /// Saves, and nothing else will do.
@@ -65,7 +80,11 @@ impl Client {
         let response = CLIENT.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let answer = Answer { status, headers, body: response.text().await?, what: format!("{method} {path}") };
-        answer.check(&method, &path);
+        let documented = documented(&method, &path);
+        answer.check(&method, &path, documented.map(|(_, answers)| answers));
+        if let Some(((method, template), _)) = documented {
+            self.seen.lock().unwrap().insert((method.clone(), template.clone(), status));
+        }
         Ok(answer)
     }
 }
@@ -99,10 +118,10 @@ impl Answer {
         problem
     }
 
-    fn check(&self, method: &Method, path: &str) {
+    fn check(&self, method: &Method, path: &str, documented: Option<&Documented>) {
         let Self { status, what, .. } = self;
         let mut is_page = false;
-        if let Some(documented) = documented(method, path) {
+        if let Some(documented) = documented {
             let media_types = documented.get(status).unwrap_or_else(|| panic!("{what}: {status} is not documented"));
             let found = self.header("content-type").map(|kind| kind.split(';').next().unwrap_or(kind));
             let fits = found.map_or(media_types.is_empty(), |found| media_types.iter().any(|kind| kind == found));
@@ -111,14 +130,14 @@ impl Answer {
         }
         if *status >= 400 && !is_page {
             assert_eq!(self.header("content-type"), Some("application/problem+json"), "{what}: {status}");
-        }
-        if *status >= 400 && !is_page && method != Method::HEAD {
-            let problem = self.json();
-            assert_eq!(problem["status"], *status, "{what}");
-            for member in ["type", "title", "detail"] {
-                assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: {member} in {problem}");
+            if method != Method::HEAD {
+                let problem = self.json();
+                assert_eq!(problem["status"], *status, "{what}");
+                for member in ["type", "title", "detail"] {
+                    assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{what}: {member} in {problem}");
+                }
+                assert_eq!(problem.as_object().unwrap().len(), 4, "{what}: {problem}");
             }
-            assert_eq!(problem.as_object().unwrap().len(), 4, "{what}: {problem}");
         }
         if *status == 503 {
             assert!(self.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{what}");
@@ -138,9 +157,11 @@ impl Answer {
 /// For each answer of a documented operation its status, and the media types of its body where it has one.
 pub type Documented = BTreeMap<u16, Vec<String>>;
 
-/// Operations by method and path template.
-pub fn operations() -> &'static BTreeMap<(String, String), Documented> {
-    static OPERATIONS: OnceLock<BTreeMap<(String, String), Documented>> = OnceLock::new();
+/// Method and path template.
+type Operation = (String, String);
+
+pub fn operations() -> &'static BTreeMap<Operation, Documented> {
+    static OPERATIONS: OnceLock<BTreeMap<Operation, Documented>> = OnceLock::new();
     OPERATIONS.get_or_init(|| {
         let document: Value = serde_json::from_str(&birthday_api::http::openapi()).unwrap();
         let mut operations = BTreeMap::new();
@@ -158,12 +179,12 @@ pub fn operations() -> &'static BTreeMap<(String, String), Documented> {
 }
 
 /// What is documented for a request; `HEAD` is what `GET` is.
-fn documented(method: &Method, path: &str) -> Option<&'static Documented> {
+fn documented(method: &Method, path: &str) -> Option<(&'static Operation, &'static Documented)> {
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     let fits = |template: &str| {
         let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
         template.len() == path.len()
             && template.iter().zip(&path).all(|(part, found)| part == found || (part.starts_with('{') && !found.is_empty()))
     };
-    operations().iter().find(|((known, template), _)| known == method && fits(template)).map(|(_, answers)| answers)
+    operations().iter().find(|((known, template), _)| known == method && fits(template))
 }

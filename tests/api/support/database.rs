@@ -30,7 +30,7 @@ impl Database {
     /// A new database on `server`, whose URL is that of somebody who may create it.
     pub fn on(server: reqwest::Url) -> Self {
         let name = format!("birthday_test_{}", random());
-        run_on_postgresql(server.as_str(), &format!("create database {name}"));
+        run(server.as_str(), &format!("create database {name}"));
         Self::PostgreSql { server, name }
     }
 
@@ -60,60 +60,88 @@ impl Database {
         url.into()
     }
 
-    /// Runs statements as the database's owner.
+    /// A connection of its owner.
+    pub async fn connect(&self) -> Session {
+        Session::open(&self.url()).await
+    }
+
     pub fn run(&self, sql: &str) {
-        match self {
-            Self::Sqlite { .. } => block_on(async {
-                let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
-                raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
-            }),
-            Self::PostgreSql { .. } => run_on_postgresql(&self.url(), sql),
-        }
+        run(&self.url(), sql);
+    }
+
+    /// From now on it refuses this name, by a rule that the service does not know, and says which name that was.
+    pub fn refuse(&self, name: &str) {
+        self.run(&match self {
+            Self::PostgreSql { .. } => format!("alter table birthdays add check (username <> '{name}')"),
+            Self::Sqlite { .. } => {
+                let when = format!("before insert on birthdays when new.username = '{name}'");
+                format!("create trigger refuse {when} begin select raise(abort, '{name}'); end")
+            }
+        });
     }
 
     /// Holds up whoever touches the table of birthdays, until it is dropped. PostgreSQL only.
-    pub async fn lock(&self) -> PgConnection {
-        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
-        raw_sql("begin; lock table birthdays in access exclusive mode").execute(&mut connection).await.unwrap();
-        connection
+    pub async fn lock(&self) -> Session {
+        let mut session = self.connect().await;
+        session.run("begin; lock table birthdays in access exclusive mode").await;
+        session
     }
 
     /// The one number that `sql` selects.
     pub fn number(&self, sql: &str) -> i64 {
-        block_on(self.select(sql))
+        number(&self.url(), sql)
     }
 
     /// The same beside other futures, which it does not hold up.
     pub async fn select(&self, sql: &str) -> i64 {
-        let query = sqlx::AssertSqlSafe(sql);
+        self.connect().await.select(sql).await
+    }
+}
+
+pub enum Session {
+    Sqlite(SqliteConnection),
+    PostgreSql(PgConnection),
+}
+
+impl Session {
+    async fn open(url: &str) -> Self {
+        match url.starts_with("sqlite") {
+            true => Self::Sqlite(SqliteConnection::connect(url).await.unwrap()),
+            false => Self::PostgreSql(PgConnection::connect(url).await.unwrap()),
+        }
+    }
+
+    pub async fn run(&mut self, sql: &str) {
+        let statements = raw_sql(sqlx::AssertSqlSafe(sql));
         match self {
-            Self::Sqlite { .. } => {
-                let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
-                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
-            }
-            Self::PostgreSql { .. } => {
-                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
-                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
-            }
+            Self::Sqlite(session) => drop(statements.execute(session).await.unwrap()),
+            Self::PostgreSql(session) => drop(statements.execute(session).await.unwrap()),
+        }
+    }
+
+    async fn select(&mut self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql);
+        match self {
+            Self::Sqlite(session) => sqlx::query_scalar(sql).fetch_one(session).await.unwrap(),
+            Self::PostgreSql(session) => sqlx::query_scalar(sql).fetch_one(session).await.unwrap(),
         }
     }
 }
 
-pub fn run_on_postgresql(url: &str, sql: &str) {
-    block_on(try_on_postgresql(url, sql)).unwrap();
+pub fn run(url: &str, sql: &str) {
+    block_on(async { Session::open(url).await.run(sql).await });
 }
 
-async fn try_on_postgresql(url: &str, sql: &str) -> sqlx::Result<()> {
-    let mut connection = PgConnection::connect(url).await?;
-    raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await?;
-    connection.close().await
+/// The one number that `sql` selects in the database of `url`.
+pub fn number(url: &str, sql: &str) -> i64 {
+    block_on(async { Session::open(url).await.select(sql).await })
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
         if let Self::PostgreSql { server, name } = self {
-            let dropped = block_on(try_on_postgresql(server.as_str(), &format!("drop database {name} with (force)")));
+            let drop = raw_sql(sqlx::AssertSqlSafe(format!("drop database {name} with (force)")));
+            let dropped = block_on(async { drop.execute(&mut PgConnection::connect(server.as_str()).await?).await });
             // A second panic would hide the first.
             assert!(dropped.is_ok() || std::thread::panicking(), "{dropped:?}");
         }

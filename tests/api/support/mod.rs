@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 pub use app::{TestApp, figment};
 pub use archive::own_uid;
-pub use client::{Answer, Client, birthday, operations};
-pub use database::{Database, Store, run_on_postgresql};
+pub use client::{Answer, Client, FORM, JSON, birthday, operations};
+pub use database::{Database, Store, number, run};
 pub use routes::routes;
-pub use secret::{Secret, server_with_two_users};
+pub use secret::app_with_secret;
 pub use service::{Ended, Service, binary, command, command_by, finish};
 
 /// Runs a future to its end on a thread of its own: also where a runtime runs already.
@@ -30,6 +30,11 @@ pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
         Ok(output) => output,
         Err(panic) => std::panic::resume_unwind(panic),
     })
+}
+
+/// A name of letters only for each number.
+pub fn name(prefix: &str, number: usize) -> String {
+    prefix.to_owned() + &number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect::<String>()
 }
 
 /// 32 hex digits that nobody can guess.

@@ -9,7 +9,7 @@ use std::{fs, io};
 use sqlx::{Connection, PgConnection};
 
 use super::postgresql::Server;
-use super::{block_on, run_on_postgresql};
+use super::{block_on, number, run};
 
 const DATABASE: &str = "postgres";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,8 +39,8 @@ impl Pair {
             fs::write(directory.join("data/standby.signal"), "").unwrap();
         };
         self.standby = Some(Server::with_password(self.primary.password.clone(), arrange, &[]));
-        run_on_postgresql(&primary, "alter system set synchronous_standby_names = '*'");
-        run_on_postgresql(&primary, "select pg_reload_conf()");
+        run(&primary, "alter system set synchronous_standby_names = '*'");
+        run(&primary, "select pg_reload_conf()");
         let started = Instant::now();
         while number(&primary, "select count(*) from pg_stat_replication where sync_state = 'sync'") == 0 {
             assert!(started.elapsed() < PATIENCE, "the standby does not follow");
@@ -69,17 +69,9 @@ pub fn address(server: &Server) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], server.port))
 }
 
-/// The one number that `sql` selects.
-pub fn number(url: &str, sql: &'static str) -> i64 {
-    block_on(async {
-        let mut connection = PgConnection::connect(url).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
-    })
-}
-
 /// A physical backup of a server that goes on working, into `to`: a server that is started there has all that was committed
 /// before this returns.
-pub fn back_up(server: &Server, to: &Path) -> io::Result<()> {
+fn back_up(server: &Server, to: &Path) -> io::Result<()> {
     block_on(async {
         // The backup lasts as long as the session.
         let mut session = PgConnection::connect(&server.url(DATABASE)).await.unwrap();

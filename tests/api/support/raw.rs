@@ -27,3 +27,10 @@ pub fn rest(mut connection: TcpStream, limit: Duration) -> String {
 pub fn exchange(to: SocketAddr, request: &str) -> String {
     rest(send(to, request), Duration::from_secs(20))
 }
+
+/// Saves by hand: whatever comes back, documented or not.
+pub fn put(to: SocketAddr, name: &str, born: &str) -> String {
+    let body = super::birthday(born);
+    let head = format!("PUT /hello/{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json");
+    exchange(to, &format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+}

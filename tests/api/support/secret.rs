@@ -6,8 +6,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::Database;
 use super::postgresql::Server;
+use super::{Database, TestApp};
 
 /// A mounted Secret: the files are links through `..data`, which is a link to the directory of one version.
 pub struct Secret {
@@ -16,7 +16,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    pub fn new(username: &str, password: &str) -> Self {
+    fn new(username: &str, password: &str) -> Self {
         let mut secret = Self { directory: TempDir::new().unwrap(), version: 0 };
         for name in ["username", "password"] {
             symlink(Path::new("..data").join(name), secret.directory.path().join(name)).unwrap();
@@ -36,14 +36,11 @@ impl Secret {
         symlink(version, &next).unwrap();
         fs::rename(next, data).unwrap();
     }
-
-    pub fn settings(&self) -> String {
-        format!("[default.databases.birthdays]\nmigrate = false\ncredentials = {:?}", self.directory.path())
-    }
 }
 
-/// A server with the two users between whom a rotation alternates, and a migrated database.
-pub fn server_with_two_users() -> (Server, Database) {
+/// A server with the two users between whom a rotation alternates, and a service on it whose login is `blue` with `password`.
+/// Regression: a user who may only read and write rows is enough, as the service issues no DDL outside its migrations.
+pub fn app_with_secret(password: &str) -> (Server, Secret, TestApp) {
     let server = Server::start(&[]);
     let database = Database::on(server.url("postgres").parse().unwrap()).migrated();
     for user in ["blue", "green"] {
@@ -51,5 +48,8 @@ pub fn server_with_two_users() -> (Server, Database) {
             "create role {user} login password '{user} 1'; grant select, insert, update, delete on birthdays to {user}"
         ));
     }
-    (server, database)
+    let secret = Secret::new("blue", password);
+    let settings = format!("[default.databases.birthdays]\nmigrate = false\ncredentials = {:?}", secret.directory.path());
+    let url = database.url_as("ignored", "ignored");
+    (server, secret, TestApp::at(database, &url, &settings))
 }

@@ -1,12 +1,12 @@
 //! The real binary as a process of its own.
 
 use std::env;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -51,28 +51,20 @@ pub struct Ended {
 
 /// Runs a command that is expected to end by itself.
 pub fn finish(command: &mut Command) -> Ended {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let read = |mut from: Box<dyn Read + Send>| {
-        std::thread::spawn(move || {
-            let mut text = String::new();
-            from.read_to_string(&mut text).unwrap();
-            text
-        })
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id();
+    let (done, ended) = mpsc::channel();
+    std::thread::spawn(move || done.send(child.wait_with_output()));
+    let Ok(output) = ended.recv_timeout(2 * PATIENCE) else {
+        kill(pid(id), Signal::SIGKILL).unwrap();
+        panic!("{command:?} did not end");
     };
-    let stdout = read(Box::new(child.stdout.take().unwrap()));
-    let stderr = read(Box::new(child.stderr.take().unwrap()));
-    let started = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if started.elapsed() > 2 * PATIENCE {
-            child.kill().unwrap();
-            panic!("{command:?} did not end: {}", stderr.join().unwrap());
-        }
-        sleep(Duration::from_millis(10));
-    };
-    Ended { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    let (output, text) = (output.unwrap(), |bytes| String::from_utf8(bytes).unwrap());
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(id.try_into().unwrap())
 }
 
 pub struct Service {
@@ -131,7 +123,7 @@ impl Service {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        kill(pid(self.id()), signal).unwrap();
     }
 
     /// How it ended; fails if it has not after `limit`.
