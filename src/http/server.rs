@@ -177,10 +177,9 @@ impl Shared {
     }
 
     fn enlist(&self, place: OwnedSemaphorePermit) -> Arc<Connection> {
-        let waiting = Mutex::new(Some((Instant::now(), FIRST_REQUEST)));
         let open = self.metrics.open.clone();
         open.inc();
-        let connection = Arc::new(Connection { waiting, end: Notify::new(), open, _place: place });
+        let connection = Arc::new(Connection { waiting: Mutex::default(), end: Notify::new(), open, _place: place });
         lock(&self.open).push(Arc::downgrade(&connection));
         connection
     }
@@ -192,6 +191,8 @@ impl Shared {
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, connection: Arc<Connection>) {
+        // Not from the moment it was accepted: under load, its request may have been waiting to be read since then.
+        connection.wait(Some(FIRST_REQUEST));
         // It fails where the client has gone already, which the next read will notice.
         let _ = stream.set_nodelay(true);
         let service = service_fn(async |request| {
