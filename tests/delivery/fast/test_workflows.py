@@ -87,10 +87,9 @@ def test_actions_are_pinned_and_recorded():
                 assert f"| `{match[1]}` | {match[3]} | `{match[2]}` |" in recorded, f"{match[0]} is not in the decision"
 
 
-@pytest.mark.parametrize("kind, name", [
-    ("cargo", "Cargo.lock"), ("npm", "package-lock.json"), ("uv", "uv.lock"), ("pip", "requirements.txt"), ("terraform", ".terraform.lock.hcl"),
-    ("docker", "Dockerfile"), ("docker-compose", "docker-compose.yml"),
-])  # fmt: skip
+PINNED = {"cargo": "Cargo.lock", "npm": "package-lock.json", "uv": "uv.lock", "pip": "requirements.txt", "terraform": ".terraform.lock.hcl", "docker": "Dockerfile", "docker-compose": "docker-compose.yml"}
+
+@pytest.mark.parametrize("kind, name", PINNED.items())
 def test_dependabot_looks_wherever_something_is_pinned(kind, name):
     tracked = subprocess.run(["git", "ls-files", f"*{name}"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
     updates = [one for one in yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"] if one["package-ecosystem"] == kind]
