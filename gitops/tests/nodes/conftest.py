@@ -103,7 +103,7 @@ def manager(double, names):
 def stage(place, double):
     running = Stage(place, double)
     if "STAGE" in os.environ:
-        running.hosts = json.loads((place / "hosts").read_text())
+        running.hosts = dict(reversed(line.split()) for line in (place / "hosts").read_text().splitlines())
         yield running
         return
     running.down()
@@ -297,6 +297,12 @@ def pod(installed):
     yield run
     for name, namespace in made:
         c.kubectl("delete", "pod", name, "-n", namespace, "--ignore-not-found", "--wait=false")
+
+
+def digest(workload: dict) -> str:
+    """Of the image of a pod of the service, or of what makes such pods."""
+    pod = workload["spec"].get("template", workload)["spec"]
+    return pod["containers"][0]["image"].partition("@")[2]
 
 
 def on_node(pod: dict, *command: str) -> str:

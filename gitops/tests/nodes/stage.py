@@ -115,12 +115,15 @@ class Stage:
     def point(self, host: str, address: str) -> None:
         """As Route 53 does after a failover: the name leads there five seconds later at the most."""
         self.hosts[host] = address
-        (self.folder / "hosts").write_text(json.dumps(self.hosts))
+        (self.folder / "hosts").write_text(self._hosts())
         self._names()
+
+    def _hosts(self) -> str:
+        return "".join(f"{address} {host}\n" for host, address in self.hosts.items())
 
     def _names(self) -> None:
         found = c.get("configmap", "coredns", "kube-system")
-        found["data"]["hosts"] = "".join(f"{address} {host}\n" for host, address in self.hosts.items()) or "# none\n"
+        found["data"]["hosts"] = self._hosts() or "# none\n"
         if "ttl 5" not in found["data"]["Corefile"]:
             found["data"]["Corefile"] = found["data"]["Corefile"].replace("reload 2s\n", "reload 2s\n            ttl 5\n")
         found["metadata"] = {"name": "coredns", "namespace": "kube-system"}

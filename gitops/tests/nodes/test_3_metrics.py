@@ -47,7 +47,7 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_after_it(instal
 
     c.eventually("the HPA reads the CPU of the service and of its native sidecar", lambda: read() == {"birthday-api", "istio-proxy"}, 120)
     hey = "timeout 150 hey -z 150s -c 40 http://birthday-api-primary.birthday-api/hello/Nobody"
-    tester = c.items("pods", "flagger", "app.kubernetes.io/name=loadtester")[0]["metadata"]["name"]
+    tester = c.items("pods", "flagger", "app=loadtester")[0]["metadata"]["name"]
     load = c.subprocess.Popen(["kubectl", "exec", "-n", "flagger", tester, "-c", "loadtester", "--", "sh", "-c", hey], stdout=c.subprocess.DEVNULL)
     try:
         most = c.eventually("more than 6 pods serve", lambda: len(c.serving_pods()) > 6 and len(c.serving_pods()), 150)

@@ -5,13 +5,13 @@ import re
 import pytest
 
 from lib import cluster as c
-from nodes.conftest import VALUES
+from nodes.conftest import VALUES, digest
 
 pytestmark = pytest.mark.usefixtures("installed")
 
 
 def image(deployment: str) -> str:
-    return c.get("deployment", deployment, c.NAMESPACE)["spec"]["template"]["spec"]["containers"][0]["image"].partition("@")[2]
+    return digest(c.get("deployment", deployment, c.NAMESPACE))
 
 
 def canary() -> dict:
@@ -40,18 +40,18 @@ def measured(prometheus) -> str:
 
 
 def test_a_good_version_is_promoted_in_steps_and_no_request_fails(release, load, prometheus):
-    digest, seen, numbers = release("second"), [], []
+    wanted, seen, numbers = release("second"), [], []
 
     def promoted():
         for found in (s for s in shares() if s not in seen):
             seen.append(found)
             numbers.append(f"{found}: {measured(prometheus)}")
-        return image("birthday-api-primary") == digest and canary()["phase"] == "Succeeded"
+        return image("birthday-api-primary") == wanted and canary()["phase"] == "Succeeded"
 
     c.eventually("the new version is promoted", promoted, 420, every=2)
     print("\n" + "\n".join([*numbers, *decisions()[-12:]]))
     assert {10, 20, 50} <= {s["canary"] for s in seen} and shares() == [{"primary": 100, "canary": 0}]
-    c.eventually("every pod that serves is of the new version", lambda: {p["spec"]["containers"][0]["image"].partition("@")[2] for p in c.serving_pods()} == {digest}, 120)
+    c.eventually("every pod that serves is of the new version", lambda: {digest(p) for p in c.serving_pods()} == {wanted}, 120)
     assert load.failures == []
 
 
@@ -84,7 +84,7 @@ def test_users_with_the_header_get_the_new_version_and_others_do_not(release, re
     file = repository.folder / VALUES
     text = file.read_text()
     file.write_text(text.replace("canary: {interval: 10s}", "canary: {interval: 10s, strategy: header, iterations: 4}"))
-    digest = release("third")
+    wanted = release("third")
     try:
         c.eventually("a header is routed to the new version", lambda: shares()[0] == {"primary": 0, "canary": 100} and len(shares()) == 2, 240)
 
@@ -93,11 +93,11 @@ def test_users_with_the_header_get_the_new_version_and_others_do_not(release, re
             assert {user().request("GET", "/docs", headers=headers).status for _ in range(10)} == {200}
             return {image for image, count in requests().items() if count - before.get(image, 0) >= 10}
 
-        assert served_by({"x-birthday-canary": "always"}) == {digest}
+        assert served_by({"x-birthday-canary": "always"}) == {wanted}
         assert served_by({"x-birthday-canary": "never"}) == served_by({}) == {stable}
     finally:
         file.write_text(file.read_text().replace(", strategy: header, iterations: 4", ""))
-        c.eventually("the new version is promoted", lambda: image("birthday-api-primary") == digest and canary()["phase"] == "Succeeded", 240)
+        c.eventually("the new version is promoted", lambda: image("birthday-api-primary") == wanted and canary()["phase"] == "Succeeded", 240)
         repository.commit("Back to weights")
         c.refresh("birthday-api")
         c.eventually("Synced and Healthy", healthy, 240)
@@ -107,7 +107,6 @@ def requests() -> dict[str, int]:
     """Requests for the documentation that each image has logged."""
     found: dict[str, int] = {}
     for pod in c.serving_pods():
-        image = pod["spec"]["containers"][0]["image"].partition("@")[2]
         log = c.kubectl("logs", "-n", c.NAMESPACE, pod["metadata"]["name"], "-c", "birthday-api")
-        found[image] = found.get(image, 0) + sum('"/docs' in line for line in log.splitlines())
+        found[digest(pod)] = found.get(digest(pod), 0) + sum('"/docs' in line for line in log.splitlines())
     return found
