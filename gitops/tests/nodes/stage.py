@@ -100,7 +100,7 @@ class Stage:
         c.kubectl("create", "namespace", "argocd")
         for folder in (CRDS, HOME / "charts/prometheus-crds", HOME / "charts/external-secrets-crds"):
             files = [f for f in sorted(folder.rglob("*.yaml")) if f.name != "istio.yaml" and "CustomResourceDefinition" in f.read_text()]
-            c.kubectl("apply", "--server-side", "--force-conflicts", *(part for f in files for part in ("-f", str(f))))
+            c.kubectl("apply", "--server-side", "--force-conflicts", *(part for f in files for part in ("-f", str(f))), timeout=180)
 
     def down(self) -> None:
         self.programs.close()

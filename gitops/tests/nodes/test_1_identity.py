@@ -18,7 +18,7 @@ def server() -> dict:
 def test_every_pod_of_a_restricted_namespace_runs_with_its_sidecar():
     for namespace in ("birthday-api", "istio-ingress", "flagger"):
         assert c.get("namespace", namespace)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-        pods = [p for p in c.items("pods", namespace) if p["status"]["phase"] == "Running"]
+        pods = [p for p in c.items("pods", namespace) if p["status"]["phase"] == "Running" and "deletionTimestamp" not in p["metadata"]]
         assert pods
         for pod in pods:
             proxies = [x for x in pod["spec"].get("initContainers", []) + pod["spec"]["containers"] if x["name"] == "istio-proxy"]

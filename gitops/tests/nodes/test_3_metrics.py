@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("installed")
 
 
 @pytest.mark.parametrize(("namespace", "query"), [
-    ("birthday-api", "birthday_http_requests_total"), ("birthday-api", "envoy_cluster_upstream_rq"), ("birthday-api", "istio_requests_total"),
+    ("birthday-api", "birthday_http_request_duration_seconds_count"), ("birthday-api", "envoy_cluster_upstream_rq"), ("birthday-api", "istio_requests_total"),
     ("istio-ingress", "envoy_cluster_upstream_rq"), ("flagger", "flagger_info"), ("monitoring", "pilot_xds"),
     ("monitoring", "externalsecret_sync_calls_total"),
 ])  # fmt: skip
