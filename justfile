@@ -153,6 +153,11 @@ cluster *ARGUMENTS:
     gitops/tests/run "$@"
 
 [group('groups')]
+[doc('production on real nodes with real sidecars, and the protections whose loss is noticed')]
+nodes *ARGUMENTS:
+    gitops/tests/run nodes "$@"
+
+[group('groups')]
 [doc('a commit becomes an image, a release, and production')]
 delivery *ARGUMENTS:
     tests/delivery/run whole "$@"

@@ -1,9 +1,11 @@
 """A new version gets users step by step, stays if it is good, and goes if it is not: Flagger, its load tester and Prometheus decide."""
 
 import re
+import time
 
 import pytest
 
+from common.load import summary
 from lib import cluster as c
 from nodes.conftest import VALUES, digest
 
@@ -23,9 +25,9 @@ def shares() -> list[dict[str, int]]:
     return [{r["destination"]["host"].removeprefix("birthday-api-"): r.get("weight", 0) for r in route["route"]} for route in http]
 
 
-def decisions() -> list[str]:
+def decisions(since: str = "6m") -> list[str]:
     """What Flagger said it did, and why."""
-    lines = [line for p in c.items("pods", "flagger", "app.kubernetes.io/name=flagger") for line in c.kubectl("logs", "-n", "flagger", p["metadata"]["name"], "-c", "flagger", "--since=6m").splitlines()]
+    lines = [line for p in c.items("pods", "flagger", "app.kubernetes.io/name=flagger") for line in c.kubectl("logs", "-n", "flagger", p["metadata"]["name"], "-c", "flagger", f"--since={since}").splitlines()]
     return [m[1] for line in lines if (m := re.search(r'"msg":"(.*?)"[,}]', line)) and "birthday-api" in line]
 
 
@@ -49,7 +51,7 @@ def test_a_good_version_is_promoted_in_steps_and_no_request_fails(release, load,
         return image("birthday-api-primary") == wanted and canary()["phase"] == "Succeeded"
 
     c.eventually("the new version is promoted", promoted, 420, every=2)
-    print("\n" + "\n".join([*numbers, *decisions()[-12:]]))
+    print("\n" + "\n".join([*numbers, *decisions()[-12:], summary(load.events)]))
     assert {10, 20, 50} <= {s["canary"] for s in seen} and shares() == [{"primary": 100, "canary": 0}]
     c.eventually("every pod that serves is of the new version", lambda: {digest(p) for p in c.serving_pods()} == {wanted}, 120)
     assert load.failures == []
@@ -59,7 +61,8 @@ def test_a_good_version_is_promoted_in_steps_and_no_request_fails(release, load,
 def test_a_bad_version_is_rolled_back_and_a_revert_makes_git_right_again(release, repository, variant, why, prometheus):
     stable = image("birthday-api-primary")
     release(variant)
-    most = [0]
+    c.eventually("Flagger begins with it", lambda: canary()["phase"] == "Progressing", 120)
+    began, most = time.monotonic(), [0]
 
     def rolled_back():
         most[0] = max(most[0], *(s.get("canary", 0) for s in shares()))
@@ -67,7 +70,7 @@ def test_a_bad_version_is_rolled_back_and_a_revert_makes_git_right_again(release
 
     try:
         c.eventually("the new version is rolled back", rolled_back, 300, every=2)
-        said = decisions()
+        said = decisions(f"{time.monotonic() - began:.0f}s")
         print(f"\nat most {most[0]} %; " + "; ".join(said[-8:]))
         assert [line for line in said if "Halt" in line and re.search(why, line)], said
         assert most[0] <= 10, "a version that never passed a check got more than the first step"
