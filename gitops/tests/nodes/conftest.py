@@ -15,7 +15,7 @@ import boto3
 import pytest
 import yaml
 
-from common.load import Client, Load
+from common.load import Client, Load, summary
 from lib import cluster as c
 from lib import render
 from nodes.engine import build, docker
@@ -262,6 +262,7 @@ def load(user):
         time.sleep(3)
         assert not load.failures, load.failures[:5]
         yield load
+    print("\n" + summary(load.events))
 
 
 @pytest.fixture(scope="session")

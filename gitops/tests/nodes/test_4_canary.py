@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from common.load import summary
 from lib import cluster as c
 from nodes.conftest import VALUES, digest
 
@@ -51,7 +50,7 @@ def test_a_good_version_is_promoted_in_steps_and_no_request_fails(release, load,
         return image("birthday-api-primary") == wanted and canary()["phase"] == "Succeeded"
 
     c.eventually("the new version is promoted", promoted, 420, every=2)
-    print("\n" + "\n".join([*numbers, *decisions()[-12:], summary(load.events)]))
+    print("\n" + "\n".join([*numbers, *decisions()[-12:]]))
     assert {10, 20, 50} <= {s["canary"] for s in seen} and shares() == [{"primary": 100, "canary": 0}]
     c.eventually("every pod that serves is of the new version", lambda: {digest(p) for p in c.serving_pods()} == {wanted}, 120)
     assert load.failures == []

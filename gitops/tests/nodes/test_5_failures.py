@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from common.load import lost, summary
+from common.load import lost
 from lib import cluster as c
 from nodes.conftest import kill, secret
 from nodes.engine import docker
@@ -22,13 +22,6 @@ def settled() -> bool:
     """Six pods, two in each zone, and three gateways."""
     gateways = [p for p in c.items("pods", "istio-ingress", "istio=ingress") if c.ready(p) and "deletionTimestamp" not in p["metadata"]]
     return sorted(c.zones(c.serving_pods()).values()) == [2, 2, 2] and len(c.zones(gateways)) == 3
-
-
-@pytest.fixture(autouse=True)
-def report(request):
-    yield
-    if "load" in request.fixturenames:
-        print("\n" + summary(request.getfixturevalue("load").events))
 
 
 def test_a_pod_is_deleted_without_notice(load):
@@ -75,8 +68,8 @@ def test_a_node_and_with_it_a_zone_is_lost_and_only_what_was_in_flight_there_fai
         time.sleep(10)
         failed = [e for e in load.events if e.failed]
         print(f"\n{len(failed)} failed; the last {max([e.ended for e in failed], default=at) - at:.1f} s after the loss: {load.failures[:12]}")
-        assert len(failed) <= 2 * load.clients
-        assert not [e for e in failed if e.sent > at + 30], "requests fail after the zone was noticed"
+        # a gateway asks the pods of its own zone first, so that what goes through the others is not hurt
+        assert len(failed) <= load.clients and not [e for e in failed if e.answer or e.sent > at + 30]
     finally:
         docker("unpause", "nodes-node-3")
         c.eventually("the node is back", lambda: c.ready(c.get("node", "node-3")), 90)
