@@ -19,9 +19,10 @@ SESSIONS = "select distinct usename from pg_stat_activity where application_name
 
 
 def settled() -> bool:
-    """Six pods, two in each zone, and three gateways."""
+    """Two pods in each zone at least (the autoscaler may want more), and a gateway."""
     gateways = [p for p in c.items("pods", "istio-ingress", "istio=ingress") if c.ready(p) and "deletionTimestamp" not in p["metadata"]]
-    return sorted(c.zones(c.serving_pods()).values()) == [2, 2, 2] and len(c.zones(gateways)) == 3
+    pods = c.zones(c.serving_pods())
+    return len(pods) == len(c.zones(gateways)) == 3 and min(pods.values()) >= 2
 
 
 def test_a_pod_is_deleted_without_notice(load):
@@ -51,11 +52,13 @@ def test_a_rolling_restart_fails_no_request(load):
 def test_a_node_is_drained_and_no_request_fails(load):
     try:
         c.kubectl("drain", "node-2", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=240s", timeout=250)
-        c.eventually("six pods in two zones", lambda: sorted(c.zones(c.serving_pods()).values()) == [3, 3], 150)
+        c.eventually("six pods in two zones", lambda: min(c.zones(c.serving_pods()).values()) >= 3, 150)
         assert load.failures == []
     finally:
         c.kubectl("uncordon", "node-2")
+        # nothing moves a running pod back by itself
         c.kubectl("rollout", "restart", "deployment/birthday-api-primary", "-n", c.NAMESPACE)
+        c.kubectl("rollout", "restart", "deployment/istio-ingress", "-n", "istio-ingress")
         c.eventually("two pods in each zone again", settled, 300)
 
 
