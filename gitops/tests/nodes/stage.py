@@ -128,8 +128,16 @@ class Stage:
             found["data"]["Corefile"] = found["data"]["Corefile"].replace("reload 2s\n", "reload 2s\n            ttl 5\n")
         found["metadata"] = {"name": "coredns", "namespace": "kube-system"}
         c.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(found))
-        # the kubelet looks after the files of a pod when the pod changes, otherwise once a minute
+        c.eventually("CoreDNS has the names", lambda: self._reached(found["data"]["hosts"]), 120, every=0.5)
+
+    def _reached(self, hosts: str) -> bool:
+        """The kubelet looks after the files of a pod once a minute, or when the pod changes; that may be before it sees the names."""
         c.kubectl("annotate", "pod", "-n", "kube-system", "-l", "k8s-app=kube-dns", f"names={time.time_ns()}", "--overwrite")
+        for pod in c.items("pods", "kube-system", "k8s-app=kube-dns"):
+            file = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~configmap/config/hosts"
+            if docker("exec", f"nodes-{pod['spec']['nodeName']}", "cat", file, check=False) != hosts.strip():
+                return False
+        return True
 
     # ------------------------------------------------------------------ images and charts
 
