@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from common.load import Client, Load
 from cluster.conftest import applications, argo_cd, charts, environment, injector, installed, monitoring, repository  # noqa: F401
-from database import write_certificates
 from fleet import Fleet
+from nodes.conftest import certificates
 from pods import Kubelet
 from roots import Root, copy_tree
 from servers import Servers
@@ -68,7 +68,7 @@ def servers(production, tree, client, network, folder):  # noqa: F811
     parameters = {p["name"]: p["value"] for p in stack.one("aws_db_parameter_group")["parameter"]}
     place = folder / "postgresql"
     (place / "settings").mkdir(parents=True)
-    write_certificates(place / "settings", *hosts)
+    certificates(place / "settings", *hosts)
     # the one difference in what is applied: the test's authority where Amazon's would be, here and in the cluster's ConfigMap
     shutil.copy(place / "settings/ca.pem", tree / "modules/secrets/rotation/rds-ca.pem")
     run([sys.executable, tree / "package"], tries=TRIES)

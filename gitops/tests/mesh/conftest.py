@@ -34,10 +34,11 @@ def domain(rendered) -> str:
 
 
 @pytest.fixture(scope="session")
-def services(tmp_path_factory):
+def services(domain, tmp_path_factory):
     """Two instances of the service that share a database; the second is the canary."""
-    folder = tmp_path_factory.mktemp("services")
-    with service(folder) as primary, service(folder) as second:
+    folder, site = tmp_path_factory.mktemp("services"), f"https://{domain}"
+    # on loopback, and without it, they would answer to localhost alone
+    with service(folder, PUBLIC_URL=site) as primary, service(folder, PUBLIC_URL=site) as second:
         yield [primary, second]
 
 
