@@ -45,7 +45,7 @@ def birthday_in(year: int, born: date) -> date:
 
 def greeting(username: str, born: date | None) -> Greeting:
     if born is None:
-        raise HTTPException(404, "nobody of that name is known")
+        raise HTTPException(404, "no birthday is saved under that name")
     now = today()
     birthday = birthday_in(now.year, born)
     if birthday < now:

@@ -50,7 +50,7 @@ async fn get_hello(username: Path<String>, database: Data<Database>) -> HttpResp
     }
     match database.client.query_opt(&database.find, &[&*username]).await {
         Ok(Some(row)) => HttpResponse::Ok().json(json!({ "message": message(&username, row.get(0)) })),
-        Ok(None) => refuse(StatusCode::NOT_FOUND, "nobody of that name is known"),
+        Ok(None) => refuse(StatusCode::NOT_FOUND, "no birthday is saved under that name"),
         Err(error) => unavailable(error),
     }
 }
