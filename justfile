@@ -29,6 +29,8 @@ format:
 [group('core')]
 [doc('shellcheck on every tracked shell script')]
 scripts:
+    # bash goes on when the $(...) fails whose output is in the environment of one command, written before it in the same line: assign first
+    git grep -nE '\b[A-Z_]+="?\$\([^()]*\)[^ ;&|]* +[^ ;&|#})]' && exit 1 || [ $? = 1 ]
     # SC2120: it does not see that a function is called by its name in $1
     git grep -lE '^#!.*\b(ba)?sh$' | xargs awk 'FNR == 1 && /^#!.*sh$/ { print FILENAME } { nextfile }' \
       | xargs shellcheck --severity=warning --external-sources --source-path=scripts --exclude=SC2120
@@ -47,12 +49,12 @@ prose: npm
 [doc('licences, bans and sources of the dependencies')]
 dependencies:
     tools/retry cargo fetch --locked --quiet
-    PATH=$({{ get }} cargo-deny):$PATH cargo-deny --offline check licenses bans sources
+    PATH=$({{ get }} cargo-deny):$PATH && cargo-deny --offline check licenses bans sources
 
 [group('core')]
 [doc('that the release before can run on a new migration: .squawk.toml')]
 migrations:
-    PATH=$({{ get }} squawk):$PATH squawk migrations/postgres/*.sql
+    PATH=$({{ get }} squawk):$PATH && squawk migrations/postgres/*.sql
 
 [group('core')]
 lints:
@@ -84,7 +86,7 @@ gitops-fast *ARGUMENTS:
 [group('core')]
 [doc('rules and dashboard: promtool, and their names against those of the service and the exporters')]
 observability-fast *ARGUMENTS:
-    cd tests/observability && PATH=$({{ get }} python promtool):$PATH timeout 900 python -m pytest fast "$@"
+    cd tests/observability && PATH=$({{ get }} python promtool):$PATH && timeout 900 python -m pytest fast "$@"
 
 [group('core')]
 delivery-fast *ARGUMENTS:
@@ -93,7 +95,7 @@ delivery-fast *ARGUMENTS:
 [group('core')]
 [doc('that the commands of the runbooks, and what they name, exist')]
 runbooks *ARGUMENTS:
-    cd tests/runbooks && PATH=$({{ get }} python helm kustomize):$PATH timeout 900 python -m pytest "$@"
+    cd tests/runbooks && PATH=$({{ get }} python helm kustomize):$PATH && timeout 900 python -m pytest "$@"
 
 [group('groups')]
 [doc('a real browser at the page and the documentation')]
@@ -104,12 +106,12 @@ browser *ARGUMENTS: node && calendar
 [doc('calendar libraries read the feed and name the days that the service counts towards')]
 calendar: node
     tools/packages gcc libc6-dev libical-dev
-    TZ=UTC PATH=$({{ get }} python):$PATH PYTHONPATH=tests timeout 900 python tests/calendar/compare.py
+    PATH=$({{ get }} python):$PATH && TZ=UTC PYTHONPATH=tests timeout 900 python tests/calendar/compare.py
 
 [group('groups')]
 [doc("clients generated from the OpenAPI document call the service; Prometheus' own parsers read its metrics")]
 clients: npm
-    PATH=$({{ get }} clients):$PATH PYTHONPATH=tests timeout 900 clients tests/clients/run.py
+    PATH=$({{ get }} clients):$PATH && PYTHONPATH=tests timeout 900 clients tests/clients/run.py
 
 [group('groups')]
 [doc('faults: failovers, broken networks, hostile clients; or only those whose names hold a word')]
@@ -125,7 +127,7 @@ instructions *ARGUMENTS:
 [group('groups')]
 [doc('Prometheus watches the service while its database goes away and returns')]
 observability *ARGUMENTS:
-    cd tests/observability && PATH=$({{ get }} python prometheus):$PATH timeout 900 python -m pytest live "$@"
+    cd tests/observability && PATH=$({{ get }} python prometheus):$PATH && timeout 900 python -m pytest live "$@"
 
 [group('groups')]
 [doc('scripts/adopt on a copy of the tree, and its fast checks')]
@@ -174,7 +176,7 @@ fuzz SECONDS="60":
 [group('nightly')]
 [doc('small changes of src/, each of which a test must notice: .cargo/mutants.toml; 1/4 is the second quarter')]
 mutants SHARD="0/1" *ARGUMENTS:
-    PATH=$({{ get }} cargo-mutants):$PATH cargo mutants --no-shuffle --output target --shard "$@"
+    PATH=$({{ get }} cargo-mutants):$PATH && cargo mutants --no-shuffle --output target --shard "$@"
 
 [group('nightly')]
 [doc('known vulnerabilities of all dependencies; needs the internet')]
@@ -207,7 +209,7 @@ screenshots: node
 [group('writes')]
 [doc('at the end of each runbook, which of its commands were never run')]
 rehearsed:
-    cd tests/runbooks && PATH=$({{ get }} python):$PATH python rehearsed.py
+    cd tests/runbooks && PATH=$({{ get }} python):$PATH && python rehearsed.py
 
 # the packages of tests/package.json
 [private]
