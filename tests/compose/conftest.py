@@ -1,19 +1,24 @@
-"""docker compose as a person would call it, on the project and port that `run` chose."""
+"""docker compose as a person would call it. Project, port, images and volumes are of this run alone and are gone afterwards."""
 
 import json
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from common.engine import docker
 from common.load import Client
+from common.start import free_port
 
-PROJECT = os.environ["COMPOSE_PROJECT_NAME"]
-PORT = int(os.environ["BIRTHDAY_PORT"])
+PROJECT, PORT = f"birthday-test-{os.getpid()}", free_port()
+FILES = ["docker-compose.yml", *filter(None, [os.environ.get("COMPOSE_OVERRIDE")])]
+# no settings of somebody's own
+OWN = {"COMPOSE_DISABLE_ENV_FILE": "1", "COMPOSE_PROFILES": ""}
+ENVIRONMENT = os.environ | OWN | {"COMPOSE_PROJECT_NAME": PROJECT, "COMPOSE_FILE": ":".join(FILES), "BIRTHDAY_PORT": str(PORT), "DOCKER_BUILDKIT": "1"}
 
 
 def compose(*arguments: str, **options) -> str:
-    return docker("compose", *arguments, **options)
+    return docker("compose", *arguments, env=ENVIRONMENT, **options)
 
 
 def container(service: str) -> dict:
@@ -21,19 +26,18 @@ def container(service: str) -> dict:
     return json.loads(docker("inspect", compose("ps", "--all", "--quiet", service)))[0]
 
 
-@pytest.fixture
-def client() -> Client:
-    return Client(PORT, keep_alive=False)
+@pytest.fixture(scope="session")
+def image() -> Iterator[str]:
+    try:
+        compose("build", "--quiet", limit=5400)
+        yield f"{PROJECT}-api"
+    finally:
+        compose("down", "--volumes", "--rmi", "local", "--timeout", "1")
 
 
 @pytest.fixture
-def stack(client: Client):
+def stack(image: str) -> Iterator[Client]:
     """The service, up and healthy. It goes on for the next test: starting it is the slow part."""
     compose("up", "--detach", "--wait")
-    yield client
+    yield Client(PORT, keep_alive=False)
     print(compose("logs", "--no-color", "--tail", "40"))
-
-
-@pytest.fixture(scope="session")
-def image() -> str:
-    return f"{PROJECT}-api"
