@@ -110,7 +110,7 @@ def read_secret(client):  # noqa: F811
 def images(folder):  # noqa: F811
     """Builds and pushes the image of a revision; its digest."""
     tags = []
-    with registries.running(Path(shutil.which("registry")), folder / "registry") as registry:
+    with registries.running(folder / "registry") as registry:
 
         def build(revision: str) -> str:
             tags.append(f"{registry.repository}:{revision}")

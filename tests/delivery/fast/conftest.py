@@ -1,4 +1,3 @@
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,36 +7,12 @@ import pytest
 from support import registry as registries
 from support import repository as repositories
 from support.registry import Registry
-from support.repository import ROOT, Repository
-
-REAL = Path(os.environ["DELIVERY_REAL_TOOLS"])
-
-
-class Tools:
-    """What the scripts find in their PATH first: the real pinned crane, and stand-ins that a test writes."""
-
-    def __init__(self, base: Path):
-        self.base, self.folder = base, base / "bin"
-        self.folder.mkdir(parents=True)
-        self.real("crane")
-
-    def real(self, name: str) -> None:
-        (self.folder / name).unlink(missing_ok=True)
-        (self.folder / name).symlink_to(REAL / name)
-
-    def stand_in(self, name: str, script: str = "") -> None:
-        """`script` in sh instead of the program; `calls` tells what it was asked."""
-        (self.folder / name).write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{self.base}/{name}\n{script}\n')
-        (self.folder / name).chmod(0o755)
-
-    def calls(self, name: str) -> list[str]:
-        log = self.base / name
-        return log.read_text().splitlines() if log.exists() else []
-
+from support.repository import Repository
+from support.tools import Tools
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory) -> Iterator[str]:
-    with registries.running(REAL / "registry", tmp_path_factory.mktemp("registry")) as running:
+    with registries.running(tmp_path_factory.mktemp("registry")) as running:
         yield running.address
 
 
@@ -50,7 +25,7 @@ def registry(address: str, tmp_path: Path) -> Registry:
 @pytest.fixture
 def tools(tmp_path: Path) -> Tools:
     """Everything is signed, nothing is vulnerable and staging serves what it holds, unless a test says otherwise."""
-    tools = Tools(tmp_path / "tools")
+    tools = Tools(tmp_path / "tools", "crane")
     tools.stand_in("cosign")
     tools.stand_in("grype")
     tools.stand_in("gh", "case $2 in */statuses) echo success ;; esac")
@@ -58,13 +33,8 @@ def tools(tmp_path: Path) -> Tools:
 
 
 @pytest.fixture
-def environment(registry: Registry, tools: Tools, tmp_path: Path) -> dict[str, str]:
-    return {
-        "IMAGE_REPOSITORY": registry.repository,
-        "BIRTHDAY_TOOLS": str(tools.folder),
-        "PATH": f"{tools.folder}:{os.environ['PATH']}",
-        "DOCKER_CONFIG": str(tmp_path / "docker"),
-    }
+def environment(registry: Registry, tools: Tools) -> dict[str, str]:
+    return {"IMAGE_REPOSITORY": registry.repository, **tools.environment}
 
 
 @pytest.fixture(scope="session")

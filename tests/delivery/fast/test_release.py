@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from conftest import REAL
 
 from support import registry as registries
 from support import workflows
@@ -62,7 +61,7 @@ def test_every_platform_is_scanned_before_there_is_a_tag(clone, commit, registry
 
 def test_a_commit_is_released_once(clone, commit, registry, tools):
     first = publish(clone, registry.push(commit)).out
-    again = registry.push(commit, content="built again")
+    again = registry.push(commit, built="again")
     assert publish(clone, again).out == first
     assert registry.tags() == {commit}
     done = clone.run("scripts/release-image", "build", "linux/amd64", BUILT=again)
@@ -100,7 +99,7 @@ def test_without_a_key_the_workflow_on_main_is_who_must_have_signed(clone, tools
 
 def test_logs_in_with_the_password_of_the_moment(clone, tools, tmp_path):
     users = "AWS:$2b$05$mS2.nCfe.ZpfFtvO538MiOvAsDglWTC/pLdnUNp7LjN9wqEH.tglm\n"
-    with registries.running(REAL / "registry", tmp_path / "closed", users) as closed:
+    with registries.running(tmp_path / "closed", users) as closed:
         clone.environment["IMAGE_REPOSITORY"] = closed.repository
         look = ["crane", "ls", closed.repository]
         assert "UNAUTHORIZED" in clone.run(*look).err

@@ -15,10 +15,12 @@ from support import github, registry, workflows
 from support import repository as repositories
 from support.registry import DOCKER
 from support.repository import ROOT, Repository
+from support.tools import Tools
 
-REAL = Path(os.environ["DELIVERY_REAL_TOOLS"])
 VERSION = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
 TARGET = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout.split("host: ")[1].split()[0]
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """GitHub's API, a registry, and a clone whose commit has the tag; programs that only GitHub or the internet can answer do nothing."""
@@ -26,16 +28,12 @@ def world(tmp_path_factory):
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
     repositories.server(folder, tracked)
     subprocess.run(["git", "clone", "-q", folder / "origin.git", folder / "clone"], check=True)
-    tools = folder / "tools"
-    tools.mkdir()
-    (tools / "crane").symlink_to(REAL / "crane")
-    for name, script in {"docker": f"#!/bin/sh\n{DOCKER}", "grype": "#!/bin/sh\n", "aws": "#!/bin/sh\necho password\n"}.items():
-        (tools / name).write_text(script)
-        (tools / name).chmod(0o755)
-    with registry.running(REAL / "registry", folder / "registry") as images, github.running(Path(os.environ["OPENAPI"]), folder) as api:
+    tools = Tools(folder / "tools", "crane")
+    for name, script in {"docker": DOCKER, "grype": "", "aws": "echo password"}.items():
+        tools.stand_in(name, script)
+    with registry.running(folder / "registry") as images, github.running(Path(os.environ["OPENAPI"]), folder) as api:
         clone = Repository(folder / "clone", {
-            "BIRTHDAY_TOOLS": str(tools), "PATH": f"{tools}:{os.environ['PATH']}", "DOCKER_CONFIG": str(folder / "docker"),
-            "CARGO_TARGET_DIR": str(ROOT / "target"), "PLAIN_HTTP": "1", **api.environment,
+            "CARGO_TARGET_DIR": str(ROOT / "target"), "PLAIN_HTTP": "1", **tools.environment, **api.environment,
         })  # fmt: skip
         clone.git("tag", f"v{VERSION}")
         yield clone, images.address, api
@@ -96,7 +94,7 @@ def test_a_tag_that_is_not_the_version_or_not_of_main_or_without_a_section_is_re
 
 
 def test_cargo_installs_it_from_git(world, tmp_path):
-    done = world[0].run("cargo", "install", "--quiet", "--debug", "--locked", "--git", f"file://{world[0].folder}", "--root", str(tmp_path), "birthday-api", limit=3000)
+    done = world[0].run("cargo", "install", "--quiet", "--locked", "--git", f"file://{world[0].folder}", "--root", str(tmp_path), "birthday-api", limit=3000)
     assert done.code == 0, done
     assert subprocess.run([tmp_path / "bin/birthday-api", "--version"], capture_output=True, text=True).stdout == f"birthday-api {VERSION}\n"
 

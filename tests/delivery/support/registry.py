@@ -1,19 +1,17 @@
 """A throwaway image registry (CNCF distribution), and small images in it."""
 
 import contextlib
-import gzip
 import hashlib
-import io
 import json
 import os
 import socket
 import subprocess
-import tarfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+from common.start import eventually, free_port
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -34,26 +32,16 @@ class Registry:
         self.address, self.name = address, name
         self.repository = f"{address}/{name}"
 
-    def push(self, commit: str, platform: str = "amd64", content: str = "") -> str:
-        """An image that says it was built from `commit`; its digest. Another `content` makes another image."""
-        plain = io.BytesIO()
-        with tarfile.open(fileobj=plain, mode="w") as tar:
-            info = tarfile.TarInfo("birthday-api")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content.encode()))
-        labels = {"org.opencontainers.image.revision": commit}
-        rootfs = {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(plain.getvalue()).hexdigest()]}
-        config = {"architecture": platform, "os": "linux", "config": {"Labels": labels}, "rootfs": rootfs}
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": self._blob(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
-            "layers": [self._blob(gzip.compress(plain.getvalue(), mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")],
-        }
-        data = json.dumps(manifest).encode()
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
-        self._ask("PUT", f"manifests/{digest}", data, MANIFEST)
-        return digest
+    def push(self, commit: str, platform: str = "amd64", **labels: str) -> str:
+        """An image without files that says it was built from `commit`; its digest. Other labels make another image."""
+        labels |= {"org.opencontainers.image.revision": commit}
+        config = {"architecture": platform, "os": "linux", "config": {"Labels": labels}, "rootfs": {"type": "layers", "diff_ids": []}}
+        about, data = self._described(config, "application/vnd.oci.image.config.v1+json")
+        where = self._ask("POST", "blobs/uploads/").headers["Location"]
+        self._ask("PUT", f"{where}&digest={about['digest']}", data, "application/octet-stream")
+        about, data = self._described({"schemaVersion": 2, "mediaType": MANIFEST, "config": about, "layers": []}, MANIFEST)
+        self._ask("PUT", f"manifests/{about['digest']}", data, MANIFEST)
+        return about["digest"]
 
     def tags(self) -> set[str]:
         try:
@@ -62,11 +50,9 @@ class Registry:
             assert error.code == 404
             return set()
 
-    def _blob(self, data: bytes, kind: str) -> dict:
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
-        where = self._ask("POST", "blobs/uploads/").headers["Location"]
-        self._ask("PUT", f"{where}&digest={digest}", data, "application/octet-stream")
-        return {"mediaType": kind, "digest": digest, "size": len(data)}
+    def _described(self, what: dict, kind: str) -> tuple[dict, bytes]:
+        data = json.dumps(what).encode()
+        return {"mediaType": kind, "digest": "sha256:" + hashlib.sha256(data).hexdigest(), "size": len(data)}, data
 
     def _ask(self, method: str, path: str, data: bytes | None = None, kind: str = "application/json"):
         url = path if path.startswith("http") else f"http://{self.address}/v2/{self.name}/{path}"
@@ -75,10 +61,9 @@ class Registry:
 
 
 @contextlib.contextmanager
-def running(program: Path, folder: Path, users: str = "") -> Iterator[Registry]:
+def running(folder: Path, users: str = "") -> Iterator[Registry]:
     """The registry on a free port of loopback, its data in `folder`. `users` are lines of an htpasswd file: only they get in."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     settings: dict = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -91,14 +76,10 @@ def running(program: Path, folder: Path, users: str = "") -> Iterator[Registry]:
         settings["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "users")}}
     (folder / "settings.json").write_text(json.dumps(settings))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("REGISTRY_", "OTEL_"))} | {"OTEL_TRACES_EXPORTER": "none"}
-    with open(folder / "log", "wb") as log:
-        server = subprocess.Popen([program, "serve", folder / "settings.json"], stdout=log, stderr=log, env=environment)
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(["registry", "serve", folder / "settings.json"], stdout=log, stderr=log, env=environment)
     try:
-        for _ in range(200):
-            assert server.poll() is None, (folder / "log").read_text()
-            with contextlib.suppress(OSError), socket.create_connection(tuple(address.split(":")), timeout=1):
-                break
-            time.sleep(0.05)
+        eventually("the registry listens", lambda: socket.create_connection(tuple(address.split(":")), timeout=1).close() or True)
         yield Registry(address)
     finally:
         server.terminate()

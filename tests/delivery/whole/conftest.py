@@ -1,7 +1,6 @@
 """One change on its way. What was seen is printed, and kept for the end."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def api():
 @pytest.fixture(scope="session")
 def images():
     """The registry. Each process starts it again on the same images."""
-    with registries.running(Path(shutil.which("registry")), WORK / "registry") as running:
+    with registries.running(WORK / "registry") as running:
         yield running
 
 
@@ -39,7 +38,7 @@ def clone(api, images) -> Repository:
     """A developer's clone. The key stands for the workflow's identity, which only GitHub can vouch for."""
     return Repository(WORK / "clone", {
         "IMAGE_REPOSITORY": images.repository, "BASES": str(WORK / "bases.Dockerfile"), "COSIGN_PASSWORD": "",
-        "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "BIRTHDAY_TOOLS": str(WORK / "tools"), **api.environment,
+        "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "BIRTHDAY_TOOLS": str(WORK / "tools/bin"), **api.environment,
     })  # fmt: skip
 
 

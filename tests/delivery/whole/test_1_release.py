@@ -1,7 +1,6 @@
 """A commit is tested, becomes an image on a real engine, and staging's values name it."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -9,6 +8,7 @@ from conftest import WORK
 
 from support import repository as repositories
 from support.repository import ROOT, VALUES, Repository
+from support.tools import Tools
 
 
 def ok(result) -> str:
@@ -30,12 +30,7 @@ def ground(clone):
     clone.git("push", "-q", "origin", "main")
     subprocess.run(["cosign", "generate-key-pair"], cwd=WORK, env=clone.environment, check=True, capture_output=True)
     # vulnerabilities are looked up on the internet: scanning is not part of this path
-    pinned = WORK / "tools"
-    pinned.mkdir()
-    for name in ("crane", "cosign"):
-        (pinned / name).symlink_to(shutil.which(name))
-    (pinned / "grype").write_text("#!/bin/sh\n")
-    (pinned / "grype").chmod(0o755)
+    Tools(WORK / "tools", "crane", "cosign").stand_in("grype")
     # no registry here has the public bases by digest: the engine's own images of those tags
     bases = (ROOT / "scripts/bases.Dockerfile").read_text()
     (WORK / "bases.Dockerfile").write_text(re.sub(r"@sha256:[0-9a-f]{64}", "", bases))
