@@ -10,6 +10,7 @@ from support.registry import Registry
 from support.repository import Repository
 from support.tools import Tools
 
+
 @pytest.fixture(scope="session")
 def address(tmp_path_factory) -> Iterator[str]:
     with registries.running(tmp_path_factory.mktemp("registry")) as running:

@@ -2,8 +2,6 @@
 
 from conftest import TERRAFORM
 
-from support.repository import ROOT
-
 
 def infrastructure(clone, *arguments: str):
     return clone.run("scripts/infrastructure", *arguments, limit=120)
@@ -34,7 +32,3 @@ def test_a_long_plan_fits_into_a_comment(clone, root):
     done = infrastructure(clone, "plan", "staging")
     assert done.code == 0 and 20_000 < len(done.out) < 32_000
     assert "Plan: 600 to add" in done.out and done.out.count("```") == 2
-
-
-def test_the_environments_are_those_that_exist():
-    assert {path.name for path in (ROOT / "terraform/environments").iterdir()} == {"staging", "production"}

@@ -25,8 +25,7 @@ TARGET = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=
 def world(tmp_path_factory):
     """GitHub's API, a registry, and a clone whose commit has the tag; programs that only GitHub or the internet can answer do nothing."""
     folder = tmp_path_factory.mktemp("release")
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
-    repositories.server(folder, tracked)
+    repositories.server(folder)
     subprocess.run(["git", "clone", "-q", folder / "origin.git", folder / "clone"], check=True)
     tools = Tools(folder / "tools", "crane")
     for name, script in {"docker": DOCKER, "grype": "", "aws": "echo password"}.items():

@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from common.start import ROOT
+
 NONE = "sha256:" + "0" * 64
 VALUES = "gitops/environments/{}/birthday-api.yaml"
 
@@ -16,12 +18,11 @@ PERSON = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.test", "G
           "GIT_COMMITTER_EMAIL": "test@example.test", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}  # fmt: skip
 
 
+@dataclass
 class Result:
-    def __init__(self, done: subprocess.CompletedProcess):
-        self.code, self.out, self.err = done.returncode, done.stdout.strip(), done.stderr.strip()
-
-    def __repr__(self):
-        return f"exit {self.code}\n{self.out}\n{self.err}"
+    code: int
+    out: str
+    err: str
 
 
 class Repository:
@@ -31,16 +32,10 @@ class Repository:
         self.folder = folder
         self.environment = CLEAN | PERSON | environment
 
-    def start(self, *command: str | Path, **more: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment | more, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
     def run(self, *command: str | Path, limit: float = 60, **more: str) -> Result:
-        process = self.start(*command, **more)
-        out, err = process.communicate(timeout=limit)
-        return Result(subprocess.CompletedProcess(command, process.returncode, out, err))
+        options = {"cwd": self.folder, "env": self.environment | more, "text": True, "stdin": subprocess.DEVNULL, "timeout": limit}
+        done = subprocess.run(command, capture_output=True, **options)
+        return Result(done.returncode, done.stdout.strip(), done.stderr.strip())
 
     def git(self, *arguments: str) -> str:
         done = self.run("git", *arguments)
@@ -75,10 +70,11 @@ class Repository:
         return self.git("show", "--numstat", "--format=", commit)
 
 
-def server(folder: Path, paths: list[str]) -> Path:
-    """A bare repository on whose main are these paths of this repository as they are now, with no image deployed."""
+def server(folder: Path, paths: list[str] | None = None) -> Path:
+    """A bare repository on whose main are these paths of this repository as they are now, or all, with no image deployed."""
     work, bare = folder / "work", folder / "origin.git"
-    for path in paths:
+    tracked = Repository(ROOT, {}).git("ls-files", "-co", "--exclude-standard").split()
+    for path in paths or [path for path in tracked if (ROOT / path).exists()]:
         source, target = ROOT / path, work / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

@@ -19,8 +19,7 @@ def ok(result) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def ground(clone):
     """The repository on its server, keys, tools, and the base images by digest in the registry."""
-    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
-    repositories.server(WORK, [path for path in tracked if (ROOT / path).exists()])
+    repositories.server(WORK)
     subprocess.run(["git", "clone", "-q", WORK / "origin.git", WORK / "clone"], check=True)
     for environment in ("staging", "production"):
         # the controller's shortest interval, so that a canary takes one minute and not ten
