@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from support.repository import CLEAN, PERSON, ROOT, Repository
+from support.repository import PERSON, ROOT, Repository
+from support.tools import Tools
 
 REPOSITORY, DOMAIN, ACCOUNT, REGION = "Your-Org/birthdays", "birthday.your-domain.org", "222222222222", "eu-central-1"
 # what .ci/run core runs in each folder, but for the service itself
@@ -26,14 +27,12 @@ def adopted(tmp_path_factory) -> Repository:
         made = subprocess.run(["openssl", "req", "-x509", *subject, "-keyout", "/dev/null"], check=True, capture_output=True, text=True)
         bundle += made.stdout
     (folder / "bundle").write_text(bundle)
-    curl = folder / "programs/curl"
-    curl.parent.mkdir()
-    curl.write_text(f"#!/bin/sh\ncat {folder}/bundle\n")
-    curl.chmod(0o755)
-    tree = Repository(folder / "tree", {"SHARED": os.environ.get("SHARED", str(ROOT.parent / "shared"))})
+    tools = Tools(folder / "tools")
+    tools.stand_in("curl", f"cat {folder}/bundle")
+    tree = Repository(folder / "tree", tools.environment)
     arguments = ["--repository", REPOSITORY, "--domain", DOMAIN, "--account", ACCOUNT, "--region", REGION]
     arguments += ["--people", "people@your-domain.org", "--address", "198.51.100.7/32"]
-    done = tree.run("scripts/adopt", *arguments, PATH=f"{curl.parent}:{os.environ['PATH']}")
+    done = tree.run("scripts/adopt", *arguments)
     assert done.code == 0, done
     tree.commit("Make it ours")
     return tree
@@ -56,6 +55,8 @@ def test_nothing_of_the_former_owner_stays(adopted):
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_fast_checks_pass(adopted, check):
     log = adopted.folder.parent / "log"
+    # the crates are those of this tree
+    environment = os.environ | PERSON | {"CARGO_TARGET_DIR": str(ROOT / "target")}
     with log.open("w") as out:
-        done = subprocess.run(["timeout", "1800", *check.split()], cwd=adopted.folder, env=CLEAN | PERSON | os.environ, stdout=out, stderr=out)
+        done = subprocess.run(["timeout", "1800", *check.split()], cwd=adopted.folder, env=environment, stdout=out, stderr=out)
     assert done.returncode == 0, log.read_text()[-6000:]
