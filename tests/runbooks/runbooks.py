@@ -9,6 +9,7 @@ FOLDER = ROOT / "docs/runbooks"
 ALL = sorted(file.stem for file in FOLDER.glob("*.md") if file.stem != "README")
 # what the last line of a runbook begins with: rehearsed.py writes it
 UNREHEARSED = "**Unrehearsed:**"
+QUOTED = r"'[^']*'|\"[^\"]*\""
 # of kubectl, those that take a value as the next word
 WITH_VALUE = {"-f", "-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by", "--field-selector"}
 
@@ -30,41 +31,19 @@ def code(runbook: str) -> str:
 
 
 def commands(runbook: str, program: str) -> list[str]:
-    """Every simple command of a program, wherever it stands: up to what ends it outside of quotes."""
+    """Every simple command of a program, wherever it stands: up to what ends it outside of quotes. Commands within it are `$X`."""
     text = re.sub(r"^(\s*|.*\s)#\s.*$", lambda line: line[1], code(runbook), flags=re.M)  # without comments
-    return [one(text, found.start()) for found in re.finditer(rf"(?<![\w./-]){program}(?= [\w\"'+-])", text)]
+    pattern = rf"""(?<![\w./-]){program} (?=[\w"'+-])(?:{QUOTED}|(?<! )#|[^\n|;&)'"#])*"""
+    return [command.strip() for part in substituted(text) for command in re.findall(pattern, part)]
 
 
-def one(text: str, start: int) -> str:
-    """The command that begins there; commands within it are `$X`."""
-    end, quote, said = start, "", ""
-    while end < len(text):
-        letter = text[end]
-        if quote != "'" and text.startswith("$(", end):
-            said, end = said + "$X", closing(text, end + 2) + 1
-            continue
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "'\"":
-            quote = letter
-        elif letter in "\n|;&)" or (letter == "#" and text[end - 1] == " "):
-            break
-        said, end = said + letter, end + 1
-    return said.strip()
-
-
-def closing(text: str, at: int) -> int:
-    """Where the `)` is that ends a `$(` which began before."""
-    quote = ""
-    while quote or text[at] != ")":
-        if quote != "'" and text.startswith("$(", at):
-            at = closing(text, at + 2)
-        elif quote:
-            quote = "" if text[at] == quote else quote
-        elif text[at] in "'\"":
-            quote = text[at]
-        at += 1
-    return at
+def substituted(text: str) -> list[str]:
+    """The text with `$X` for each `$(...)`, and what stands in those."""
+    found: list[str] = []
+    while inner := re.search(rf"""\$\(((?:{QUOTED}|[^()'"])*)\)""", text):
+        text = text[: inner.start()] + "$X" + text[inner.end() :]
+        found += substituted(inner[1])
+    return [text, *found]
 
 
 @dataclass
