@@ -1,5 +1,6 @@
 """Files, settings, outputs, flags and calls of AWS that the runbooks name are there."""
 
+import functools
 import os
 import re
 import shlex
@@ -15,6 +16,8 @@ from tools import run, terraform_environment
 # Commands of the AWS CLI that are no calls of a service's API.
 OWN_OF_CLI = {("s3", "cp"), ("logs", "tail"), ("eks", "update-kubeconfig")}
 GLOBAL_FLAGS = {"--query", "--output", "--region"}
+# one, which reads each service's model once
+SESSION = botocore.session.get_session()
 
 
 @pytest.mark.parametrize("runbook", ALL)
@@ -55,14 +58,17 @@ def test_settings_and_outputs_of_a_runbook_exist(runbook):
     assert {word for word in settings if word in text} <= known["variable"]
 
 
+@functools.cache
+def flags(command):
+    # `destroy` and `apply` take what `plan` takes, and their help says just that.
+    topics = {command, "plan"} if command in ("apply", "destroy") else {command}
+    return {flag for topic in topics for flag in re.findall(r"^\s+(-[a-z]+)", run(["terraform", topic, "-help"], env=os.environ | terraform_environment()), re.M)}
+
+
 @pytest.mark.parametrize("runbook", ALL)
 def test_flags_of_terraform_exist(runbook):
-    for command, rest in set(re.findall(r"terraform (init|plan|apply|destroy|output|force-unlock)\b([^\n&|`#]*)", code(runbook))):
-        # `destroy` and `apply` take what `plan` takes, and their help says just that.
-        topics = {command, "plan"} if command in ("apply", "destroy") else {command}
-        known = "".join(run(["terraform", topic, "-help"], env=os.environ | terraform_environment()) for topic in topics)
-        for flag in re.findall(r" (-[a-z]+)", rest):
-            assert re.search(rf"^\s+{flag}\b", known, re.M), f"terraform {command} {flag}"
+    for command, rest in re.findall(r"terraform (init|plan|apply|destroy|output|force-unlock)\b([^\n&|`#]*)", code(runbook)):
+        assert set(re.findall(r" (-[a-z]+)", rest)) <= flags(command), f"terraform {command}{rest}"
 
 
 def calls(runbook):
@@ -75,15 +81,14 @@ def calls(runbook):
 @pytest.mark.parametrize("runbook", ALL)
 def test_calls_of_aws_exist(runbook):
     """By the models that boto3 and the AWS CLI are made from."""
-    session = botocore.session.get_session()
     for service, command, arguments in calls(runbook):
         if (service, command) in OWN_OF_CLI:
             continue
-        model = session.get_service_model(service)
+        model = SESSION.get_service_model(service)
         if command == "wait":
-            waiters = session.get_waiter_model(service).waiter_names
+            waiters = SESSION.get_waiter_model(service).waiter_names
             name = next(name for name in waiters if xform_name(name, "-") == arguments[0])
-            operation = session.get_waiter_model(service).get_waiter(name).operation
+            operation = SESSION.get_waiter_model(service).get_waiter(name).operation
         else:
             operation = next((name for name in model.operation_names if xform_name(name, "-") == command), None)
             assert operation, f"aws {service} {command}"
