@@ -9,10 +9,10 @@ from support.repository import PERSON, ROOT, Repository
 from support.tools import Tools
 
 REPOSITORY, DOMAIN, ACCOUNT, REGION = "Your-Org/birthdays", "birthday.your-domain.org", "222222222222", "eu-central-1"
-# what .ci/run core runs in each folder, but for the service itself
+# what .ci/run core runs in each folder, but for the service itself; the build is what the last two want to find
 CHECKS = [
-    "cargo fmt --check", "tests/links", "terraform/tests/run fast", "gitops/tests/run fast", "just observability-fast",
-    "tests/delivery/run fast", "just runbooks", "terraform fmt -check -recursive terraform",
+    "cargo fmt --check", "terraform fmt -check -recursive terraform", "tests/links", "tests/delivery/run fast", "terraform/tests/run fast",
+    "gitops/tests/run fast", "cargo build --locked --quiet --no-default-features --bins --examples", "just observability-fast", "just runbooks",
 ]  # fmt: skip
 
 
