@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::drills::proxy::{Fault, Proxy};
-use crate::drills::{database_address, through};
-use crate::support::{Database, Store, TestApp, birthday, eventually};
+use crate::drills::{database_address, service_on, through};
+use crate::support::{Client, Database, JSON, Store, TestApp, birthday, eventually};
 
 const HEALS: Duration = Duration::from_secs(30);
 const END_SESSIONS: &str =
@@ -20,8 +22,8 @@ async fn status_of_get_and_put(app: &TestApp) -> (u16, u16) {
     (app.get("/hello/John").await.status, app.put("/hello/John", birthday("1990-11-28")).await.status)
 }
 
-async fn away(app: &TestApp) -> bool {
-    app.get("/metrics").await.body.contains("birthday_store_away{server=\"primary\"} 1\n")
+async fn away(client: &Client) -> bool {
+    client.get("/metrics").await.body.contains("birthday_store_away{server=\"primary\"} 1\n")
 }
 
 /// Each change is made behind the service's back; then a lookup and a save come over connections that were used before.
@@ -101,6 +103,74 @@ async fn a_serialization_failure_is_tried_again_on_the_same_connection() {
     assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 3 day(s)");
 }
 
+/// The save has John's row and waits for a second table, whose holder then waits for John's row: PostgreSQL ends who waited first. The
+/// second table is wanted once: who has John's row after that is open.
+#[tokio::test]
+async fn a_deadlock_is_tried_again_on_the_same_connection() {
+    let app = TestApp::start(Store::PostgreSql);
+    app.save("John", "1990-11-28").await;
+    app.database.run(
+        "create table second (n int); insert into second values (0); create sequence attempts; \
+         create function want() returns trigger language plpgsql as $$ begin \
+            if nextval('attempts') = 1 then update second set n = 1; end if; return new; end $$; \
+         create trigger want after update on birthdays for each row execute function want()",
+    );
+    eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
+    let before = app.database.select(LATEST_SESSION).await;
+    let mut other = app.database.connect().await;
+    other.run("begin; update second set n = 2").await;
+    let meet = async {
+        let waiting = format!("{SESSIONS} and wait_event_type = 'Lock'");
+        eventually(HEALS, "the save waits", async || app.database.select(&waiting).await == 1).await;
+        other.run("update birthdays set date_of_birth = '1980-01-01'").await;
+        other.run("commit").await;
+    };
+    let (saved, ()) = tokio::join!(app.put("/hello/John", birthday("1990-11-26")), meet);
+    assert_eq!(saved.status, 204);
+    assert_eq!((app.database.select(LATEST_SESSION).await, retries(&app).await), (before, 1), "no session was replaced");
+}
+
+/// 26000 and 42P05: a trigger does in the service's own session what a pooler or an administrator may do to it.
+#[tokio::test]
+async fn prepared_statements_that_are_gone_or_whose_names_are_taken_fail_no_request() {
+    let taken = "for n in 2..9 loop if not exists (select from pg_prepared_statements where name = format('sqlx_s_%s', n)) \
+        then execute format('prepare sqlx_s_%s as select 1', n); end if; end loop";
+    for fault in ["deallocate all", taken] {
+        let app = quick(Store::PostgreSql, "max_connections = 2");
+        app.save("John", "1990-11-28").await;
+        app.database.run(&format!(
+            "create function fault() returns trigger language plpgsql as $$ begin {fault}; return new; end $$; \
+             create trigger fault before insert on birthdays for each row execute function fault()"
+        ));
+        app.save("John", "1990-11-27").await;
+        assert_eq!(app.delete("/hello/John").await.status, 204, "{fault}");
+        app.save("John", "1990-11-26").await;
+        assert_eq!(retries(&app).await, 1, "{fault}");
+    }
+}
+
+/// It was executed: sent again, it would be refused because of itself.
+#[tokio::test]
+async fn a_create_only_save_whose_answer_was_lost_is_503_and_not_sent_again() {
+    let database = Database::new(Store::PostgreSql);
+    let proxy = Proxy::start(database_address(&database.url()));
+    let url = through(&proxy, &database.url());
+    let app = TestApp::at(database, &url, "[default.databases.birthdays]\nmax_connections = 2");
+    let create = async |path| app.call("PUT", path, &[JSON, ("If-None-Match", "*")], birthday("1990-11-28")).await;
+    assert_eq!(create("/hello/John").await.status, 204);
+    // The answer to the check of the connection is 75 bytes long.
+    proxy.set(Fault::Cut(80));
+    create("/hello/Mary").await.expect_problem(503, "unavailable");
+    assert_eq!(app.database.select("select count(*) from birthdays where username = 'Mary'").await, 1);
+    assert_eq!(create("/hello/Mary").await.status, 412);
+}
+
+async fn retries(app: &TestApp) -> u32 {
+    let metrics = app.get("/metrics").await.body;
+    let count = metrics.lines().find_map(|line| line.strip_prefix("birthday_store_retries_total "));
+    count.expect("a count").parse().unwrap()
+}
+
 const SESSIONS: &str =
     "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'birthday-api'";
 const LATEST_SESSION: &str = "select max(extract(epoch from backend_start) * 1000000)::int8 from pg_stat_activity \
@@ -155,18 +225,24 @@ async fn an_sqlite_file_that_is_replaced_is_left_for_the_new_one_with_nothing_of
 
 #[tokio::test]
 async fn an_sqlite_file_that_another_process_locks_is_503_for_saves_while_lookups_go_on_and_never_counts_as_away() {
-    let app = quick(Store::Sqlite, "connect_timeout = 1\nquery_timeout = 0.5");
-    app.save("John", "1990-11-28").await;
-    let mut other = app.database.connect().await;
+    let (directory, database) = (TempDir::new().unwrap(), Database::new(Store::Sqlite));
+    let service = service_on(&directory, &database.url(), "connect_timeout=1,query_timeout=0.5,");
+    service.save("John", "1990-05-17").await;
+    let mut other = database.connect().await;
     other.run("begin immediate").await;
-    app.put("/hello/John", birthday("1990-11-29")).await.expect_problem(503, "unavailable");
+    service.put("/hello/John", birthday("1990-05-18")).await.expect_problem(503, "unavailable");
+    service.line("the database is busy: database is locked");
     // Deletes do not share a statement: together they take longer than a batch may.
-    let waiting = (0..8).map(|_| app.delete("/hello/John"));
+    let waiting = (0..8).map(|_| service.delete("/hello/John"));
     for answer in rocket::futures::future::join_all(waiting).await {
         answer.expect_problem(503, "unavailable");
     }
-    assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 5 day(s)");
-    assert!(!away(&app).await);
+    let line = service.line("none within ");
+    let limit: u32 = line.split("none within ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(limit < 500, "what was left of the batch's time, and not what a statement may take: {line}");
+    assert_eq!(service.get("/hello/John").await.status, 200);
+    assert!(!service.log().contains("trying again every second"), "{}", service.log());
+    assert!(!away(&service).await);
     other.run("rollback").await;
-    app.save("John", "1990-11-29").await;
+    service.save("John", "1990-05-19").await;
 }

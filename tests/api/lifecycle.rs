@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, birthday, command, eventually, postgresql};
+use crate::support::{Database, Service, Store, birthday, command, eventually, postgresql, raw};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -34,6 +34,15 @@ async fn sigterm_drains_while_requests_still_succeed_and_then_ends_with_0() {
         assert!(told.elapsed() >= Duration::from_secs(2), "it drained for {:?} only", told.elapsed());
         service.line("stopped");
     }
+}
+
+#[test]
+fn ctrl_c_without_a_request_in_flight_ends_it_within_a_second() {
+    let directory = TempDir::new().unwrap();
+    let mut service = Service::start(&mut command(directory.path()));
+    let _idle = raw::send(service.address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    service.signal(Signal::SIGINT);
+    assert_eq!(service.ended(Duration::from_secs(1)).code(), Some(0), "{}", service.log());
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! A setting that is unknown or cannot work ends the start: exit code 2 and one line that names the key and the reason.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use crate::support::{command, finish};
+use crate::support::{command, finish, unprivileged};
 
 /// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to hold all `words`.
 fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
@@ -104,6 +105,17 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
     ] {
         expect_refusal(&[("ROCKET_DATABASES", &table(inner))], "", &[&format!("setting databases.birthdays.{key}:"), word]);
     }
+}
+
+#[test]
+fn an_sqlite_file_in_a_folder_that_is_not_writable_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let mut unprivileged = unprivileged(directory.path());
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o555)).unwrap();
+    let ended = finish(&mut unprivileged);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{}", ended.stderr);
+    let told = "birthday-api: setting databases.birthdays.url: the folder . is not writable";
+    assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
 }
 
 #[test]

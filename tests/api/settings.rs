@@ -86,6 +86,26 @@ async fn max_connections_is_what_the_primary_pool_opens() {
 }
 
 #[tokio::test]
+async fn the_application_name_of_the_url_is_what_the_server_sees() {
+    let database = Database::new(Store::PostgreSql);
+    let url = format!("{}?application_name=elsewhere", database.url());
+    let app = TestApp::at(database, &url, "");
+    app.save("John", "1990-05-17").await;
+    let named = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'elsewhere'";
+    assert!(app.database.select(named).await > 0);
+}
+
+/// Where there is no IPv6 either, it is the system that says so: no resolver was asked for a name with brackets.
+#[test]
+fn a_database_host_in_brackets_is_an_address() {
+    let directory = TempDir::new().unwrap();
+    let url = "postgres://nobody@[::1]:1/nowhere";
+    let ended = finish(command(directory.path()).args(["migrate", "--wait", "0"]).env("ROCKET_DATABASES__BIRTHDAYS__URL", url));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("(os error "), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn connect_timeout_and_query_timeout_bound_a_request_when_nobody_answers() {
     // Takes connections and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -31,7 +31,7 @@ use crate::support::{Service, command};
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// The service on a database, with further settings of that database (`name=value,`).
-fn service_on(directory: &TempDir, url: &str, settings: &str) -> Service {
+pub fn service_on(directory: &TempDir, url: &str, settings: &str) -> Service {
     service_with(&mut command(directory.path()), url, settings)
 }
 

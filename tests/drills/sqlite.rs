@@ -1,8 +1,7 @@
 //! The SQLite file under bad conditions: the service is killed, the disk is full, the file may not be written.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,10 +11,9 @@ use tempfile::TempDir;
 use super::load::{Acknowledged, Kind, Load, expect_all_kept, kept};
 use super::report::{measured, ms, repetitions};
 use super::{service_on, service_with};
-use crate::support::{Service, binary, birthday, block_on, command, command_by, own_uid};
+use crate::support::{Service, binary, birthday, block_on, command_by, unprivileged};
 
 const HEALS: Duration = Duration::from_secs(30);
-const NOBODY: u32 = 65534;
 
 #[test]
 #[ignore = "a drill: just drills"]
@@ -92,19 +90,7 @@ fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {
     let service = service_on(&directory, &url, "");
     block_on(service.save("John", "1990-05-17"));
     drop(service);
-    let mut other = command(directory.path());
-    if own_uid() == 0 {
-        // The build may lie where nobody else can read it.
-        let copy = directory.path().join("birthday-api");
-        fs::copy(binary(), &copy).unwrap();
-        other = command_by(&copy, directory.path());
-        for path in
-            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).chain([directory.path().to_owned()])
-        {
-            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        other.uid(NOBODY).gid(NOBODY);
-    }
+    let mut other = unprivileged(directory.path());
     fs::set_permissions(&file, Permissions::from_mode(0o444)).unwrap();
     let service: Service = service_with(&mut other, &url, "migrate=false,");
     assert_eq!(block_on(service.get("/hello/John")).status, 200, "lookups go on");

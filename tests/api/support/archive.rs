@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use super::block_on;
 
 const VERSION: &str = "18.1.0";
+/// The user as whom root runs what must not be root.
+pub const NOBODY: u32 = 65534;
 
 /// The directory that holds `initdb`, `pg_ctl` and `postgres`.
 pub fn binaries() -> PathBuf {

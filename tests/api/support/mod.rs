@@ -21,7 +21,7 @@ pub use client::{Answer, Client, FORM, JSON, birthday, operations};
 pub use database::{Database, Store, number, run};
 pub use routes::routes;
 pub use secret::app_with_secret;
-pub use service::{Ended, Service, binary, command, command_by, finish};
+pub use service::{Ended, Service, binary, command, command_by, finish, unprivileged};
 
 /// Runs a future to its end on a thread of its own: also where a runtime runs already.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {

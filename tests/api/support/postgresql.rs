@@ -18,11 +18,9 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use sqlx::{Connection, PgConnection};
 
-use super::archive::{binaries, own_uid};
+use super::archive::{NOBODY, binaries, own_uid};
 use super::{block_on, random};
 
-/// PostgreSQL refuses to run as root; then it runs as `nobody`.
-const NOBODY: u32 = 65534;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes the data if there is none, starts the server ($1: binaries, $2: directory; the rest are the server's arguments) and waits
@@ -175,6 +173,7 @@ impl Drop for Server {
     }
 }
 
+/// PostgreSQL refuses to run as root.
 fn as_server(program: &Path) -> Command {
     let mut command = Command::new(program);
     if own_uid() == 0 {

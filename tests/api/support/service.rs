@@ -1,19 +1,22 @@
 //! The real binary as a process of its own.
 
-use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Client;
+use super::archive::{NOBODY, own_uid};
 
 /// How long a start may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,6 +42,21 @@ pub fn command_by(program: &Path, directory: &Path) -> Command {
         command.env_remove(name);
     }
     command.current_dir(directory).env("ROCKET_PORT", "0").env_remove("DATABASE_URL");
+    command
+}
+
+/// `birthday-api` in `directory`, run by somebody to whom the system refuses what it would not refuse root. The directory is theirs.
+pub fn unprivileged(directory: &Path) -> Command {
+    if own_uid() != 0 {
+        return command(directory);
+    }
+    // The build may lie where nobody else can read it.
+    let copy = directory.join("birthday-api");
+    fs::copy(binary(), &copy).unwrap();
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.chain([directory.to_owned()]).for_each(|path| chown(path, Some(NOBODY), Some(NOBODY)).unwrap());
+    let mut command = command_by(&copy, directory);
+    command.uid(NOBODY).gid(NOBODY);
     command
 }
 
