@@ -18,7 +18,8 @@ const LONGEST_LINE: usize = 75;
 pub fn yearly(name: &Username, born: DateOfBirth, today: NaiveDate, rule: LeapDay) -> String {
     let mut text = String::with_capacity(1024);
     let mut lines = |lines: &[&str]| lines.iter().for_each(|line| push(&mut text, line));
-    let (name, title) = (name.as_str(), format!("{name}'s birthday"));
+    let name = name.as_str();
+    let title = format!("{name}'s birthday");
     // The name, the description and how often to read it again: as RFC 7986 has them, and as clients read them before it.
     lines(&["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//birthday-api//Birthday API//EN", "CALSCALE:GREGORIAN"]);
     lines(&[&format!("NAME:{title}"), &format!("X-WR-CALNAME:{title}")]);

@@ -2,15 +2,14 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::DateOfBirth;
 
 /// When someone born on 29 February has their birthday in a common year. In leap years it is the 29th under both rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LeapDay {
-    #[default]
     Mar1,
     Feb28,
 }

@@ -8,12 +8,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Orbit, Rocket};
@@ -77,11 +78,11 @@ struct Connection {
 
 impl Connection {
     fn waiting(&self) -> Option<(Instant, Duration)> {
-        *lock(&self.waiting)
+        *self.waiting.lock()
     }
 
     fn wait(&self, limit: Option<Duration>) {
-        *lock(&self.waiting) = limit.map(|limit| (Instant::now(), limit));
+        *self.waiting.lock() = limit.map(|limit| (Instant::now(), limit));
     }
 
     fn end(&self) {
@@ -180,12 +181,12 @@ impl Shared {
         let open = self.metrics.open.clone();
         open.inc();
         let connection = Arc::new(Connection { waiting: Mutex::default(), end: Notify::new(), open, _place: place });
-        lock(&self.open).push(Arc::downgrade(&connection));
+        self.open.lock().push(Arc::downgrade(&connection));
         connection
     }
 
     fn connections(&self) -> Vec<Arc<Connection>> {
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         open.retain(|connection| connection.strong_count() > 0);
         open.iter().filter_map(Weak::upgrade).collect()
     }
@@ -234,10 +235,6 @@ impl Shared {
         let ended = idle.iter().take((self.limit / 16).max(1)).map(|(_, connection)| connection.end());
         self.metrics.crowded.inc_by(ended.count() as u64);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A socket at `address`, and its port: the system chooses one for port 0.

@@ -1,8 +1,9 @@
 //! User name and password from a directory, as Kubernetes mounts a Secret: read at start and again whenever they change.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
+
+use parking_lot::Mutex;
 
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
@@ -24,20 +25,16 @@ impl Credentials {
     }
 
     pub fn login(&self) -> Option<Login> {
-        self.lock().clone()
+        self.login.lock().clone()
     }
 
     /// Reads the files again; true if they changed.
     pub fn reload(&self) -> io::Result<bool> {
         let found = self.directory.as_deref().map(read_login).transpose()?;
-        let mut login = self.lock();
+        let mut login = self.login.lock();
         let changed = *login != found;
         *login = found;
         Ok(changed)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Login>> {
-        self.login.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), M
     let mut last = String::new();
     let mut limit = left().max(PAUSE);
     loop {
-        let outcome = attempt(settings, limit).await;
+        let outcome = migrate(settings, limit).await;
         let Err(MigrationError::NotYet(reason)) = &outcome else { return outcome };
         if *reason != last {
             tracing::info!("waiting for the database: {reason}");
@@ -65,12 +65,8 @@ pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), M
     }
 }
 
-/// One try.
-pub async fn migrate(settings: &Settings) -> Result<(), MigrationError> {
-    attempt(settings, settings.connect_timeout).await
-}
-
-async fn attempt(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
+/// One try, within `left` where nothing answers.
+pub async fn migrate(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
     let credentials = Credentials::read(settings.credentials.as_deref());
     let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
     up_to_date(&settings.url, login.as_ref(), settings.connect_timeout.min(left), LOCK_TIMEOUT.min(left)).await

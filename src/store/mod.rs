@@ -161,7 +161,7 @@ impl Pool for Store {
     async fn init(figment: &Figment) -> Result<Self, figment::Error> {
         let settings: Settings = figment.extract()?;
         if settings.migrate() {
-            match migrate(&settings).await {
+            match migrate(&settings, settings.connect_timeout).await {
                 Err(MigrationError::NotYet(reason)) => {
                     tracing::warn!("the schema may be out of date, trying again until it is not: {reason}");
                     let settings = settings.clone();
@@ -172,7 +172,8 @@ impl Pool for Store {
                         }
                     });
                 }
-                outcome => outcome.map_err(|error| error.to_string())?,
+                // Rocket does not say why it does not start.
+                outcome => outcome.inspect_err(|error| tracing::error!("{error}")).map_err(|error| error.to_string())?,
             }
         }
         Ok(Self::start(&settings).map_err(|error| error.to_string())?)

@@ -5,9 +5,9 @@
 //! worker more. The more there is to do, the less each request costs.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -76,7 +76,7 @@ impl<Q, A> Queue<Q, A> {
     }
 
     fn push(&self, job: Job<Q, A>) -> Result<(), Unanswered> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closed {
             return Err(Unanswered::Gone);
         }
@@ -105,7 +105,7 @@ impl<Q, A> Queue<Q, A> {
             // Made before the look, so that no wake-up in between is missed.
             let woken = self.wake.notified();
             let last = {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 if let Some(batch) = self.take(&mut state) {
                     return Some(batch);
                 }
@@ -116,7 +116,9 @@ impl<Q, A> Queue<Q, A> {
             };
             woken.await;
             if last >= CROWD {
+                let pass_on = PassOn(&self.wake);
                 tokio::task::yield_now().await;
+                std::mem::forget(pass_on);
             }
         }
     }
@@ -149,13 +151,17 @@ impl<Q, A> Queue<Q, A> {
 
     /// No request is accepted any more; workers answer what waits and then end.
     pub fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.wake.notify_waiters();
     }
+}
 
-    /// A panic while the lock was held cannot have left the queue half changed, so poisoning is no reason to stop.
-    fn lock(&self) -> MutexGuard<'_, State<Q, A>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+/// Wakes another worker in the place of one that was woken and does not take anything.
+struct PassOn<'q>(&'q Notify);
+
+impl Drop for PassOn<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 
@@ -178,7 +184,7 @@ impl<Q, A> Batch<'_, Q, A> {
 
 impl<Q, A> Drop for Batch<'_, Q, A> {
     fn drop(&mut self) {
-        self.queue.lock().busy -= 1;
+        self.queue.state.lock().busy -= 1;
         // Its worker panicked or was stopped: another one takes what waits.
         if !self.answers.is_empty() {
             self.queue.wake.notify_one();

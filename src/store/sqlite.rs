@@ -14,6 +14,7 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use super::Condition;
 use super::database::{Outcome, Read, Statement};
+use crate::birthday::Username;
 
 /// A file, whatever it is called: device and inode.
 type Identity = Option<(u64, u64)>;
@@ -85,19 +86,19 @@ const DELETE: &str = "delete from birthdays where username = ?1";
 /// A statement's SQL and parameters. A list is one of them, as JSON: SQLite has no arrays.
 fn sql(statement: Statement<'_>) -> (&'static str, Vec<String>) {
     match statement {
-        Statement::Find([name]) => (FIND_ONE, vec![name.to_string()]),
-        Statement::Find(names) => (FIND, vec![json(names)]),
-        Statement::Save(rows) => (SAVE, vec![json(rows)]),
+        Statement::Find([name]) => (FIND_ONE, vec![name.as_str().to_owned()]),
+        Statement::Find(names) => (FIND, vec![json(names.iter().map(Username::as_str))]),
+        Statement::Save(rows) => (SAVE, vec![json(rows.iter().map(|(name, born)| (name.as_str(), born.date().to_string())))]),
         Statement::SaveIf((name, born), condition) => {
             let sql = if condition == Condition::IfPresent { REPLACE } else { CREATE };
-            (sql, vec![name.to_string(), born.to_string()])
+            (sql, vec![name.as_str().to_owned(), born.date().to_string()])
         }
-        Statement::Delete(name) => (DELETE, vec![name.to_string()]),
+        Statement::Delete(name) => (DELETE, vec![name.as_str().to_owned()]),
     }
 }
 
-fn json<T: Serialize>(list: &[T]) -> String {
-    serde_json::to_string(list).expect("names and dates are strings")
+fn json<T: Serialize>(list: impl Iterator<Item = T>) -> String {
+    serde_json::to_string(&list.collect::<Vec<_>>()).expect("names and dates are strings")
 }
 
 impl Connection {

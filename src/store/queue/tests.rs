@@ -234,6 +234,28 @@ async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_re
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_turns_to_something_else_when_it_was_woken_has_another_one_woken() {
+    let queue = Arc::new(Queue::<u64, u64>::new());
+    (0..CROWD as u64).for_each(|n| drop(ask(&queue, n)));
+    sleep(STATEMENT).await;
+    queue.next().await.unwrap().answer([0; CROWD]);
+    let mut turns_away = Box::pin(queue.next());
+    // First for a wake-up that is left of the crowd.
+    for _ in 0..2 {
+        assert!(rocket::futures::poll!(&mut turns_away).is_pending(), "it waits");
+    }
+    let other = doubling_worker(&queue);
+    sleep(STATEMENT).await;
+    let asked = ask(&queue, 1);
+    sleep(STATEMENT).await;
+    assert!(rocket::futures::poll!(&mut turns_away).is_pending(), "it lets the runtime read more requests");
+    drop(turns_away);
+    assert_eq!(timeout(2 * STATEMENT, asked).await.unwrap().unwrap(), Ok(2));
+    queue.close();
+    assert_eq!(other.await.unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stuck_statement_holds_up_its_own_batch_only() {
     let queue = Arc::new(Queue::<u64, u64>::new());
     let stuck = queue.clone();

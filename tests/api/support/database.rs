@@ -37,7 +37,8 @@ impl Database {
     /// With its schema already there.
     pub fn migrated(self) -> Self {
         let (_, settings) = Settings::load(&figment(&self.url())).unwrap();
-        block_on(store::migrate(&settings.databases.birthdays)).unwrap();
+        let settings = settings.databases.birthdays;
+        block_on(store::migrate(&settings, settings.connect_timeout)).unwrap();
         self
     }
 
