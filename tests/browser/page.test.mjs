@@ -129,6 +129,18 @@ test('the calendar can be subscribed to and downloaded', async () => {
   })
 })
 
+test('no time zone is filled in where the browser knows none', async () => {
+  await visit({}, async page => {
+    await page.addInitScript(() => {
+      const { resolvedOptions } = Intl.DateTimeFormat.prototype
+      Intl.DateTimeFormat.prototype.resolvedOptions = function () { return { ...resolvedOptions.call(this), timeZone: 'Etc/Unknown' } }
+    })
+    await page.goto(api.url)
+    assert.ok(await page.locator('#zones option').count(), 'the script has run')
+    for (const form of ['lookup', 'save']) assert.equal(await page.locator(`#${form}-tz`).inputValue(), '')
+  })
+})
+
 test('the browser\'s time zone is offered, another can be chosen, and it decides which date is today', async () => {
   await visit({ timezoneId: 'Asia/Tokyo' }, async page => {
     await page.goto(api.url)
