@@ -1,6 +1,5 @@
 """The service's chart: what it renders, and what it refuses."""
 
-import json
 import subprocess
 import tomllib
 
@@ -21,21 +20,13 @@ FULL = {
 }
 
 
-def merged(changes: dict) -> dict:
-    values = json.loads(json.dumps(FULL))
-    for path, value in changes.items():
-        where = values
-        *steps, last = path.split(".")
-        for step in steps:
-            where = where.setdefault(step, {})
-        where[last] = value
-    return values
+def helm(release: str = "birthday", values: dict | None = None, changes: dict | None = None) -> dict[tuple[str, str], dict]:
+    """What `helm install` makes."""
+    return {(o["kind"], o["metadata"]["name"]): o for o in render.helm(release, CHART, "default", values or {}, changes=changes)}
 
 
-def chart(**changes) -> dict[tuple[str, str], dict]:
-    values = merged({k.replace("__", "."): v for k, v in changes.items()})
-    found = render.helm("birthday-api", CHART, "birthday-api", values)
-    return {(o["kind"], o["metadata"]["name"]): o for o in found}
+def chart(changes: dict | None = None) -> dict[tuple[str, str], dict]:
+    return helm("birthday-api", FULL, changes)
 
 
 def pod(objects, kind="Deployment", name="birthday-api") -> dict:
@@ -46,13 +37,8 @@ def environment_of(container: dict) -> dict[str, str]:
     return {e["name"]: e["value"] for e in container["env"]}
 
 
-def alone(**values) -> dict[tuple[str, str], dict]:
-    """What `helm install` makes."""
-    return {(o["kind"], o["metadata"]["name"]): o for o in render.helm("birthday", CHART, "default", values)}
-
-
 def test_with_no_values_it_is_the_released_image_with_sqlite_and_nothing_that_a_cluster_may_lack():
-    found = alone()
+    found = helm()
     names = {(kind, "birthday") for kind in ("Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount")}
     assert found.keys() == names
     container = pod(found, name="birthday")["containers"][0]
@@ -71,21 +57,21 @@ def test_the_version_is_the_services():
 
 def test_before_the_first_release_an_environment_renders_nothing():
     """A pod without an image would hold up the sync, and with it every later commit."""
-    assert chart(image__digest="sha256:" + "0" * 64) == {}
+    assert chart({"image.digest": "sha256:" + "0" * 64}) == {}
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("path", "value", "message"),
     [
-        ({"replicas": 2}, "SQLite is for one pod"),
-        ({"autoscaling": {"enabled": True}}, "SQLite is for one pod"),
-        ({"canary": {"enabled": True}}, "needs istio.enabled"),
-        ({"database": {"host": "db"}}, "database.secret"),
+        ("replicas", 2, "SQLite is for one pod"),
+        ("autoscaling.enabled", True, "SQLite is for one pod"),
+        ("canary.enabled", True, "needs istio.enabled"),
+        ("database.host", "db", "database.secret"),
     ],
 )
-def test_values_that_do_not_fit_each_other_are_refused(values, message):
+def test_values_that_do_not_fit_each_other_are_refused(path, value, message):
     with pytest.raises(SystemExit, match=message):
-        render.helm("birthday", CHART, "default", values)
+        helm(changes={path: value})
 
 
 def test_helm_lint_is_clean():
@@ -118,7 +104,7 @@ def test_helm_lint_is_clean():
 )
 def test_a_wrong_value_is_refused_by_name(path, value, message):
     with pytest.raises(SystemExit, match=message):
-        render.helm("birthday-api", CHART, "birthday-api", merged({path: value}))
+        chart({path: value})
 
 
 def test_the_image_line_is_the_only_thing_an_environment_says_about_the_image():
@@ -155,12 +141,12 @@ def test_no_credential_is_in_an_environment_variable():
 
 def test_the_replica_is_named_only_if_there_is_one():
     assert "replica_url" not in environment_of(pod(chart())["containers"][0])["ROCKET_DATABASES"]
-    with_replica = environment_of(pod(chart(database__replicaHost="replica.example.internal"))["containers"][0])
+    with_replica = environment_of(pod(chart({"database.replicaHost": "replica.example.internal"}))["containers"][0])
     assert 'replica_url="postgres://birthday@replica.example.internal:5432/birthday?sslmode=verify-full' in with_replica["ROCKET_DATABASES"]
 
 
 def test_with_a_canary_flagger_makes_the_service_and_its_route():
-    plain, canary = chart(), chart(canary__enabled=True)
+    plain, canary = chart(), chart({"canary.enabled": True})
     assert {("Service", "birthday-api"), ("VirtualService", "birthday-api"), ("DestinationRule", "birthday-api-policy")} <= plain.keys()
     assert ("Service", "birthday-api") not in canary and ("VirtualService", "birthday-api") not in canary
     assert {("DestinationRule", "birthday-api-primary-policy"), ("DestinationRule", "birthday-api-canary-policy")} <= canary.keys()

@@ -2,6 +2,7 @@
 Applications point at Kustomize overlays and charts. A test on a real Argo CD holds the Applications equal."""
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -36,13 +37,15 @@ def documents(text: str) -> list[dict]:
     return [d for d in yaml.load_all(text, LOADER) if d]
 
 
-def helm(release: str, chart: Path, namespace: str, values: dict, files: list[Path] = ()) -> list[dict]:
+def helm(release: str, chart: Path, namespace: str, values: dict, files: list[Path] = (), changes: dict | None = None) -> list[dict]:
+    """`changes`: other values, by their paths."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
         yaml.safe_dump(values, f)
         f.flush()
         command = ["helm", "template", release, str(chart), "-n", namespace, "--include-crds", "--skip-tests"]
         command += ["--kube-version", KUBE_VERSION, *(a for v in API_VERSIONS for a in ("--api-versions", v))]
         command += [a for file in files for a in ("-f", str(file))]
+        command += [a for path, value in (changes or {}).items() for a in ("--set-json", f"{path}={json.dumps(value)}")]
         return documents(run(*command, "-f", f.name))
 
 
