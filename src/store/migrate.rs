@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, Migrator};
-use sqlx::{AssertSqlSafe, FromRow, raw_sql};
+use sqlx::migrate::{Migration, MigrationType};
+use sqlx::{AssertSqlSafe, FromRow, SqlSafeStr, raw_sql};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::credentials::{Credentials, Login};
@@ -14,8 +14,10 @@ use super::database::{Connection, Database};
 use super::error::{Error, Kind};
 use super::settings::{DatabaseUrl, Settings};
 
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+/// Version, description and text of every file, the oldest first. sqlx's macro would list them, but has sqlx and SQLite compiled twice.
+type File = (i64, &'static str, &'static str);
+const POSTGRES: &[File] = &[(1, "birthdays", include_str!("../../migrations/postgres/0001_birthdays.sql"))];
+const SQLITE: &[File] = &[(1, "birthdays", include_str!("../../migrations/sqlite/0001_birthdays.sql"))];
 
 /// A migration that waits longer than this for a lock steps back and tries again, rather than have the service wait behind it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,10 +81,11 @@ pub async fn up_to_date(
     limit: Duration,
     lock_timeout: Duration,
 ) -> Result<(), MigrationError> {
-    let (migrations, url) = match url {
-        DatabaseUrl::Postgres(_) => (&POSTGRES, url.clone()),
-        DatabaseUrl::Sqlite(options) => (&SQLITE, DatabaseUrl::Sqlite(options.clone().create_if_missing(true))),
+    let (files, url) = match url {
+        DatabaseUrl::Postgres(_) => (POSTGRES, url.clone()),
+        DatabaseUrl::Sqlite(options) => (SQLITE, DatabaseUrl::Sqlite(options.clone().create_if_missing(true))),
     };
+    let migrations: Vec<Migration> = files.iter().map(migration).collect();
     // As behind a pooler: without a time limit for statements.
     let database = Database::new(&url, lock_timeout, true, false);
     let mut connection = match timeout(limit, database.connect(login)).await {
@@ -93,7 +96,7 @@ pub async fn up_to_date(
         let begun = timeout(limit + lock_timeout, begin(&mut connection, lock_timeout)).await;
         let applied = begun.map_err(|_| MigrationError::NotYet("no answer within the time limit".to_owned()))??;
         let mut pending = None;
-        for migration in migrations.iter() {
+        for migration in &migrations {
             match applied.iter().find(|(version, _)| *version == migration.version) {
                 Some((version, checksum)) if *checksum != hex(migration) => {
                     return Err(MigrationError::Broken(format!("migration {version} was changed after it had been applied")));
@@ -116,6 +119,11 @@ pub async fn up_to_date(
         }
         connection.execute(&note(migration, &connection)).await?;
     }
+}
+
+fn migration((version, description, text): &File) -> Migration {
+    let outside = text.starts_with("-- no-transaction");
+    Migration::new(*version, (*description).into(), MigrationType::Simple, text.into_sql_str(), outside)
 }
 
 /// Begins a transaction that no other migration is in, and returns version and checksum of what was applied.

@@ -9,6 +9,11 @@ use crate::support::{Database, Ended, Store, TestApp, command, finish, postgresq
 
 const BOTH: [Store; 2] = [Store::Sqlite, Store::PostgreSql];
 
+/// How many migrations there are.
+fn files(store: Store) -> usize {
+    std::fs::read_dir(if store == Store::Sqlite { "migrations/sqlite" } else { "migrations/postgres" }).unwrap().count()
+}
+
 fn migrate(directory: &TempDir, url: &str, wait: &str) -> Command {
     let mut migrate = command(directory.path());
     migrate.args(["migrate", "--wait", wait]).env("ROCKET_DATABASES", format!("{{birthdays={{url={url:?}}}}}"));
@@ -35,7 +40,8 @@ fn several_that_migrate_at_once_are_safe_and_another_changes_nothing() {
         };
         std::thread::scope(|scope| (0..6).for_each(|_| drop(scope.spawn(migrated))));
         migrated();
-        assert_eq!(database.number("select count(*) from _sqlx_migrations where success"), 1, "{store:?}");
+        let applied = database.number("select count(*) from _sqlx_migrations where success");
+        assert_eq!(usize::try_from(applied), Ok(files(store)), "{store:?}");
         assert_eq!(database.number("select count(*) from birthdays"), 0);
     }
 }
