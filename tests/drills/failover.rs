@@ -9,7 +9,7 @@ use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms, repetitions};
 use super::{DEADLINE, service_on, through};
 use crate::support::pair::{Pair, address};
-use crate::support::{Service, birthday, block_on, run};
+use crate::support::{Service, birthday, block_on, eventually, run};
 
 const HEALS: Duration = Duration::from_secs(30);
 const SAVERS: usize = 4;
@@ -23,6 +23,9 @@ struct Failover {
 
 /// Kills the primary under load, promotes the standby after `dead`, and moves the address.
 fn fail_over(pair: &mut Pair, proxy: &Proxy, service: &Service, dead: Duration) -> Failover {
+    // The last standby was added while the primary was stopped.
+    let saves = async || service.put("/hello/John", birthday("1990-05-17")).await.status == 204;
+    block_on(eventually(HEALS, "it saves", saves));
     let load = Load::start(service.address, SAVERS, PAUSE);
     load.wait_for(Kind::Save, Instant::now(), HEALS);
     let killed = Instant::now();
