@@ -145,6 +145,18 @@ async fn at_a_limit_of_64_files_80_silent_clients_stop_no_other() {
     drop(silent);
 }
 
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_their_order() {
+    let directory = TempDir::new().unwrap();
+    let service = Service::start(&mut command(directory.path()));
+    service.save("John", "1990-05-17").await;
+    let get = |name: &str| format!("GET /hello/{name} HTTP/1.1\r\nHost: localhost\r\n");
+    let pipeline = format!("{}\r\n{}\r\n", get("John"), get("Nobody")).repeat(50) + &get("John") + "Connection: close\r\n\r\n";
+    let answers = raw::exchange(service.address, &pipeline);
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses.join(" "), "200 404 ".repeat(50) + "200");
+}
+
 #[test]
 fn a_client_that_closes_its_half_of_the_connection_gets_its_answer() {
     let directory = TempDir::new().unwrap();

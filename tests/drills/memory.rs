@@ -2,6 +2,7 @@
 //!
 //! What counts there is the binary that is delivered: `BIRTHDAY_API=$PWD/target/release/birthday-api just drills memory`.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -9,7 +10,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use super::hostile_clients::memory;
 use super::report::measured;
 use crate::support::{Service, block_on, command, eventually, raw};
 
@@ -18,6 +18,13 @@ const SERVED: Duration = Duration::from_secs(60);
 const LIMIT: usize = 128 * 1024;
 const GET: &str = "GET /hello/John HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const DOCS: &str = "GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Resident memory in KiB: `VmRSS` now, `VmHWM` at its highest.
+pub fn memory(service: &Service, kind: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)).expect("it runs");
+    line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse().unwrap()
+}
 
 /// Expects the service to live and to answer others while the connections are held that `attack` returns.
 fn expect_to_live(what: &str, attack: impl FnOnce(SocketAddr) -> Vec<TcpStream>) {

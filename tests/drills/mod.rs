@@ -16,7 +16,6 @@ mod pooler;
 mod sqlite;
 
 // The service, and those who use it.
-mod hostile_clients;
 mod memory;
 mod overload;
 

@@ -10,16 +10,13 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::hostile_clients::memory;
-use super::proxy::{Fault, Proxy};
+use super::memory::memory;
 use super::report::{measured, ms};
-use super::{DEADLINE, database_address, service_on, service_with, through};
-use crate::support::{Database, Store, block_on, command};
+use super::{DEADLINE, service_on};
+use crate::support::{Database, Store, block_on};
 
 /// Connections at the most, as a proxy in front opens them (the chart's DestinationRule).
 const CONNECTIONS: usize = 1024;
-/// What one statement carries (src/store/queue.rs).
-const LARGEST_BATCH: f64 = 256.0;
 const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(1);
 
@@ -165,45 +162,6 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     assert!(answered < bound && refused < bound, "p99 of answers {answered:?}, of refusals {refused:?}, of {bound:?}");
     assert!(busy < calm + 100 * 1024, "memory went from {calm} to {busy} KiB");
     assert!(recovered < BOUND, "the next request took {recovered:?}");
-}
-
-/// The way to the database is so long that its one lane for lookups answers a batch every two seconds: little enough for any machine to
-/// offer three times as much.
-#[test]
-#[ignore = "a drill: just drills"]
-fn at_three_times_what_the_database_can_answer_those_who_are_answered_are_answered_soon_and_the_rest_refused_soon() {
-    let database = Database::new(Store::PostgreSql).migrated();
-    let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(database_address(&database.url())));
-    let service = service_with(
-        command(directory.path()).env("ROCKET_SHUTDOWN", "{grace=15}"),
-        &through(&proxy, &database.url()),
-        "max_connections=2,query_timeout=5,connect_timeout=10,",
-    );
-    block_on(service.save("John", "1990-05-17"));
-    // Prepared ahead, the statement for a batch takes one exchange.
-    block_on(offer(service.address, 2_000.0, Duration::from_secs(1), 64, &[GET]));
-    proxy.set(Fault::Delay(Duration::from_secs(1)));
-    let capacity = LARGEST_BATCH / 2.0;
-    let over = block_on(offer(service.address, 3.0 * capacity, 2 * LASTS, CONNECTIONS, &[GET]));
-    proxy.set(Fault::None);
-    let (answered, refused) = (percentile(&over.answered, 99), percentile(&over.refused, 99));
-    let slowest = over.answered.iter().chain(&over.refused).max().copied().unwrap_or_default();
-    measured!(
-        "3x what the database can answer",
-        "{} answered, p99 {}; {} refused, p99 {}; slowest of all {}; {} held back by {CONNECTIONS} busy connections",
-        over.answered.len(),
-        ms(answered),
-        over.refused.len(),
-        ms(refused),
-        ms(slowest),
-        over.held_back
-    );
-    assert!(over.other.is_empty(), "{:?}", &over.other[..over.other.len().min(5)]);
-    assert!(over.refused.len() > over.answered.len() / 2, "it was not too much");
-    assert!(over.answered.len() as f64 > capacity * LASTS.as_secs_f64(), "it answers less than half of what it can");
-    // A statement's time of waiting and one of being answered, which is four seconds, and slack. With everybody let in it is eight.
-    let bound = Duration::from_secs(7);
-    assert!(answered < bound && refused < bound, "p99 of answers {answered:?}, of refusals {refused:?}");
 }
 
 #[test]

@@ -4,13 +4,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
-use tokio::time::sleep;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -23,8 +21,6 @@ pub enum Fault {
     BlackHole,
     /// The connections that are open lead nowhere from now on, as when the other machine lost its power; new ones work.
     HalfOpen,
-    /// Everything takes so much longer, in either direction.
-    Delay(Duration),
     /// The connections that are open end after so many more bytes of answers; new ones work.
     Cut(usize),
 }
@@ -161,13 +157,12 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut network: watch:
         };
         let Network { fault, times, .. } = network.borrow().clone();
         let mut rest = length;
-        match fault {
-            Fault::Delay(time) => sleep(time).await,
-            Fault::Cut(limit) if answers && times != born => {
-                rest = length.min(limit.saturating_sub(passed));
-                passed += rest;
-            }
-            _ => {}
+        if let Fault::Cut(limit) = fault
+            && answers
+            && times != born
+        {
+            rest = length.min(limit.saturating_sub(passed));
+            passed += rest;
         }
         if to.write_all(&buffer[..rest]).await.is_err() || rest < length || length == 0 {
             return;
