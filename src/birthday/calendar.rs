@@ -76,11 +76,13 @@ mod tests {
         let text = calendar("John", "1990-05-17", "2026-11-23", LeapDay::Mar1);
         for line in [
             "BEGIN:VCALENDAR", "VERSION:2.0", "UID:John@birthday-api", "DTSTART;VALUE=DATE:20260517", "DTSTAMP:20261123T000000Z",
-            "RRULE:FREQ=YEARLY", "SUMMARY:John's birthday", "END:VCALENDAR",
+            "RRULE:FREQ=YEARLY", "SUMMARY:John's birthday", "NAME:John's birthday", "REFRESH-INTERVAL;VALUE=DURATION:P1D",
+            "END:VCALENDAR",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+            assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{line} in\n{text}");
         }
-        assert!(!text.contains("1990"));
+        // RFC 5546 demands an ORGANIZER with a METHOD.
+        assert!(!text.contains("1990") && !text.contains("METHOD"), "{text}");
     }
 
     #[test]

@@ -9,7 +9,6 @@ mod support;
 
 // What the API answers.
 mod bodies;
-mod calendar;
 mod coalescing;
 mod dates;
 mod headers;

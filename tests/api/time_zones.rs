@@ -28,8 +28,11 @@ async fn a_zone_east_of_the_date_line_is_a_day_ahead_and_one_west_of_it_a_day_be
         let answer = app.get(&format!("/hello/John{query}")).await;
         assert_eq!(answer.header("birthday-today"), Some(today), "{query}");
         assert_eq!(answer.json()["message"], format!("Hello, John! {said}"), "{query}");
-        let calendar = app.get(&format!("/hello/John/birthday.ics{query}")).await.body;
-        assert!(calendar.contains(&format!("DTSTAMP:{}T000000Z\r\n", today.replace('-', ""))), "{query}: {calendar}");
+        let calendar = app.get(&format!("/hello/John/birthday.ics{query}")).await;
+        let headers = [calendar.header("content-type"), calendar.header("birthday-today")];
+        assert_eq!(headers, [Some("text/calendar; charset=utf-8"), Some(today)], "{query}");
+        let stamp = format!("DTSTAMP:{}T000000Z\r\n", today.replace('-', ""));
+        assert!(calendar.body.contains(&stamp), "{query}: {}", calendar.body);
     }
     assert_eq!(app.delete("/hello/John?tz=nowhere&tz=").await.status, 204, "it has no use for a zone");
 }
