@@ -22,6 +22,11 @@ async fn the_form_saves_and_leads_to_the_page_with_the_countdown(app: TestApp) {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.body.contains("John"), "{}", page.body);
     assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 5 day(s)");
+    for (today, words, unit) in [("2026-11-26", "2 days until John", ">days<"), ("2026-11-27", "1 day until John", ">day<")] {
+        app.on(today);
+        let page = app.get("/?username=John").await.body;
+        assert!(page.matches(words).count() == 2 && page.contains(unit), "title, heading and picture: {page}");
+    }
 }
 
 async fn a_form_or_a_page_with_mistakes_says_what_to_change(app: TestApp) {
