@@ -109,7 +109,7 @@ calendar: node
     PATH=$({{ get }} python):$PATH && TZ=UTC PYTHONPATH=tests timeout 900 python tests/calendar/compare.py
 
 [group('groups')]
-[doc("clients generated from the OpenAPI document call the service; Prometheus' own parsers read its metrics")]
+[doc("clients generated from the OpenAPI document call the service; parsers read its metrics")]
 clients: npm
     PATH=$({{ get }} clients):$PATH && PYTHONPATH=tests timeout 900 clients tests/clients/run.py
 

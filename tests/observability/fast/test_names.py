@@ -1,6 +1,7 @@
 """Rules and dashboard name only what somebody exports."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -15,12 +16,22 @@ ADDED = {"job", "instance", "namespace", "pod", "container"}
 
 
 @pytest.fixture(scope="session")
-def exported() -> list[Sample]:
+def text() -> str:
     """What a new service says after one of each."""
     with service() as api:
         client = Client(api.port)
         assert (client.save("Zebedee").status, client.find("Zebedee").status) == (204, 200)
-        return samples(fetch(f"{api.url}/metrics"))
+        return fetch(f"{api.url}/metrics")
+
+
+@pytest.fixture(scope="session")
+def exported(text) -> list[Sample]:
+    return samples(text)
+
+
+def test_prometheus_parser_reads_the_metrics_and_finds_them_well_named(text):
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.fixture(scope="session")
