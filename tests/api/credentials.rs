@@ -4,9 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::{Database, app_with_secret, birthday, eventually};
-
-const HEALS: Duration = Duration::from_secs(30);
+use crate::support::{Database, HEALS, app_with_secret, birthday, eventually};
 
 async fn sessions_of(database: &Database, user: &str) -> i64 {
     let sessions = "select count(*) from pg_stat_activity where datname = current_database() and usename";

@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use rocket::futures::future::join_all;
 use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, TestApp, birthday, command, eventually, name, on_both_stores, postgresql};
+use crate::support::{Database, HEALS, Service, Store, TestApp, birthday, command, eventually, name, on_both_stores, postgresql};
 
 on_both_stores![without_its_table_every_operation_is_503_until_it_is_back];
-
-const HEALS: Duration = Duration::from_secs(30);
 
 async fn expect_unavailable(app: &TestApp) {
     app.get("/hello/John").await.expect_problem(503, "unavailable");

@@ -1,10 +1,6 @@
 //! While the primary is away, lookups go to the replica.
 
-use std::time::Duration;
-
-use crate::support::{Database, Store, TestApp, birthday, eventually, postgresql};
-
-const HEALS: Duration = Duration::from_secs(30);
+use crate::support::{Database, HEALS, Store, TestApp, birthday, eventually, postgresql};
 
 #[tokio::test]
 async fn lookups_fall_back_to_the_replica_and_return_to_the_primary_by_themselves() {

@@ -9,9 +9,8 @@ use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms, repetitions};
 use super::{DEADLINE, service_on, through};
 use crate::support::pair::{Pair, address};
-use crate::support::{Service, birthday, block_on, eventually, run};
+use crate::support::{HEALS, Service, birthday, block_on, eventually, run};
 
-const HEALS: Duration = Duration::from_secs(30);
 const SAVERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 

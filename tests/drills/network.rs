@@ -9,11 +9,10 @@ use super::load::{Kind, Load, Record};
 use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms};
 use super::{DEADLINE, database_address, service_on, through};
-use crate::support::{Database, Service, Store, number};
+use crate::support::{Database, HEALS, Service, Store, number};
 
 const SAVERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(40);
-const HEALS: Duration = Duration::from_secs(30);
 /// The service's own connections (`max_connections` is 4), and one that asks whether the database is back.
 const CONNECTIONS: i64 = 5;
 

@@ -23,6 +23,9 @@ pub use routes::routes;
 pub use secret::app_with_secret;
 pub use service::{Ended, Service, binary, command, command_by, finish, unprivileged};
 
+/// What is broken and mended works again within this time, on a busy machine too.
+pub const HEALS: Duration = Duration::from_secs(30);
+
 /// Runs a future to its end on a thread of its own: also where a runtime runs already.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
     let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
