@@ -78,6 +78,11 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_prints_as_the_setting_spells_it() {
+        assert_eq!([LeapDay::Mar1, LeapDay::Feb28].map(|rule| rule.to_string()), ["mar1", "feb28"]);
+    }
+
+    #[test]
     fn born_on_1_march_and_asked_on_29_february_it_is_tomorrow() {
         assert_eq!(days("1999-03-01", "2024-02-29", LeapDay::Mar1), 1);
     }

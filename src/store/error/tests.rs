@@ -1,5 +1,7 @@
 //! What follows from each kind of error of the databases.
 
+use sqlx::{Connection, SqliteConnection, raw_sql};
+
 use super::*;
 
 /// Every class of SQLSTATE that a connection or a statement of the service can meet, by PostgreSQL's manual, appendix A.
@@ -68,4 +70,20 @@ fn each_result_code_of_sqlite_has_the_consequence_that_heals() {
             assert_eq!(sqlite(code), kind, "{code}");
         }
     }
+}
+
+#[tokio::test]
+async fn messages_name_the_remedy_for_a_schema_and_never_the_value_of_a_row() {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    let mut failing = async |sql: &'static str| Error::from(raw_sql(sql).execute(&mut connection).await.unwrap_err());
+    let schema = failing("select 1 from nowhere").await;
+    assert_eq!(schema, Error::new(Kind::Schema, "no such table: nowhere (1); run birthday-api migrate"));
+    let row = failing("create table t (a check (a <> 'Zebedee')); insert into t values ('Zebedee')").await;
+    assert_eq!(row, Error::new(Kind::Row, "275"));
+}
+
+#[test]
+fn only_what_breaks_the_connection_is_a_lost_one() {
+    assert_eq!(Error::from(sqlx::Error::Io(std::io::ErrorKind::BrokenPipe.into())).kind, Kind::Lost);
+    assert_eq!(Error::from(sqlx::Error::RowNotFound).kind, Kind::Other);
 }
