@@ -89,7 +89,8 @@ fn requests(calls: usize, together: usize, request: impl AsyncFn(&Client, usize)
     let figment = Figment::from(Toml::string(include_str!("../Rocket.toml")).nested())
         .merge(Serialized::default("databases.birthdays.url", url))
         // Much slower than a real machine, the simulated one would run into the time limits.
-        .merge(Serialized::default("databases.birthdays.query_timeout", 25))
+        .merge(Serialized::default("databases.birthdays.connect_timeout", 15))
+        .merge(Serialized::default("databases.birthdays.query_timeout", 15))
         .merge(Serialized::default("shutdown.grace", 30));
     let (figment, settings) = Settings::load(&figment).expect("the settings are good");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
