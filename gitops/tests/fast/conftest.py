@@ -1,6 +1,17 @@
+import os
+import shutil
+from pathlib import Path
+
 import pytest
+import yaml
 
 from lib import render, schemas
+
+# Their charts are in no package. CHARTS names a folder of charts that `helm pull --untar` fetched, to check them too.
+NOT_VERIFIED = {
+    "argo-cd", "aws-load-balancer-controller", "cloudwatch", "cluster-autoscaler", "external-secrets", "fluent-bit", "prometheus",
+}  # fmt: skip
+PULLED = Path(os.environ["CHARTS"]) if "CHARTS" in os.environ else None
 
 
 @pytest.fixture(scope="session", params=["staging", "production"])
@@ -42,3 +53,20 @@ def schema_folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("schemas")
     schemas.write(out, ["1.31", schemas.newest()])
     return out
+
+
+@pytest.fixture(scope="session")
+def third_party(applications, charts) -> dict[str, list[dict]]:
+    """What charts of third parties make of our values, by Application."""
+    apps = {a["metadata"]["name"]: a for a in applications if "chart" in a["spec"]["source"]}
+    missing = set(NOT_VERIFIED)
+    for name, source in ((name, apps[name]["spec"]["source"]) for name in NOT_VERIFIED):
+        if PULLED and (PULLED / source["chart"]).is_dir():
+            shutil.copytree(PULLED / source["chart"], charts / source["chart"], dirs_exist_ok=True)
+            version = yaml.safe_load((charts / source["chart"] / "Chart.yaml").read_text())["version"]
+            assert version == source["targetRevision"], name
+            missing.remove(name)
+    found = {name: render.objects(app, charts) for name, app in apps.items()}
+    print(f"not verified: {sorted(missing)}")
+    assert {name for name, objects in found.items() if objects is None} == missing
+    return {name: objects for name, objects in found.items() if objects}

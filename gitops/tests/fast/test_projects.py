@@ -3,8 +3,9 @@
 import pytest
 
 CLUSTER_SCOPED = {
-    "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore", "CustomResourceDefinition", "Namespace", "PriorityClass",
-    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration",
+    "APIService", "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore", "CustomResourceDefinition", "IngressClass", "IngressClassParams",
+    "MutatingWebhookConfiguration", "Namespace", "PriorityClass", "StorageClass", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
 }  # fmt: skip
 
 
@@ -29,11 +30,11 @@ def allowed(project: dict, obj: dict, namespace: str) -> bool:
     return listed(project.get("namespaceResourceWhitelist", [{"group": "*", "kind": "*"}]), obj)
 
 
-def test_every_source_and_object_is_allowed(applications, objects, projects):
+def test_every_source_and_object_is_allowed(applications, objects, third_party, projects):
     for app in applications:
         project = projects[app["spec"]["project"]]
         assert app["spec"]["source"]["repoURL"] in project["sourceRepos"], app["metadata"]["name"]
-        for obj in objects.get(app["metadata"]["name"], []):
+        for obj in {**objects, **third_party}.get(app["metadata"]["name"], []):
             named = f"{app['metadata']['name']}: {obj['kind']} {obj['metadata']['name']}"
             assert allowed(project, obj, app["spec"]["destination"]["namespace"]), named
 
