@@ -93,7 +93,7 @@ def write(options: argparse.Namespace, alone: dict, behind: dict, many: list, gr
         report.table(("asked, requests/s", "answered", "service, CPU µs per request", "database"), (
             [rate, *cells(samples, lambda s: s.rate, lambda s: s.application_cpu, lambda s: s.database_cpu)] for rate, samples in alone.items())),
         "## Behind a sidecar and a gateway, 64 connections, 90 % GET, 10 % PUT\n",
-        "Envoy 1.40 of upstream, one thread each, mTLS between them, the access log's format of production; without Istio's metrics, which cost more.\n",
+        "Envoy 1.40 of upstream, two threads each, mTLS between them, the access log's format of production; without Istio's metrics, which cost more.\n",
         report.table(("mesh", "requests/s", "gateway, CPU µs per request", "sidecar", "service", "database"), (
             [title, *cells(samples, lambda s: s.rate, lambda s: s.application_cpu, lambda s: s.beside_cpu[0], lambda s: s.beside_cpu[1], lambda s: s.database_cpu)]
             for title, samples in behind.items())),
