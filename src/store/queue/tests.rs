@@ -13,12 +13,16 @@ const STATEMENT: Duration = Duration::from_millis(10);
 
 /// A worker that answers each request with its double and notes the size of every batch.
 fn doubling_worker(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
+    worker(queue, STATEMENT)
+}
+
+fn worker(queue: &Arc<Queue<u64, u64>>, statement: Duration) -> JoinHandle<Vec<usize>> {
     let queue = queue.clone();
     tokio::spawn(async move {
         let mut sizes = Vec::new();
         while let Some(batch) = queue.next().await {
             sizes.push(batch.requests.len());
-            sleep(STATEMENT).await;
+            sleep(statement).await;
             let answers: Vec<u64> = batch.requests.iter().map(|n| n * 2).collect();
             batch.answer(answers);
         }
@@ -130,16 +134,17 @@ async fn a_full_queue_rejects_requests_at_once_and_those_that_were_given_up_make
     assert_eq!(worker.await.unwrap(), [1]);
 }
 
-/// Three times as many requests as one worker can answer, for two seconds.
+/// Three times as many requests as one worker can answer, for four seconds. Its statements take so long that a full queue would be
+/// too long a wait.
 #[tokio::test(start_paused = true)]
 async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_soon() {
-    let queue = Arc::new(Queue::new());
-    let worker = doubling_worker(&queue);
-    let each = STATEMENT / (3 * LARGEST_BATCH as u32);
-    let capacity = 2_000 / STATEMENT.as_millis() as usize * LARGEST_BATCH;
+    let (queue, statement, lasts) = (Arc::new(Queue::new()), 20 * STATEMENT, Duration::from_secs(4));
+    let worker = worker(&queue, statement);
+    let each = statement / (3 * LARGEST_BATCH as u32);
+    let capacity = lasts.div_duration_f64(statement) as usize * LARGEST_BATCH;
     let started = Instant::now();
     let mut asked = Vec::new();
-    while started.elapsed() < Duration::from_secs(2) {
+    while started.elapsed() < lasts {
         // The clock of the tests counts milliseconds.
         sleep(Duration::from_millis(1)).await;
         while each * (asked.len() as u32) < started.elapsed() {
@@ -158,7 +163,7 @@ async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_so
             other => panic!("{other:?}"),
         }
     }
-    let at_most = LONGEST_WAIT + 3 * STATEMENT;
+    let at_most = LONGEST_WAIT + 3 * statement;
     assert!(answered.iter().max().unwrap() <= &at_most, "{:?}", answered.iter().max());
     assert!(refused.iter().max().unwrap() <= &at_most, "{:?}", refused.iter().max());
     assert!(answered.len() > capacity * 9 / 10, "{} answered of {capacity} that could be", answered.len());
