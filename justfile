@@ -105,7 +105,10 @@ browser *ARGUMENTS: node && calendar
 [group('groups')]
 [doc('calendar libraries read the feed and name the days that the service counts towards')]
 calendar: node
-    tools/packages gcc libc6-dev libical-dev
+    tools/packages gcc libc6-dev libical-dev default-jdk-headless maven
+    for library in org.mnode.ical4j:ical4j:4.1.1 net.sf.biweekly:biweekly:0.6.8; do \
+      tools/retry mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get -Dartifact=$library; done
+    cd ~/.m2/repository && sha256sum --check --quiet {{ justfile_directory() }}/tests/calendar/jars.sha256
     PATH=$({{ get }} python):$PATH && TZ=UTC PYTHONPATH=tests timeout 900 python tests/calendar/compare.py
 
 [group('groups')]

@@ -1,5 +1,5 @@
 """For birthdays at both ends and in the middle of each month of a leap year, under both leap-day rules: the days that the service
-counts towards until 2099, asked on each 1 January, are the days that five libraries find in its .ics file. libical also validates it."""
+counts towards until 2099, asked on each 1 January, are the days that seven libraries find in its .ics file. libical, ical4j and biweekly also validate it."""
 
 import json
 import subprocess
@@ -47,6 +47,21 @@ def with_libical(calendars: list[dict]) -> list[list[str]]:
         command = [[expand, *(calendar[end].replace("-", "") for end in ("first", "last"))] for calendar in calendars]
         runs = (subprocess.run(words, input=calendar["ics"], stdout=subprocess.PIPE, text=True, check=True) for words, calendar in zip(command, calendars))
         return [sorted(run.stdout.split()) for run in runs]
+
+
+def in_java(library: str, calendars: list[dict]) -> list[list[str]]:
+    jars = (Path.home() / ".m2/repository" / line.split()[1] for line in Path(__file__).with_name("jars.sha256").read_text().splitlines())
+    command = ["java", "-Dslf4j.internal.verbosity=ERROR", "-cp", ":".join(map(str, jars)), Path(__file__).with_name("Expand.java"), library]
+    text = "".join(f"{calendar['first']} {calendar['last']} {calendar['ics']}" for calendar in calendars)
+    return [line.split() for line in subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()]
+
+
+def with_ical4j(calendars: list[dict]) -> list[list[str]]:
+    return in_java("ical4j", calendars)
+
+
+def with_biweekly(calendars: list[dict]) -> list[list[str]]:
+    return in_java("biweekly", calendars)
 
 
 def with_vobject(calendars: list[dict]) -> list[list[str]]:
@@ -106,7 +121,7 @@ def main() -> None:
     for rule in ("mar1", "feb28"):
         with clock(f'[default.birthday]\nleap_day = "{rule}"') as service:
             found = calendars(service)
-        for expand in (with_ical_js, with_node_ical, with_recurring_ical_events, with_vobject, with_libical):
+        for expand in (with_ical_js, with_node_ical, with_recurring_ical_events, with_vobject, with_libical, with_ical4j, with_biweekly):
             for calendar, days in zip(found, expand(found), strict=True):
                 if days == calendar["expected"] and len(days) == LAST - int(calendar["first"][:4]) + 1:
                     passed += 1
