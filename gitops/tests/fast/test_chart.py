@@ -154,6 +154,11 @@ def test_with_a_canary_flagger_makes_the_service_and_its_route():
     assert (by_flagger["timeout"], by_flagger["retries"]) == (by_us["timeout"], by_us["retries"])
 
 
+def test_retries_that_are_off_have_no_conditions():
+    """Istio refuses such a route, and Flagger then leaves the former one."""
+    assert chart({"istio.retries.attempts": 0})["VirtualService", "birthday-api"]["spec"]["http"][0]["retries"] == {"attempts": 0}
+
+
 def test_the_table_of_values_is_up_to_date():
     done = subprocess.run([render.GITOPS / "tests" / "values-table", "--check"], text=True, capture_output=True)
     assert done.returncode == 0, done.stderr

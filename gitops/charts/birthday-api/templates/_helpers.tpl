@@ -124,5 +124,8 @@ outlierDetection:
 {{/* How a request to the service is tried: the fields that VirtualService and Canary share. */}}
 {{- define "birthday-api.route" -}}
 timeout: {{ .Values.istio.timeout }}
-retries: {{- toYaml .Values.istio.retries | nindent 2 }}
+{{- with .Values.istio.retries }}
+# Istio refuses conditions of retries that are off
+retries: {{- toYaml (ternary . (dict "attempts" 0) (gt (int .attempts) 0)) | nindent 2 }}
+{{- end }}
 {{- end }}
