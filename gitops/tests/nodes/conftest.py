@@ -13,14 +13,14 @@ from pathlib import Path
 
 import boto3
 import pytest
-import yaml
 
+from common.engine import docker
 from common.load import Client, Load, summary
+from common.start import free_port
 from lib import cluster as c
 from lib import render
-from nodes.engine import build, docker
 from nodes.postgresql import ADDRESSES, Servers
-from nodes.stage import GATEWAY, NETWORK, Stage, free_port
+from nodes.stage import NETWORK, Stage, build
 from nodes.traffic import Connection
 
 ENVIRONMENT = "production"
@@ -54,11 +54,7 @@ def environment() -> str:
 
 @pytest.fixture(scope="session")
 def bridge() -> dict:
-    """What `terraform output -json bridge` prints; here the example's values."""
-    file = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
-    secret = next(s for s in yaml.safe_load_all(file.read_text()) if s["metadata"]["labels"]["environment"] == ENVIRONMENT)
-    labels = {k: v for k, v in secret["metadata"]["labels"].items() if "/" not in k}
-    return {"labels": labels, "annotations": secret["metadata"]["annotations"]}
+    return render.handover(ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")
@@ -259,7 +255,7 @@ def user(installed, names):
 def load(user):
     """A steady load that has begun; it has run for a while before the test begins."""
     with Load(user) as load:
-        time.sleep(3)
+        c.eventually("the load runs", lambda: len(load.events) > 100, 60)
         assert not load.failures, load.failures[:5]
         yield load
     print("\n" + summary(load.events))

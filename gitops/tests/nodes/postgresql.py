@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nodes.engine import docker
+from common.engine import docker
 
 IMAGE, USER, MOUNT = "postgres:18.1", 999, "/etc/postgresql"  # the user is postgres in the image
 ADDRESSES = {"primary": "10.0.21.10", "standby": "10.0.22.10", "replica": "10.0.23.10"}

@@ -34,6 +34,8 @@ TABLE = {
         "istiod", "sets_its_profile_for_its_own_container", "seccompProfile"),
     "the route has no retries": (
         f"{CHART}/values.yaml", "attempts: 2", "attempts: 0", "birthday-api", "refuses_connections_is_put_aside", "503"),
+    "a 503 ejects a pod": (
+        f"{CHART}/templates/_helpers.tpl", "consecutive5xxErrors: 0", "consecutive5xxErrors: 5", "birthday-api", "503_of_the_service", "ejections_enforced_total"),
     "the service does not drain": (
         f"{CHART}/values.yaml", "  drain: 5", "  drain: 0", "birthday-api", "rolling_restart_fails_no_request", "long"),
     "a canary has no analysis": (

@@ -5,17 +5,18 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import yaml
 
+from common.engine import docker
+from common.start import free_port
 from lib import cluster as c
 from lib import render
 from lib.chart_server import ChartServer
-from nodes.engine import build, docker
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("NODES_SCRIPTS", render.GITOPS.parent.parent / "shared" / "nodes"))
@@ -49,10 +50,14 @@ CHARTS = {
 }  # fmt: skip
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def build(tag: str, dockerfile: str, *files: Path) -> None:
+    """An image of these files."""
+    with tempfile.TemporaryDirectory() as context:
+        for file in files:
+            shutil.copy(file, context)
+            (Path(context) / file.name).chmod(0o755)
+        (Path(context) / "Dockerfile").write_text(dockerfile)
+        docker("build", "--quiet", "--tag", tag, context)
 
 
 def merge(into: dict, more: dict) -> dict:
@@ -96,6 +101,11 @@ class Stage:
         # pods reach the double of AWS, which listens on loopback, at the first address of the network
         docker("run", "--detach", "--name", "nodes-aws", "--network", "host", "--entrypoint", "socat", "nodes-node",
                f"TCP-LISTEN:5000,bind={GATEWAY},fork,reuseaddr", f"TCP:{self.double.removeprefix('http://')}")  # fmt: skip
+        # as EKS' add-on: two, in two zones
+        spread = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+        two = {"spec": {"replicas": 2, "template": {"spec": {"topologySpreadConstraints": [spread]}}}}
+        c.kubectl("patch", "deployment", "coredns", "-n", "kube-system", "-p", json.dumps(two))
+        c.kubectl("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s", timeout=130)
         self._names()
         c.kubectl("create", "namespace", "argocd")
         for folder in (CRDS, HOME / "charts/prometheus-crds", HOME / "charts/external-secrets-crds"):
@@ -197,7 +207,7 @@ class Stage:
             (argo / name).mkdir(parents=True)
         (argo / "gpg").chmod(0o700)
         labels = {"app.kubernetes.io/part-of": "argocd"}
-        made = [("ConfigMap", "argocd-cm", settings | {"timeout.reconciliation": "15s"})]
+        made = [("ConfigMap", "argocd-cm", settings | {"timeout.reconciliation": "120s"})]
         made += [("ConfigMap", f"argocd-{name}", {}) for name in ("rbac-cm", "ssh-known-hosts-cm", "tls-certs-cm", "gpg-keys-cm")]
         made += [("Secret", "argocd-secret", {"server.secretkey": os.urandom(16).hex()})]
         for kind, name, data in made:
@@ -220,7 +230,7 @@ class Stage:
         self.programs.start(
             "application-controller", "argocd-application-controller", "--kubeconfig", os.environ["KUBECONFIG"], "-n", "argocd",
             "--redis", f"127.0.0.1:{redis}", "--repo-server", f"127.0.0.1:{repo}", "--repo-server-plaintext", "--metrics-port", str(free_port()),
-            "--app-resync", "15", "--app-resync-jitter", "0", "--self-heal-backoff-timeout-seconds", "1", **environment)  # fmt: skip
+            "--app-resync", "120", "--app-resync-jitter", "0", "--self-heal-backoff-timeout-seconds", "1", **environment)  # fmt: skip
         self.programs.start(
             "applicationset-controller", "argocd-applicationset-controller", "--kubeconfig", os.environ["KUBECONFIG"], "-n", "argocd",
             "--argocd-repo-server", f"127.0.0.1:{repo}", "--repo-server-plaintext", "--enable-leader-election=false",

@@ -10,11 +10,11 @@ import time
 import pytest
 import yaml
 
+from common.engine import docker
 from common.load import Client
 from common.start import free_port
 from lib import cluster as c
 from lib import render
-from nodes.engine import docker
 
 CHART, NAMESPACE, ALL = render.GITOPS / "charts/birthday-api", "alone", ("--wait", "--timeout", "120s")
 # Nothing here makes volumes: one on a node stands for the default class.
@@ -73,3 +73,15 @@ def test_without_values_it_saves_birthdays_and_keeps_them_through_upgrade_and_un
         change()
         with forwarded(notes) as client:
             assert client.find("Ada").status == 200
+
+
+def test_with_postgresql_the_migration_runs_before_the_pods(namespace, servers):
+    servers.query("create role alone login password 'made-by-the-test'")
+    servers.query("create database alone owner alone")
+    c.kubectl("create", "secret", "generic", "login", "-n", NAMESPACE, "--from-literal=username=alone", "--from-literal=password=made-by-the-test")
+    values = f"database.url=postgres://{servers.primary_host}:5432/alone?sslmode=require,database.secret=login,replicas=2"
+    with forwarded(helm("install", str(CHART), "--set", values, *ALL)) as client:
+        assert (client.save("Ada").status, client.find("Ada").status) == (204, 200)
+    job, deployment = c.get("job", "birthday-migrate", NAMESPACE), c.get("deployment", "birthday", NAMESPACE)
+    assert job["status"]["completionTime"] <= deployment["metadata"]["creationTimestamp"]
+    assert deployment["status"]["readyReplicas"] == 2 and c.items("persistentvolumeclaims", NAMESPACE) == []

@@ -35,8 +35,17 @@ def test_a_pod_that_sets_its_profile_for_its_own_container_alone_is_admitted_wit
     assert "istio-proxy" in [x["name"] for x in made["spec"]["initContainers"]]
 
 
-def test_six_pods_run_two_in_each_zone():
-    assert set(c.zones(c.serving_pods()).values()) == {2} and len(c.serving_pods()) == 6
+def test_six_pods_are_two_in_each_zone_even_where_the_scheduler_would_rather_not():
+    """Alone in three equal zones six pods would be even without a rule."""
+    before = {p["metadata"]["name"] for p in c.serving_pods()}
+    assert len(before) == 6
+    c.kubectl("taint", "node", "node-3", "test/unloved=:PreferNoSchedule")
+    try:
+        c.kubectl("delete", "pod", "-n", c.NAMESPACE, "--wait=false", *before)
+        pods = c.eventually("six other pods", lambda: len(found := c.serving_pods()) == 6 and not before & {p["metadata"]["name"] for p in found} and found, 120)
+        assert sorted(c.zones(pods).values()) == [2, 2, 2]
+    finally:
+        c.kubectl("taint", "node", "node-3", "test/unloved-")
 
 
 def test_no_proxy_refuses_its_configuration():

@@ -40,6 +40,7 @@ def test_prometheus_takes_every_rule_of_git(prometheus):
 
 def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_after_it(installed):
     hpa = "birthday-api-primary"
+    assert (limits := c.get("hpa", hpa, c.NAMESPACE)["spec"])["minReplicas"] == 6 and limits["maxReplicas"] == 12
 
     def read() -> set[str]:
         found = c.get("hpa", hpa, c.NAMESPACE)["status"].get("currentMetrics") or []

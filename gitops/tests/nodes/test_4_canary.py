@@ -56,7 +56,7 @@ def test_a_good_version_is_promoted_in_steps_and_no_request_fails(release, load,
     assert load.failures == []
 
 
-@pytest.mark.parametrize(("variant", "why"), [("bad-errors", "success-rate|success rate"), ("bad-slow", "duration")])
+@pytest.mark.parametrize(("variant", "why"), [("bad-answers", "acceptance"), ("bad-errors", "success-rate|success rate"), ("bad-slow", "duration")])
 def test_a_bad_version_is_rolled_back_and_a_revert_makes_git_right_again(release, repository, variant, why, prometheus):
     stable = image("birthday-api-primary")
     release(variant)

@@ -1,5 +1,5 @@
-// A version of the service that passes its acceptance test and is bad for its users: bad-errors answers every second request with an
-// error, bad-slow answers after a second.
+// A version of the service that is bad: bad-answers fails its acceptance test; bad-errors passes it and answers every second request of
+// its users with an error, bad-slow after a second.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/livez" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics":
-		case strings.Contains(r.URL.Path, strings.Repeat("Z", 64)):
+		case strings.Contains(r.URL.Path, strings.Repeat("Z", 64)) && kind != "bad-answers":
 			if r.Method != http.MethodGet {
 				w.WriteHeader(http.StatusNoContent)
 				return
