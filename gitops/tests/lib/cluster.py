@@ -106,8 +106,8 @@ class Repository:
         self.git("commit", "-q", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def revert(self) -> str:
-        self.git("revert", "--no-edit", "HEAD")
+    def revert(self, commit: str = "HEAD") -> str:
+        self.git("revert", "--no-edit", commit)
         return self.git("rev-parse", "HEAD")
 
     @contextlib.contextmanager

@@ -66,12 +66,13 @@ def test_it_is_noticed_that(what, installed, place, repository):
     text = (repository.folder / path).read_text()
     assert old in text, f"{path} does not hold {old!r}"
     (repository.folder / path).write_text(text.replace(old, new))
+    commit = repository.commit(what)
     try:
-        apply(application, repository.commit(what))
+        apply(application, commit)
         command = [sys.executable, "-m", "pytest", "nodes", "-x", "-k", tests]
         done = subprocess.run(command, cwd=render.GITOPS / "tests", env=os.environ | {"STAGE": str(place), "CI": "1"}, text=True, capture_output=True)
     finally:
-        apply(application, repository.revert())
+        apply(application, repository.revert(commit))  # what tests commit, they revert themselves
     failures = re.findall(r"^(?:FAILED|ERROR) .*$", done.stdout, re.M)
     assert done.returncode == 1 and failures, done.stdout[-3000:]
     assert word in done.stdout
