@@ -14,8 +14,6 @@ config.default_user_config["lambda"]["use_docker"] = False
 
 from moto.server import main  # noqa: E402
 
-from . import eks, rds, services  # noqa: E402
+from . import eks, rds, services  # noqa: E402, F401
 
-for part in (rds, eks, services):
-    part.extend()
 main(["-H", "127.0.0.1", "-p", sys.argv[1]])

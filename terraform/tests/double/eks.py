@@ -10,31 +10,17 @@ from moto.eks import urls
 from moto.eks.exceptions import ResourceInUseException, ResourceNotFoundException
 from moto.eks.responses import EKSResponse
 
+from . import instead
 from .refusals import next_version, nodes_can_join, public_addresses, release_fits
 
 PATHS = (
-    "/clusters/(?P<name>[^/]+)/addons$",
-    "/clusters/(?P<name>[^/]+)/addons/(?P<addonName>[^/]+)$",
-    "/clusters/(?P<name>[^/]+)/addons/(?P<addonName>[^/]+)/update$",
-    "/clusters/(?P<name>[^/]+)/updates$",
-    "/clusters/(?P<name>[^/]+)/updates/(?P<updateId>[^/]+)$",
-    "/clusters/(?P<name>[^/]+)/node-groups/(?P<nodegroupName>[^/]+)/update-version$",
-    "/clusters/(?P<name>[^/]+)/access-entries$",
-    "/clusters/(?P<name>[^/]+)/access-entries/(?P<principalArn>.+)$",
-)
+    "addons$", "addons/(?P<addonName>[^/]+)$", "addons/(?P<addonName>[^/]+)/update$", "updates$", "updates/(?P<updateId>[^/]+)$",
+    "node-groups/(?P<nodegroupName>[^/]+)/update-version$", "access-entries$", "access-entries/(?P<principalArn>.+)$",
+)  # fmt: skip
 
 
 def now():
     return datetime.now(timezone.utc)
-
-
-def not_found(message):
-    names = dict.fromkeys(("clusterName", "nodegroupName", "fargateProfileName", "addonName"))
-    return ResourceNotFoundException(**names, message=message)
-
-
-def in_use(message):
-    return ResourceInUseException(clusterName=None, nodegroupName=None, addonName=None, message=message)
 
 
 def arn(call, kind, *parts):
@@ -52,14 +38,11 @@ def ec2(call):
 
 # ------------------------------------------------------------------ clusters and nodes
 
-create_cluster = EKSResponse.create_cluster
-delete_cluster = EKSResponse.delete_cluster
-create_nodegroup = EKSResponse.create_nodegroup
 
-
-def cluster_created(self):
+@instead(EKSResponse, "create_cluster")
+def _(create, self):
     public_addresses(self._get_param("resourcesVpcConfig"))
-    answer = create_cluster(self)
+    answer = create(self)
     cluster = self.eks_backend.clusters[self._get_param("name")]
     access = self._get_param("accessConfig") or {}
     cluster.access_config = {"authenticationMode": access.get("authenticationMode", "CONFIG_MAP")}
@@ -74,17 +57,19 @@ def cluster_created(self):
     return answer
 
 
-def cluster_deleted(self):
+@instead(EKSResponse, "delete_cluster")
+def _(delete, self):
     cluster = cluster_of(self)
-    answer = delete_cluster(self)
+    answer = delete(self)
     ec2(self).delete_security_group(group_id=cluster.resources_vpc_config["clusterSecurityGroupId"])
     return answer
 
 
-def nodegroup_created(self):
+@instead(EKSResponse, "create_nodegroup")
+def _(create, self):
     release_fits(self._get_param("version"), self._get_param("releaseVersion"))
     nodes_can_join(self.current_account, self.region, self._get_param("subnets"))
-    answer = create_nodegroup(self)
+    answer = create(self)
     group = cluster_of(self).nodegroups[self._get_param("nodegroupName")]
     group.remote_access = self._get_param("remoteAccess")
     if group.remote_access is None:
@@ -102,141 +87,118 @@ def update(kind, update_id=None):
     return ActionResult({"update": parts | {"params": [], "createdAt": now(), "errors": []}})
 
 
-def describe_update(self):
-    return update("VersionUpdate", self._get_param("updateId"))
-
-
-def update_cluster_config(self):
-    cluster = cluster_of(self)
-    public_addresses(self._get_param("resourcesVpcConfig"))
-    if self._get_param("logging"):
-        cluster.logging = self._get_param("logging")
-    for key, known in (("accessConfig", cluster.access_config), ("resourcesVpcConfig", cluster.resources_vpc_config)):
-        known.update(self._get_param(key) or {})
-    cluster.upgrade_policy = self._get_param("upgradePolicy") or cluster.upgrade_policy
-    return update("ConfigUpdate")
-
-
-def update_cluster_version(self):
-    cluster, wanted = cluster_of(self), self._get_param("version")
-    next_version(cluster.version, wanted)
-    cluster.version = wanted
-    return update("VersionUpdate")
-
-
-def update_nodegroup_version(self):
-    group = cluster_of(self).nodegroups[self._get_param("nodegroupName")]
-    version = self._get_param("version") or group.version
-    release_fits(version, self._get_param("releaseVersion"))
-    group.version = version
-    group.release_version = self._get_param("releaseVersion") or group.release_version
-    group.launch_template.update(self._get_param("launchTemplate") or {})
-    return update("VersionUpdate")
-
-
-# ------------------------------------------------------------------ add-ons
-
 ADDON_SETTINGS = ("addonVersion", "serviceAccountRoleArn", "configurationValues")
-
-
-def create_addon(self):
-    cluster, name = cluster_of(self), self._get_param("addonName")
-    if name in cluster.addons:
-        raise in_use("Addon already exists.")
-    given = {key: self._get_param(key) for key in (*ADDON_SETTINGS, "tags") if self._get_param(key) is not None}
-    own = {"addonName": name, "clusterName": cluster.name, "status": "ACTIVE", "health": {"issues": []}, "createdAt": now(), "modifiedAt": now()}
-    cluster.addons[name] = own | given | {"addonArn": arn(self, "addon", cluster.name, name, str(uuid.uuid4()))}
-    return ActionResult({"addon": cluster.addons[name]})
 
 
 def addon_of(call):
     cluster, name = cluster_of(call), call._get_param("addonName")
     if name not in cluster.addons:
-        raise not_found(f"No addon: {name} found in cluster: {cluster.name}")
+        raise ResourceNotFoundException(message=f"No addon: {name} found in cluster: {cluster.name}")
     return cluster, name
-
-
-def describe_addon(self):
-    cluster, name = addon_of(self)
-    return ActionResult({"addon": cluster.addons[name]})
-
-
-def delete_addon(self):
-    cluster, name = addon_of(self)
-    return ActionResult({"addon": cluster.addons.pop(name)})
-
-
-def update_addon(self):
-    cluster, name = addon_of(self)
-    for key in ADDON_SETTINGS:
-        if self._get_param(key) is not None:
-            cluster.addons[name][key] = self._get_param(key)
-    return update("AddonUpdate")
-
-
-# ------------------------------------------------------------------ access entries
-
-
-def create_access_entry(self):
-    cluster, principal = cluster_of(self), self._get_param("principalArn")
-    if principal in cluster.access:
-        raise in_use("The specified access entry resource is already in use on this cluster.")
-    entry = {"clusterName": cluster.name, "principalArn": principal, "createdAt": now(), "modifiedAt": now()}
-    entry |= {"accessEntryArn": arn(self, "access-entry", cluster.name, principal.split("/")[-1], str(uuid.uuid4()))}
-    for key, default in {"kubernetesGroups": [], "tags": {}, "username": principal, "type": "STANDARD"}.items():
-        entry[key] = self._get_param(key) or default
-    cluster.access[principal] = {"entry": entry, "policies": {}}
-    return ActionResult({"accessEntry": entry})
 
 
 def access_of(call):
     cluster, principal = cluster_of(call), call._get_param("principalArn")
     if principal not in cluster.access:
-        raise not_found("The specified principalArn could not be found.")
+        raise ResourceNotFoundException(message="The specified principalArn could not be found.")
     return cluster, principal
 
 
-def describe_access_entry(self):
-    cluster, principal = access_of(self)
-    return ActionResult({"accessEntry": cluster.access[principal]["entry"]})
+class Calls:
+    """That moto lacks, or takes without keeping what they say."""
+
+    def describe_update(self):
+        return update("VersionUpdate", self._get_param("updateId"))
+
+    def update_cluster_config(self):
+        cluster = cluster_of(self)
+        public_addresses(self._get_param("resourcesVpcConfig"))
+        if self._get_param("logging"):
+            cluster.logging = self._get_param("logging")
+        for key, known in (("accessConfig", cluster.access_config), ("resourcesVpcConfig", cluster.resources_vpc_config)):
+            known.update(self._get_param(key) or {})
+        cluster.upgrade_policy = self._get_param("upgradePolicy") or cluster.upgrade_policy
+        return update("ConfigUpdate")
+
+    def update_cluster_version(self):
+        cluster, wanted = cluster_of(self), self._get_param("version")
+        next_version(cluster.version, wanted)
+        cluster.version = wanted
+        return update("VersionUpdate")
+
+    def update_nodegroup_version(self):
+        group = cluster_of(self).nodegroups[self._get_param("nodegroupName")]
+        version = self._get_param("version") or group.version
+        release_fits(version, self._get_param("releaseVersion"))
+        group.version = version
+        group.release_version = self._get_param("releaseVersion") or group.release_version
+        group.launch_template.update(self._get_param("launchTemplate") or {})
+        return update("VersionUpdate")
+
+    def create_addon(self):
+        cluster, name = cluster_of(self), self._get_param("addonName")
+        if name in cluster.addons:
+            raise ResourceInUseException(message="Addon already exists.")
+        given = {key: self._get_param(key) for key in (*ADDON_SETTINGS, "tags") if self._get_param(key) is not None}
+        own = {"addonName": name, "clusterName": cluster.name, "status": "ACTIVE", "health": {"issues": []}, "createdAt": now(), "modifiedAt": now()}
+        cluster.addons[name] = own | given | {"addonArn": arn(self, "addon", cluster.name, name, str(uuid.uuid4()))}
+        return ActionResult({"addon": cluster.addons[name]})
+
+    def describe_addon(self):
+        cluster, name = addon_of(self)
+        return ActionResult({"addon": cluster.addons[name]})
+
+    def delete_addon(self):
+        cluster, name = addon_of(self)
+        return ActionResult({"addon": cluster.addons.pop(name)})
+
+    def update_addon(self):
+        cluster, name = addon_of(self)
+        for key in ADDON_SETTINGS:
+            if self._get_param(key) is not None:
+                cluster.addons[name][key] = self._get_param(key)
+        return update("AddonUpdate")
+
+    def create_access_entry(self):
+        cluster, principal = cluster_of(self), self._get_param("principalArn")
+        if principal in cluster.access:
+            raise ResourceInUseException(message="The specified access entry resource is already in use on this cluster.")
+        entry = {"clusterName": cluster.name, "principalArn": principal, "createdAt": now(), "modifiedAt": now()}
+        entry |= {"accessEntryArn": arn(self, "access-entry", cluster.name, principal.split("/")[-1], str(uuid.uuid4()))}
+        for key, default in {"kubernetesGroups": [], "tags": {}, "username": principal, "type": "STANDARD"}.items():
+            entry[key] = self._get_param(key) or default
+        cluster.access[principal] = {"entry": entry, "policies": {}}
+        return ActionResult({"accessEntry": entry})
+
+    def describe_access_entry(self):
+        cluster, principal = access_of(self)
+        return ActionResult({"accessEntry": cluster.access[principal]["entry"]})
+
+    def delete_access_entry(self):
+        cluster, principal = access_of(self)
+        cluster.access.pop(principal)
+        return EmptyResult()
+
+    def associate_access_policy(self):
+        cluster, principal = access_of(self)
+        policy = {"policyArn": self._get_param("policyArn"), "accessScope": self._get_param("accessScope")}
+        policy |= {"associatedAt": now(), "modifiedAt": now()}
+        cluster.access[principal]["policies"][policy["policyArn"]] = policy
+        return ActionResult({"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicy": policy})
+
+    def disassociate_access_policy(self):
+        cluster, principal = access_of(self)
+        cluster.access[principal]["policies"].pop(self._get_param("policyArn"), None)
+        return EmptyResult()
+
+    def list_associated_access_policies(self):
+        cluster, principal = access_of(self)
+        policies = list(cluster.access[principal]["policies"].values())
+        return ActionResult({"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicies": policies})
 
 
-def delete_access_entry(self):
-    cluster, principal = access_of(self)
-    cluster.access.pop(principal)
-    return EmptyResult()
-
-
-def associate_access_policy(self):
-    cluster, principal = access_of(self)
-    policy = {"policyArn": self._get_param("policyArn"), "accessScope": self._get_param("accessScope")}
-    policy |= {"associatedAt": now(), "modifiedAt": now()}
-    cluster.access[principal]["policies"][policy["policyArn"]] = policy
-    return ActionResult({"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicy": policy})
-
-
-def disassociate_access_policy(self):
-    cluster, principal = access_of(self)
-    cluster.access[principal]["policies"].pop(self._get_param("policyArn"), None)
-    return EmptyResult()
-
-
-def list_associated_access_policies(self):
-    cluster, principal = access_of(self)
-    policies = list(cluster.access[principal]["policies"].values())
-    return ActionResult({"clusterName": cluster.name, "principalArn": principal, "associatedAccessPolicies": policies})
-
-
-def extend():
-    EKSResponse.create_cluster = cluster_created
-    EKSResponse.delete_cluster = cluster_deleted
-    EKSResponse.create_nodegroup = nodegroup_created
-    for call in (
-        describe_update, update_cluster_config, update_cluster_version, update_nodegroup_version,
-        create_addon, describe_addon, delete_addon, update_addon,
-        create_access_entry, describe_access_entry, delete_access_entry,
-        associate_access_policy, disassociate_access_policy, list_associated_access_policies,
-    ):  # fmt: skip
-        setattr(EKSResponse, call.__name__, call)
-    for path in PATHS:
-        urls.url_paths["{0}" + path] = urls.response.dispatch
+for name, function in vars(Calls).items():
+    if not name.startswith("_"):
+        setattr(EKSResponse, name, function)
+for path in PATHS:
+    urls.url_paths["{0}/clusters/(?P<name>[^/]+)/" + path] = urls.response.dispatch

@@ -17,177 +17,131 @@ from moto.s3 import models as s3
 from moto.s3.responses import S3Response
 from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_backends
 
-
-def keep_rotation_period():
-    """KMS: the period of a key's rotation is asked for again."""
-    enable = KmsResponse.enable_key_rotation
-
-    def key_of(call):
-        return call.kms_backend.keys[call.kms_backend.get_key_id(call._get_param("KeyId"))]
-
-    def enabled(self):
-        answer = enable(self)
-        key_of(self).rotation_days = self._get_param("RotationPeriodInDays") or 365
-        return answer
-
-    def status(self):
-        key = key_of(self)
-        on = self.kms_backend.get_key_rotation_status(key.id)
-        period = {"RotationPeriodInDays": getattr(key, "rotation_days", 365)} if on else {}
-        return json.dumps({"KeyRotationEnabled": on, "KeyId": key.id} | period)
-
-    KmsResponse.enable_key_rotation = enabled
-    KmsResponse.get_key_rotation_status = status
+from . import instead
 
 
-def describe_security_group_rules():
-    """EC2: a rule's description lies in its range or in its group."""
-    security_groups.SecurityGroupRule.description = property(lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description"))
+# EC2: a rule's description lies in its range or in its group.
+security_groups.SecurityGroupRule.description = property(lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description"))
+# S3: moto does not evaluate conditions and would take "deny without TLS", the only policy here, for "deny".
+s3.FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
+# S3: a bucket with suspended versioning is emptied key by key, markers included; they hold nothing to dispose of.
+s3.FakeDeleteMarker.dispose = lambda marker: None
+# CloudWatch: moto can keep and describe composite alarms, but has no call that makes one.
+CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
 
 
-def drop_template_tags():
-    """EC2: a launch template's own tags are no part of its data."""
-    make = launch_templates.LaunchTemplateVersion.__init__
-
-    def made(self, template, number, data, description):
-        if data.get("TagSpecifications"):
-            data["TagSpecifications"] = [tags for tags in data["TagSpecifications"] if tags.get("ResourceType") != "launch-template"]
-        make(self, template, number, data, description)
-
-    launch_templates.LaunchTemplateVersion.__init__ = made
+def key_of(call):
+    return call.kms_backend.keys[call.kms_backend.get_key_id(call._get_param("KeyId"))]
 
 
-def ignore_conditional_denials():
-    """S3: moto does not evaluate conditions and would take "deny without TLS", the only policy here, for "deny"."""
-    s3.FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
+@instead(KmsResponse, "enable_key_rotation")
+def _(enable, self):
+    """The period of a key's rotation is asked for again."""
+    key_of(self).rotation_days = self._get_param("RotationPeriodInDays") or 365
+    return enable(self)
 
 
-def keep_newer_versions():
-    """S3: how many old versions a rule keeps beside those of the last days. Without it the provider waits for its own rule in vain."""
-    set_rules, answer = s3.FakeBucket.set_lifecycle, S3Response.get_bucket_lifecycle
-
-    def set_with_versions(self, rules):
-        set_rules(self, rules)
-        for rule, given in zip(self.rules, rules, strict=True):
-            rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
-
-    def answer_with_versions(self):
-        status, headers, body = answer(self)
-        numbers = [rule.newer_versions for rule in self.backend.get_bucket_lifecycle(self.bucket_name)]
-        kept = "".join(f"<NewerNoncurrentVersions>{number}</NewerNoncurrentVersions>" for number in numbers if number)
-        body = body.decode() if isinstance(body, bytes) else body
-        return status, headers, body.replace("</NoncurrentVersionExpiration>", kept + "</NoncurrentVersionExpiration>")
-
-    s3.FakeBucket.set_lifecycle = set_with_versions
-    S3Response.get_bucket_lifecycle = answer_with_versions
+@instead(KmsResponse, "get_key_rotation_status")
+def _(_, self):
+    key = key_of(self)
+    on = self.kms_backend.get_key_rotation_status(key.id)
+    period = {"RotationPeriodInDays": getattr(key, "rotation_days", 365)} if on else {}
+    return json.dumps({"KeyRotationEnabled": on, "KeyId": key.id} | period)
 
 
-def let_delete_markers_go():
-    """S3: a bucket with suspended versioning is emptied key by key, markers included; they hold nothing to dispose of."""
-    s3.FakeDeleteMarker.dispose = lambda marker: None
+@instead(launch_templates.LaunchTemplateVersion, "__init__")
+def _(make, self, template, number, data, description):
+    """A launch template's own tags are no part of its data."""
+    if data.get("TagSpecifications"):
+        data["TagSpecifications"] = [tags for tags in data["TagSpecifications"] if tags.get("ResourceType") != "launch-template"]
+    make(self, template, number, data, description)
 
 
-def take_composite_alarms():
-    """CloudWatch: moto can keep and describe them, but has no call that makes one."""
-    CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
+@instead(s3.FakeBucket, "set_lifecycle")
+def _(set_rules, self, rules):
+    """How many old versions a rule keeps beside those of the last days. Without it the provider waits for its own rule in vain."""
+    set_rules(self, rules)
+    for rule, given in zip(self.rules, rules, strict=True):
+        rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
 
 
-def leave_rotation_to_the_caller():
-    """Secrets Manager: a rotation makes a pending version without a value; whoever plays the service calls the steps."""
-
-    def rotate(self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True):
-        secret = self.secrets[secret_id]
-        token = client_request_token or str(mock_random.uuid4())
-        if secret.versions and rotate_immediately:
-            secret.remove_version_stages_from_old_versions(["AWSPENDING"])
-            secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
-        secret.rotation_lambda_arn = rotation_lambda_arn or secret.rotation_lambda_arn
-        secret.auto_rotate_after_days = (rotation_rules or {}).get("AutomaticallyAfterDays", 0)
-        secret.rotation_requested = secret.rotation_enabled = True
-        return secret.to_short_dict()
-
-    SecretsManagerBackend.rotate_secret = rotate
+@instead(S3Response, "get_bucket_lifecycle")
+def _(answer, self):
+    status, headers, body = answer(self)
+    numbers = [rule.newer_versions for rule in self.backend.get_bucket_lifecycle(self.bucket_name)]
+    kept = "".join(f"<NewerNoncurrentVersions>{number}</NewerNoncurrentVersions>" for number in numbers if number)
+    body = body.decode() if isinstance(body, bytes) else body
+    return status, headers, body.replace("</NoncurrentVersionExpiration>", kept + "</NoncurrentVersionExpiration>")
 
 
-def run_functions():
-    """Lambda: the program LAMBDA_RUNTIME runs the uploaded package, with the function's settings and this double as AWS."""
-
-    def invoked(self, function_name, qualifier, body, headers, response_headers):
-        function = self.get_function(function_name, qualifier)
-        aws = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{sys.argv[1]}"}
-        aws |= {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "LAMBDA_"))}
-        with tempfile.NamedTemporaryFile(suffix=".zip") as package:
-            package.write(function.code_bytes)
-            package.flush()
-            done = subprocess.run(
-                [sys.executable, os.environ["LAMBDA_RUNTIME"], package.name, function.handler],
-                env=aws | function.environment_vars, input=body or "{}", text=True, stdout=subprocess.PIPE, timeout=function.timeout,
-            )  # fmt: skip
-        if done.returncode:
-            response_headers["x-amz-function-error"] = "Unhandled"
-        return done.stdout.encode()
-
-    LambdaSimpleBackend.invoke = invoked
+@instead(SecretsManagerBackend, "rotate_secret")
+def _(_, self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True):
+    """A rotation makes a pending version without a value; whoever plays the service calls the steps."""
+    secret = self.secrets[secret_id]
+    token = client_request_token or str(mock_random.uuid4())
+    if secret.versions and rotate_immediately:
+        secret.remove_version_stages_from_old_versions(["AWSPENDING"])
+        secret.versions[token] = {"createdate": 0, "version_id": token, "version_stages": ["AWSPENDING"]}
+    secret.rotation_lambda_arn = rotation_lambda_arn or secret.rotation_lambda_arn
+    secret.auto_rotate_after_days = (rotation_rules or {}).get("AutomaticallyAfterDays", 0)
+    secret.rotation_requested = secret.rotation_enabled = True
+    return secret.to_short_dict()
 
 
-def initialize_secrets():
-    """Lambda without a runtime: the rotation function's first run gives each of its secrets a value."""
-    invoke = LambdaSimpleBackend.invoke
-
-    def invoked(self, function_name, qualifier, body, headers, response_headers):
-        if json.loads(body or "{}").get("Step") != "initialize":
-            return invoke(self, function_name, qualifier, body, headers, response_headers)
-        manager = secretsmanager_backends[self.account_id][self.region_name]
-        settings = self.get_function(function_name, qualifier).environment_vars
-        for role, arn in json.loads(settings["ROTATED_SECRETS"]).items():
-            if not manager.secrets[arn].versions:
-                value = {"username": f"{role}_a", "password": f"made-by-the-function-{mock_random.uuid4()}"}
-                manager.put_secret_value(arn, json.dumps(value), None, str(mock_random.uuid4()), ["AWSCURRENT"])
-        return b"null"
-
-    LambdaSimpleBackend.invoke = invoked
+@instead(SecretsManagerBackend, "get_secret_value")
+def _(read, self, secret_id, version_id, version_stage):
+    """Every read of a value is a line of the log, so that tests can count them."""
+    print(f"GetSecretValue {secret_id}", file=sys.stderr, flush=True)
+    return read(self, secret_id, version_id, version_stage)
 
 
-def say_who_reads_secrets():
-    """Secrets Manager: every read of a value is a line of the log, so that tests can count them."""
-    read = SecretsManagerBackend.get_secret_value
-
-    def said(self, secret_id, version_id, version_stage):
-        print(f"GetSecretValue {secret_id}", file=sys.stderr, flush=True)
-        return read(self, secret_id, version_id, version_stage)
-
-    SecretsManagerBackend.get_secret_value = said
-
-
-def describe_budgets():
-    """Budgets: who gets a notification, and tags."""
-
-    def subscribers(self):
-        budget = self.backend.budgets[self._get_param("AccountId")][self._get_param("BudgetName")]
-        wanted = self._get_param("Notification")
-        found = next(n.subscribers for n in budget.notifications if n.details["NotificationType"] == wanted["NotificationType"])
-        return json.dumps({"Subscribers": found})
-
-    create, tags = BudgetsResponse.create_budget, {}
-
-    def created(self):
-        tags[self._get_param("Budget")["BudgetName"]] = self._get_param("ResourceTags") or []
-        return create(self)
-
-    BudgetsResponse.create_budget = created
-    BudgetsResponse.describe_subscribers_for_notification = subscribers
-    BudgetsResponse.list_tags_for_resource = lambda self: json.dumps({"ResourceTags": tags[self._get_param("ResourceARN").rsplit("/", 1)[1]]})
+def run(function, body, response_headers):
+    """The program LAMBDA_RUNTIME runs the uploaded package, with the function's settings and this double as AWS."""
+    aws = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{sys.argv[1]}"}
+    aws |= {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "LAMBDA_"))}
+    with tempfile.NamedTemporaryFile(suffix=".zip") as package:
+        package.write(function.code_bytes)
+        package.flush()
+        done = subprocess.run(
+            [sys.executable, os.environ["LAMBDA_RUNTIME"], package.name, function.handler],
+            env=aws | function.environment_vars, input=body or "{}", text=True, stdout=subprocess.PIPE, timeout=function.timeout,
+        )  # fmt: skip
+    if done.returncode:
+        response_headers["x-amz-function-error"] = "Unhandled"
+    return done.stdout.encode()
 
 
-def extend():
-    keep_rotation_period()
-    describe_security_group_rules()
-    drop_template_tags()
-    ignore_conditional_denials()
-    keep_newer_versions()
-    let_delete_markers_go()
-    take_composite_alarms()
-    leave_rotation_to_the_caller()
-    run_functions() if "LAMBDA_RUNTIME" in os.environ else initialize_secrets()
-    say_who_reads_secrets()
-    describe_budgets()
+@instead(LambdaSimpleBackend, "invoke")
+def _(invoke, self, function_name, qualifier, body, headers, response_headers):
+    """Without a runtime: the rotation function's first run gives each of its secrets a value."""
+    function = self.get_function(function_name, qualifier)
+    if "LAMBDA_RUNTIME" in os.environ:
+        return run(function, body, response_headers)
+    if json.loads(body or "{}").get("Step") != "initialize":
+        return invoke(self, function_name, qualifier, body, headers, response_headers)
+    manager = secretsmanager_backends[self.account_id][self.region_name]
+    for role, arn in json.loads(function.environment_vars["ROTATED_SECRETS"]).items():
+        if not manager.secrets[arn].versions:
+            value = {"username": f"{role}_a", "password": f"made-by-the-function-{mock_random.uuid4()}"}
+            manager.put_secret_value(arn, json.dumps(value), None, str(mock_random.uuid4()), ["AWSCURRENT"])
+    return b"null"
+
+
+TAGS = {}  # of budgets
+BudgetsResponse.list_tags_for_resource = lambda self: json.dumps({"ResourceTags": TAGS[self._get_param("ResourceARN").rsplit("/", 1)[1]]})
+
+
+@instead(BudgetsResponse, "create_budget")
+def _(create, self):
+    TAGS[self._get_param("Budget")["BudgetName"]] = self._get_param("ResourceTags") or []
+    return create(self)
+
+
+def subscribers(self):
+    budget = self.backend.budgets[self._get_param("AccountId")][self._get_param("BudgetName")]
+    wanted = self._get_param("Notification")
+    found = next(n.subscribers for n in budget.notifications if n.details["NotificationType"] == wanted["NotificationType"])
+    return json.dumps({"Subscribers": found})
+
+
+BudgetsResponse.describe_subscribers_for_notification = subscribers
