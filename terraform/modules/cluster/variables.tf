@@ -89,7 +89,7 @@ variable "public_access_cidrs" {
 }
 
 variable "node_groups" {
-  description = "Size of the node group of each zone. `desired` counts at creation only: afterwards the cluster autoscaler owns it."
+  description = "Size of the node group of each zone. `desired` counts at creation only: afterwards the cluster autoscaler owns it. EKS refuses a `min` above the number of nodes that there are, and a `max` below it."
   type = object({
     instance_types = list(string)
     min            = number

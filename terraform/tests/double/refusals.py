@@ -10,6 +10,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.internet_gateways import InternetGatewayBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.eks.exceptions import InvalidParameterException, InvalidRequestException
+from moto.eks.models import EKSBackend
 from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, elbv2_backends
 from moto.iam.models import iam_backends
@@ -17,18 +18,17 @@ from moto.kms.models import KmsBackend
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import RDSBackend
 
+from . import instead
+
 
 def before(owner, name):
     """The decorated function runs before a method, with its arguments, and refuses by raising."""
 
     def wrap(check):
-        method = getattr(owner, name)
-
-        def checked(self, *args, **given):
-            check(self, *args, **given)
-            return method(self, *args, **given)
-
-        setattr(owner, name, checked)
+        @instead(owner, name)
+        def _(method, *args, **given):
+            check(*args, **given)
+            return method(*args, **given)
 
     return wrap
 
@@ -118,6 +118,16 @@ def nodes_can_join(account_id, region, subnet_ids):
         ways = [entry for acl in acls for entry in acl.network_acl_entries if str(entry.egress).lower() == "true" and entry.rule_action == "allow"]
         if "0.0.0.0/0" not in routes or not ways:
             raise InvalidRequestException(message=f"NodeCreationFailure: Instances in {subnet_id} failed to join the kubernetes cluster")
+
+
+@before(EKSBackend, "update_nodegroup_config")
+def _(self, cluster_name, nodegroup_name, *args, scaling_config=None, **given):
+    """New limits have to hold the number of nodes that is sent with them, or else the one there is."""
+    sizes = self.clusters[cluster_name].nodegroups[nodegroup_name].scaling_config | (scaling_config or {})
+    if sizes["minSize"] > sizes["desiredSize"]:
+        raise InvalidParameterException(message=f"Minimum capacity {sizes['minSize']} can't be greater than desired size {sizes['desiredSize']}")
+    if sizes["desiredSize"] > sizes["maxSize"]:
+        raise InvalidParameterException(message="desiredSize can't be greater than maxSize")
 
 
 # ------------------------------------------------------------------ RDS
