@@ -19,7 +19,6 @@ data "aws_iam_policy_document" "rotation_assume" {
 
 data "aws_iam_policy_document" "rotation" {
   #checkov:skip=CKV_AWS_111:Lambda makes the function's network interfaces, and EC2 offers no resource to name for it
-  #checkov:skip=CKV_AWS_356:The same
   statement {
     sid       = "ReadMaster"
     actions   = ["secretsmanager:GetSecretValue"]
