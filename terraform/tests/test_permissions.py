@@ -51,6 +51,14 @@ MAY = {
     ],
     "push": [("ecr:PutImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:GetAuthorizationToken", "*", {})],
     "plan": [("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}), ("kms:Decrypt", "the state's key", {}), ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {})],
+    # A role of staging whose own policy allows everything, inside the boundary.
+    "any": [
+        ("secretsmanager:GetSecretValue", secret("staging/database/application"), {}),
+        ("kms:Decrypt", KEY, {"kms__EncryptionContext__SecretARN": secret("staging/database/application")}),
+        ("logs:PutLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
+        ("xray:PutTraceSegments", "*", {}),
+        ("ec2:DescribeInstances", "*", {}),
+    ],
 }  # fmt: skip
 MAY_NOT = {
     "apply-staging": [
@@ -99,67 +107,51 @@ MAY_NOT = {
         ("ecr:GetDownloadUrlForLayer", arn("ecr", "repository/birthday-api"), {}),
         ("logs:GetLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
     ],
+    "any": [
+        ("secretsmanager:GetSecretValue", secret("production/database/application"), {}),
+        ("secretsmanager:GetSecretValue", arn("secretsmanager", "secret:another-service-AbCdEf"), {}),
+        ("secretsmanager:GetSecretValue", secret("staging/database/application").replace("eu-west-1", "us-east-1"), {"aws__RequestedRegion": "us-east-1"}),
+        ("ec2:CreateVolume", arn("ec2", "volume/*").replace("eu-west-1", "us-east-1"), {"aws__RequestedRegion": "us-east-1"}),
+        ("kms:Decrypt", KEY, {"kms__EncryptionContext__SecretARN": secret("production/database/application")}),
+        ("kms:Decrypt", KEY, {}),
+        ("kms:CreateGrant", KEY, {}),
+        ("ec2:RunInstances", arn("ec2", "instance/*"), {}),
+        ("ec2:CreateSnapshot", SNAPSHOT, {}),
+        ("ec2:GetPasswordData", arn("ec2", "instance/i-1"), {}),
+        ("eks:CreateAccessEntry", arn("eks", "cluster/birthday-staging"), {}),
+        ("iam:CreateRole", role("birthday-staging-more"), BOUNDARY),
+        ("iam:PassRole", role("birthday-staging-node"), {}),
+        ("sts:AssumeRole", role("birthday-operator"), {}),
+        ("s3:GetObject", f"{STATE}/staging/terraform.tfstate", {}),
+        ("logs:GetLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
+        ("rds:DeleteDBInstance", arn("rds", "db:birthday-staging"), {}),
+    ],
 }  # fmt: skip
-
-# The same of a role of staging whose own policy allows everything.
-BOUNDARY_MAY = [
-    ("secretsmanager:GetSecretValue", secret("staging/database/application"), {}),
-    ("kms:Decrypt", KEY, {"kms__EncryptionContext__SecretARN": secret("staging/database/application")}),
-    ("logs:PutLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
-    ("xray:PutTraceSegments", "*", {}),
-    ("ec2:DescribeInstances", "*", {}),
-]  # fmt: skip
-BOUNDARY_MAY_NOT = [
-    ("secretsmanager:GetSecretValue", secret("production/database/application"), {}),
-    ("secretsmanager:GetSecretValue", arn("secretsmanager", "secret:another-service-AbCdEf"), {}),
-    ("secretsmanager:GetSecretValue", secret("staging/database/application").replace("eu-west-1", "us-east-1"), {"aws__RequestedRegion": "us-east-1"}),
-    ("ec2:CreateVolume", arn("ec2", "volume/*").replace("eu-west-1", "us-east-1"), {"aws__RequestedRegion": "us-east-1"}),
-    ("kms:Decrypt", KEY, {"kms__EncryptionContext__SecretARN": secret("production/database/application")}),
-    ("kms:Decrypt", KEY, {}),
-    ("kms:CreateGrant", KEY, {}),
-    ("ec2:RunInstances", arn("ec2", "instance/*"), {}),
-    ("ec2:CreateSnapshot", SNAPSHOT, {}),
-    ("ec2:GetPasswordData", arn("ec2", "instance/i-1"), {}),
-    ("eks:CreateAccessEntry", arn("eks", "cluster/birthday-staging"), {}),
-    ("iam:CreateRole", role("birthday-staging-more"), BOUNDARY),
-    ("iam:PassRole", role("birthday-staging-node"), {}),
-    ("sts:AssumeRole", role("birthday-operator"), {}),
-    ("s3:GetObject", f"{STATE}/staging/terraform.tfstate", {}),
-    ("logs:GetLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
-    ("rds:DeleteDBInstance", arn("rds", "db:birthday-staging"), {}),
-]  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def made(bootstrap):
     return bootstrap.stack()
 
 
-def decisions(cases, policies, principal, boundary=None):
-    asked = [request(action, resource, policies, principal, boundary, **context) for action, resource, context in cases]
+def decided(made, name, cases):
+    """(case, decision) of each."""
+    if name == "any":
+        principal, policies, boundary = role("birthday-staging-any"), EVERYTHING, json.loads(made.one("aws_iam_policy", 'boundary["staging"]')["policy"])
+    else:
+        principal, policies, boundary = role(f"birthday-ci-{name}"), policies_of(made, f"birthday-ci-{name}"), None
+    key = made.one("aws_kms_key", "state")["arn"]
+    asked = [request(action, key if resource == "the state's key" else resource, policies, principal, boundary, **context) for action, resource, context in cases]
     return list(zip(cases, ask(asked), strict=True))
 
 
 @pytest.mark.parametrize("name", MAY)
-def test_a_role_of_github_may_do_its_work(made, name):
-    key = made.one("aws_kms_key", "state")["arn"]
-    cases = [(action, key if resource == "the state's key" else resource, context) for action, resource, context in MAY[name]]
-    found = decisions(cases, policies_of(made, f"birthday-ci-{name}"), role(f"birthday-ci-{name}"))
-    assert [case for case in found if case[1] != "Allowed"] == []
+def test_a_role_may_do_its_work(made, name):
+    assert [case for case in decided(made, name, MAY[name]) if case[1] != "Allowed"] == []
 
 
 @pytest.mark.parametrize("name", MAY_NOT)
-def test_a_role_of_github_may_do_nothing_else(made, name):
-    found = decisions(MAY_NOT[name], policies_of(made, f"birthday-ci-{name}"), role(f"birthday-ci-{name}"))
-    assert [case for case in found if not case[1].endswith("Denied")] == []
-
-
-@pytest.mark.parametrize(("cases", "decision"), [(BOUNDARY_MAY, "Allowed"), (BOUNDARY_MAY_NOT, "ImplicitlyDenied")], ids=["may", "may not"])
-def test_a_role_inside_the_boundary_reaches_its_environment_only(made, cases, decision):
-    """Whatever its own policies say."""
-    boundary = json.loads(made.one("aws_iam_policy", 'boundary["staging"]')["policy"])
-    found = decisions(cases, EVERYTHING, role("birthday-staging-any"), boundary)
-    assert [case for case in found if case[1] != decision] == []
+def test_a_role_may_do_nothing_else(made, name):
+    assert [case for case in decided(made, name, MAY_NOT[name]) if not case[1].endswith("Denied")] == []
 
 
 def test_policies_are_as_long_as_iam_takes(made):
