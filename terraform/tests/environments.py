@@ -1,10 +1,5 @@
-"""Environments on the double: applied, and what a plan would change of them."""
+"""Where the upgrades of production start, and what a plan would change of it."""
 
-import time
-
-from roots import Root
-
-# Where the upgrades start.
 OLD = {
     "kubernetes_version": "1.34", "release_version": "1.34.7-20260505", "kube_proxy": "v1.34.0-eksbuild.2",
     "engine_version": "18.0", "instance_class": "db.t4g.large", "master_password_version": 1,
@@ -28,17 +23,3 @@ def changes(plan):
 
 def replaced(done):
     return [address for address, kind, actions in done if kind in STATEFUL and "delete" in actions]
-
-
-def applied(summary, tree, aws, environment, **start):
-    root = Root(tree, f"environments/{environment}", aws)
-    root.init()
-    root.set(**start)
-    # As if the first apply had stopped right after the master password was kept.
-    root.apply("-target=module.environment.module.secrets.aws_secretsmanager_secret_version.master")
-    began = time.monotonic()
-    root.apply()
-    stack = root.stack()
-    minutes = (time.monotonic() - began) / 60
-    summary(f"{environment}: {len(stack.resources)} resources of {len(stack.types())} types, applied in {minutes:.1f} min")
-    return root

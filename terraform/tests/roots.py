@@ -33,7 +33,7 @@ class Root:
         return done
 
     def init(self):
-        self.terraform("init", "-no-color", "-lockfile=readonly")
+        init(self.folder, self.environment)
 
     def apply(self, *options):
         return self.terraform("apply", "-no-color", "-auto-approve", *options).stdout
@@ -42,8 +42,8 @@ class Root:
         return self.terraform("destroy", "-no-color", "-auto-approve").stdout
 
     def plan_again(self):
-        """What a plan would still change: nothing, or its text."""
-        done = self.terraform("plan", "-no-color", "-detailed-exitcode", accept=(0, 2))
+        """What a plan, kept in saved.tfplan, would still change: nothing, or its text."""
+        done = self.terraform("plan", "-no-color", "-detailed-exitcode", "-out=saved.tfplan", accept=(0, 2))
         return done.stdout.split("Terraform will perform", 1)[-1] if done.returncode == 2 else ""
 
     def plan(self, *options):
@@ -74,6 +74,11 @@ class Root:
         return self.terraform("state", "list").stdout == ""
 
 
+def init(folder, environment, *options):
+    """By the lock file as it is."""
+    run(["terraform", "init", "-lockfile=readonly", "-no-color", *options], cwd=folder, env=environment)
+
+
 def product_files():
     return [path for path in TERRAFORM.rglob("*.tf*") if not {".terraform", "tests"} & {*path.relative_to(TERRAFORM).parts}]
 
@@ -90,5 +95,5 @@ def run_tests_of(copy, module, *options):
     # Modules carry no lock file of their own; the environments' is the one that counts.
     shutil.copy(copy / "bootstrap/.terraform.lock.hcl", folder)
     environment = os.environ | terraform_environment() | {"AWS_REGION": "eu-west-1"}
-    run(["terraform", "init", "-backend=false", "-lockfile=readonly", "-no-color"], cwd=folder, env=environment)
+    init(folder, environment, "-backend=false")
     return run(["terraform", "test", "-no-color", *options], cwd=folder, env=environment)

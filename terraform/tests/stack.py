@@ -20,9 +20,6 @@ class Stack:
         assert len(found) == 1, f"{len(found)} resources of type {kind} {name or ''}, not one"
         return found[0]
 
-    def types(self):
-        return {resource["type"] for resource in self.resources}
-
     def policies(self):
         """Every IAM policy document that gives a role rights: (address, statements)."""
         for resource in self.resources:

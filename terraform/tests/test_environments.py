@@ -6,11 +6,9 @@ Production has gone through test_day_two.py before. Staging is planned here; tes
 import copy
 import json
 import re
-import time
 
 import pytest
 
-from conftest import summary
 from permissions import ACCOUNT, ask, policies_of, request, role
 from roots import Root
 from rules import RULES
@@ -74,9 +72,7 @@ def test_the_boundary_lets_every_role_do_its_work(made, bootstrap):
 def staging(tree, aws, bootstrap):
     root = Root(tree, "environments/staging", aws)
     root.init()
-    stack = Stack(root.plan())
-    summary(f"staging: {len(stack.resources)} resources of {len(stack.types())} types, planned")
-    return stack
+    return Stack(root.plan())
 
 
 @pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.planned])
@@ -96,11 +92,9 @@ def test_staging_is_cheaper_by_its_values(staging):
 
 def destroyed(root):
     root.set(deletion_protection=False)
-    began = time.monotonic()
     root.apply()
     root.destroy()
     assert root.stack_is_empty()
-    summary(f"{root.name.split('/')[-1]}: destroyed in {(time.monotonic() - began) / 60:.1f} min")
 
 
 def test_everything_can_be_destroyed(production, bootstrap, client):

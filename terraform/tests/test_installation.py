@@ -7,7 +7,6 @@ written here, and what kubectl is told to apply is kept.
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from conftest import TERRAFORM, started_double
-from tools import terraform_environment
+from tools import run, terraform_environment
 
 REPOSITORY = TERRAFORM.parent
 REGION = "us-east-1"
@@ -90,13 +89,10 @@ def place(folder):
         program.write_text(text.format(python=sys.executable, place=place) if name != "helm" else text)
         program.chmod(0o755)
     # What Git has, as a clone has it.
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True).stdout.decode().split("\0")
-    for name in filter(None, tracked):
-        if (REPOSITORY / name).exists():
-            (place / "clone" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, place / "clone" / name, follow_symlinks=False)
-    for command in (["init", "--quiet"], ["add", "--all"], ["-c", "user.name=x", "-c", "user.email=x@invalid", "commit", "--quiet", "-m", "x"]):
-        subprocess.run(["git", *command], cwd=place / "clone", check=True)
+    clone = f"""mkdir {place}/clone
+      git ls-files -z | tar --null --files-from=- --ignore-failed-read --create | tar --extract --directory={place}/clone
+      cd {place}/clone; git init --quiet; git add --all; git -c user.name=x -c user.email=x@invalid commit --quiet -m x"""
+    run(["bash", "-euo", "pipefail", "-c", clone], cwd=REPOSITORY)
     return place
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import TERRAFORM, summary
+from conftest import TERRAFORM
 from roots import copy_tree, run_tests_of
 
 MODULES = sorted(path.parent.name for path in (TERRAFORM / "modules").glob("*/tests"))
@@ -20,4 +20,3 @@ def test_module_keeps_its_own_rules(copy, module):
     said = run_tests_of(copy, module)
     passed, failed = map(int, re.search(r"(\d+) passed, (\d+) failed", said).groups())
     assert passed >= 3 and failed == 0
-    summary(f"module {module}: {passed} runs of terraform test")

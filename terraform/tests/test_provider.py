@@ -6,7 +6,7 @@ import re
 import pytest
 
 import tools
-from roots import TERRAFORM, copy_tree, product_files
+from roots import TERRAFORM, copy_tree, init, product_files
 from tools import run
 
 
@@ -39,7 +39,7 @@ def graph(folder):
     root = copy_tree(TERRAFORM, folder / "graph") / "environments/production"
     (root / "backend.tf").unlink()
     environment = os.environ | tools.terraform_environment()
-    run(["terraform", "init", "-lockfile=readonly", "-no-color"], cwd=root, env=environment)
+    init(root, environment)
     edges = {}
     for start, end in re.findall(r'"module\.environment\.(\S+)" -> "module\.environment\.(\S+)"', run(["terraform", "graph"], cwd=root, env=environment)):
         edges.setdefault(start, set()).add(end)

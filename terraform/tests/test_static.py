@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 
 import tools
 from conftest import TERRAFORM
-from roots import copy_tree, product_files
+from roots import copy_tree, init, product_files
 from rules import RULES
 from rules.edge import BRIDGE
 from tools import run
@@ -42,7 +42,7 @@ def test_files_are_formatted():
 def test_root_module_is_valid(copy, root):
     """Initialized with the lock file as it is, and valid with every module it uses."""
     environment = os.environ | tools.terraform_environment()
-    run(["terraform", "init", "-backend=false", "-lockfile=readonly", "-no-color"], cwd=copy / root, env=environment)
+    init(copy / root, environment, "-backend=false")
     said = json.loads(run(["terraform", "validate", "-json"], cwd=copy / root, env=environment))
     assert said["diagnostics"] == [], "no warning either: what version 5 of the provider deprecates, version 6 removes"
 
