@@ -7,9 +7,8 @@ use tempfile::TempDir;
 
 use crate::drills::proxy::{Fault, Proxy};
 use crate::drills::{database_address, service_on, through};
-use crate::support::{Client, Database, JSON, Store, TestApp, birthday, eventually};
+use crate::support::{Client, Database, HEALS, JSON, Store, TestApp, birthday, eventually};
 
-const HEALS: Duration = Duration::from_secs(30);
 const END_SESSIONS: &str =
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
 

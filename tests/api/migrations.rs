@@ -23,9 +23,9 @@ fn migrate(directory: &TempDir, url: &str, wait: &str) -> Command {
 /// Exit code 1 and one line from the command itself, below what was logged while it waited.
 fn expect_given_up(ended: &Ended) {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let told: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("birthday-api: ")).collect();
-    assert_eq!(told.len(), 1, "{}", ended.stderr);
-    assert!(told[0].contains("the schema cannot be brought up to date"), "{}", told[0]);
+    let said: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("birthday-api: ")).collect();
+    assert_eq!(said.len(), 1, "{}", ended.stderr);
+    assert!(said[0].contains("the schema cannot be brought up to date"), "{}", said[0]);
 }
 
 #[test]

@@ -15,10 +15,10 @@ fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
     }
     for subcommand in ["serve", "migrate", "healthcheck"] {
         let ended = finish(command(directory.path()).arg(subcommand).envs(variables.iter().copied()));
-        let told = &ended.stderr;
-        assert_eq!((ended.code, told.lines().count()), (Some(2), 1), "{subcommand} {variables:?}: {told}");
-        assert!(told.starts_with("birthday-api: setting "), "{told}");
-        assert!(words.iter().all(|word| told.contains(word)), "{words:?} for {variables:?} in {told}");
+        let said = &ended.stderr;
+        assert_eq!((ended.code, said.lines().count()), (Some(2), 1), "{subcommand} {variables:?}: {said}");
+        assert!(said.starts_with("birthday-api: setting "), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?} for {variables:?} in {said}");
     }
     assert!(!directory.path().join("birthdays.db").exists(), "nothing was begun");
 }
@@ -114,8 +114,8 @@ fn an_sqlite_file_in_a_folder_that_is_not_writable_is_refused() {
     fs::set_permissions(directory.path(), Permissions::from_mode(0o555)).unwrap();
     let ended = finish(&mut unprivileged);
     assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{}", ended.stderr);
-    let told = "birthday-api: setting databases.birthdays.url: the folder . is not writable";
-    assert!(ended.stderr.starts_with(told), "{}", ended.stderr);
+    let said = "birthday-api: setting databases.birthdays.url: the folder . is not writable";
+    assert!(ended.stderr.starts_with(said), "{}", ended.stderr);
 }
 
 #[test]

@@ -44,7 +44,7 @@ async fn a_missing_table_and_its_remedy_are_named_in_the_answer_and_in_the_log()
     assert!(line.contains("\"birthdays\" does not exist"), "{line}");
 }
 
-/// Regression: a database that is down is never told as the client's mistake, an unknown name, or a failure of the service.
+/// Regression: a database that is down is never answered as the client's mistake, an unknown name, or a failure of the service.
 #[tokio::test]
 async fn while_postgresql_is_away_every_operation_is_503_and_its_return_is_noticed() {
     for signal in ["INT", "QUIT"] {

@@ -30,13 +30,13 @@ async fn the_form_saves_and_leads_to_the_page_with_the_countdown(app: TestApp) {
 }
 
 async fn a_form_or_a_page_with_mistakes_says_what_to_change(app: TestApp) {
-    for (form, told) in [
+    for (form, said) in [
         ("username=John&dateOfBirth=2026-11-23&tz=", "before today"),
         ("username=John&dateOfBirth=1990-11-28&tz=Mars", "IANA"),
         ("username=%3Cb%3E&dateOfBirth=1990-11-28&tz=", "ASCII letters"),
     ] {
         let page = submit(&app, form, &[]).await;
-        assert!(page.status == 400 && page.body.contains(told), "{form}: {} {}", page.status, page.body);
+        assert!(page.status == 400 && page.body.contains(said), "{form}: {} {}", page.status, page.body);
         assert!(!page.body.contains("<b>"), "what was typed is escaped: {}", page.body);
     }
     let unknown = app.get("/hello/John").await.expect_problem(404, "unknown-username");

@@ -11,9 +11,7 @@ use tempfile::TempDir;
 use super::load::{Acknowledged, Kind, Load, expect_all_kept, kept};
 use super::report::{measured, ms, repetitions};
 use super::{service_on, service_with};
-use crate::support::{Service, binary, birthday, block_on, command_by, unprivileged};
-
-const HEALS: Duration = Duration::from_secs(30);
+use crate::support::{HEALS, Service, binary, birthday, block_on, command_by, unprivileged};
 
 #[test]
 #[ignore = "a drill: just drills"]

@@ -41,7 +41,8 @@ def reports(tools, tmp_path, statuses: dict[str, list[tuple[str, str]]]) -> None
     """What gh finds: for each commit (context, state), the newest first."""
     for commit, found in statuses.items():
         (tmp_path / commit).write_text(json.dumps([{"context": context, "state": state} for context, state in found]))
-    tools.stand_in("gh", f'commit=${{2%/statuses}}; commit=${{commit##*/}}; {{ cat {tmp_path}/$commit 2>/dev/null || echo "[]"; }} | jq -r "$4"')
+    known = f'commit=${{2%/statuses}}; file={tmp_path}/${{commit##*/}}'
+    tools.stand_in("gh", f'{known}; if [ -e $file ]; then cat $file; else echo "[]"; fi | jq -r "$4"')
 
 
 @pytest.mark.parametrize(
