@@ -8,6 +8,7 @@ use birthday_api::birthday::{DateOfBirth, LeapDay, Username, calendar, days_unti
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
 use birthday_api::http::Received;
+use birthday_api::store;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use figment::Figment;
@@ -95,6 +96,7 @@ fn requests(calls: usize, together: usize, request: impl AsyncFn(&Client, usize)
     let (figment, settings) = Settings::load(&figment).expect("the settings are good");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
+        store::migrate_at_start(&settings.databases.birthdays).await.expect("a new database");
         let rocket = birthday_api::rocket(figment, settings, Clock::new(now));
         let client = Client::untracked(rocket).await.expect("the service starts");
         // Both directions once, so that connections are open and statements prepared.

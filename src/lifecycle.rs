@@ -3,6 +3,7 @@
 //! Load balancers still send requests when a service is asked to stop. So the service first says that it is leaving (`/readyz` 503,
 //! `Connection: close`) and goes on answering, and only then closes its listener.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,17 +12,19 @@ use rocket_db_pools::Database;
 use tokio::time::sleep;
 
 use crate::config::Settings;
-use crate::http::{Draining, Server, StartError};
-use crate::store::Birthdays;
+use crate::http::{Draining, Server};
+use crate::store::{self, Birthdays};
 
 /// How long database connections may take to close.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
-/// Serves until `stop` resolves, then drains and stops.
-pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+/// Brings the schema up to date, serves until `stop` resolves, then drains and stops.
+pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Result<(), Box<dyn Error>> {
+    let settings: &Settings = rocket.state().expect("lib.rs manages it");
+    store::migrate_at_start(&settings.databases.birthdays).await?;
     let mut server = Server::start(rocket).await?;
     let rocket = server.rocket();
-    let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
+    let settings: &Settings = rocket.state().expect("lib.rs manages it");
     tracing::info!(
         "listening on http://{}, database {}, today is decided by {}, leap day {}",
         SocketAddr::new(rocket.config().address, rocket.config().port),

@@ -84,7 +84,7 @@ fn serve(figment: Figment, settings: Settings) -> Outcome {
     let _lines = logging::start(settings.telemetry.format);
     runtime(&settings)?.block_on(async {
         let stop = stop_signal()?;
-        Ok(lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await?)
+        lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await
     })
 }
 

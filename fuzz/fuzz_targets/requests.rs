@@ -7,6 +7,7 @@ use std::mem::ManuallyDrop;
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
 use birthday_api::http::Received;
+use birthday_api::store;
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -56,6 +57,7 @@ fn start() -> Service {
     let figment = Figment::from(Toml::string(include_str!("../../Rocket.toml")).nested())
         .merge(Serialized::default("databases.birthdays.url", url));
     let (figment, settings) = Settings::load(&figment).expect("the settings are good");
+    rocket::execute(store::migrate_at_start(&settings.databases.birthdays)).expect("a new database");
     let clock = Clock::new(|| "2026-11-23T12:00:00Z".parse().expect("a time"));
     let client = Client::untracked(birthday_api::rocket(figment, settings, clock)).expect("the service starts");
     Service { client: ManuallyDrop::new(client), _directory: directory }

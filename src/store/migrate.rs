@@ -45,6 +45,25 @@ impl From<sqlx::Error> for MigrationError {
     }
 }
 
+/// What comes before the service serves, where the settings ask for it. A database that is away does not stop the start: the migration
+/// goes on beside the service.
+pub async fn migrate_at_start(settings: &Settings) -> Result<(), MigrationError> {
+    if !settings.migrate() {
+        return Ok(());
+    }
+    let outcome = migrate(settings, settings.connect_timeout).await;
+    let Err(MigrationError::NotYet(reason)) = outcome else { return outcome };
+    tracing::warn!("the schema may be out of date, trying again until it is not: {reason}");
+    let settings = settings.clone();
+    tokio::spawn(async move {
+        match migrate_within(&settings, Duration::MAX).await {
+            Ok(()) => tracing::info!("the schema is up to date"),
+            Err(error) => tracing::error!("{error}"),
+        }
+    });
+    Ok(())
+}
+
 /// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over. A migration that runs is not cut.
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
     // None is beyond any clock: for ever.

@@ -29,7 +29,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::copy::{CopyError, copy};
 pub use self::metrics::Metrics;
-pub use self::migrate::{MigrationError, migrate, migrate_within};
+pub use self::migrate::{migrate, migrate_at_start, migrate_within};
 pub use self::settings::{DatabaseUrl, Settings, seconds};
 
 use self::queue::{Queue, Unanswered};
@@ -159,24 +159,7 @@ impl Pool for Store {
     type Error = figment::Error;
 
     async fn init(figment: &Figment) -> Result<Self, figment::Error> {
-        let settings: Settings = figment.extract()?;
-        if settings.migrate() {
-            match migrate(&settings, settings.connect_timeout).await {
-                Err(MigrationError::NotYet(reason)) => {
-                    tracing::warn!("the schema may be out of date, trying again until it is not: {reason}");
-                    let settings = settings.clone();
-                    tokio::spawn(async move {
-                        match migrate_within(&settings, Duration::MAX).await {
-                            Ok(()) => tracing::info!("the schema is up to date"),
-                            Err(error) => tracing::error!("{error}"),
-                        }
-                    });
-                }
-                // Rocket does not say why it does not start.
-                outcome => outcome.inspect_err(|error| tracing::error!("{error}")).map_err(|error| error.to_string())?,
-            }
-        }
-        Ok(Self::start(&settings).map_err(|error| error.to_string())?)
+        Ok(Self::start(&figment.extract()?).map_err(|error| error.to_string())?)
     }
 
     /// The workers hold the connections; none is lent.
