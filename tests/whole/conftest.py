@@ -1,4 +1,4 @@
-"""Terraform's, gitops' and the engine's tests wired to each other: what one makes is what the next one gets."""
+"""Terraform's tests and those on real nodes wired to each other: what one makes is what the next one gets."""
 
 import json
 import os
@@ -7,19 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
-from common.load import Client, Load
-from cluster.conftest import applications, argo_cd, charts, environment, injector, installed, monitoring, repository  # noqa: F401
-from fleet import Fleet
-from nodes.conftest import certificates
-from pods import Kubelet
+from common.load import Load
+from nodes.conftest import applications, certificates, environment, images, installed, names, release, repository, stage, user  # noqa: F401
+from nodes.postgresql import Servers
+from nodes.stage import NETWORK
 from roots import Root, copy_tree
-from servers import Servers
-from support import registry as registries
 from support.chain import Chain
-from common.engine import docker
-from support.repository import ROOT, VALUES
 from terraform.tests.conftest import TERRAFORM, aws, bootstrap, client, folder  # noqa: F401
 from tools import TRIES, run
 
@@ -32,18 +26,16 @@ def chain() -> Chain:
 
 
 @pytest.fixture(scope="session")
-def network():
-    """One network of the engine, and the label of everything that is started in it: `run` clears away what a killed run left."""
-    name = os.environ["NETWORK"]
-    docker("network", "create", name)
-    yield name
-    left = docker("ps", "--all", "--quiet", "--filter", f"label={name}").split()
-    if left:
-        docker("rm", "--force", "--volumes", *left)
-    docker("network", "rm", name)
+def place() -> Path:
+    return Path(os.environ["WORK"]) / "stage"
 
 
 # ------------------------------------------------------------------ AWS
+
+
+@pytest.fixture(scope="session")
+def double(aws) -> str:  # noqa: F811
+    return aws["AWS_ENDPOINT_URL"]
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +49,7 @@ def production(tree, aws, bootstrap) -> Root:  # noqa: F811
 
 
 @pytest.fixture(scope="session")
-def servers(production, tree, client, network, folder):  # noqa: F811
+def servers(production, tree, client, stage, place):  # noqa: F811
     """Terraform makes the database: it is there, under that name and with that master password."""
     run([sys.executable, tree / "package"], tries=TRIES)
     production.init()
@@ -66,14 +58,14 @@ def servers(production, tree, client, network, folder):  # noqa: F811
     hosts = tuple(stack.one("aws_db_instance", name)["address"] for name in ("primary", "replica"))
     master = client("secretsmanager").get_secret_value(SecretId=stack.one("aws_secretsmanager_secret", "master")["arn"])
     parameters = {p["name"]: p["value"] for p in stack.one("aws_db_parameter_group")["parameter"]}
-    place = folder / "postgresql"
-    (place / "settings").mkdir(parents=True)
-    certificates(place / "settings", *hosts)
+    settings = place / "postgresql/settings"
+    settings.mkdir(parents=True)
+    certificates(settings, *hosts)
     # the one difference in what is applied: the test's authority where Amazon's would be, here and in the cluster's ConfigMap
-    shutil.copy(place / "settings/ca.pem", tree / "modules/secrets/rotation/rds-ca.pem")
+    shutil.copy(settings / "ca.pem", tree / "modules/secrets/rotation/rds-ca.pem")
     run([sys.executable, tree / "package"], tries=TRIES)
     database = stack.one("aws_db_instance", "primary")["db_name"]
-    servers = Servers(network, place, hosts, database, json.loads(master["SecretString"]), parameters, Path(os.environ["LAMBDA_HOSTS"]))
+    servers = Servers(NETWORK, settings.parent, hosts, database, json.loads(master["SecretString"]), parameters, stage.point)
     servers.start()
     return servers
 
@@ -85,76 +77,12 @@ def applied(production, servers) -> Root:
     return production
 
 
-# ------------------------------------------------------------------ the cluster
-
-
 @pytest.fixture(scope="session")
 def bridge(applied) -> dict:
     return json.loads(applied.terraform("output", "-json", "bridge").stdout)
 
 
 @pytest.fixture(scope="session")
-def read_secret(client):  # noqa: F811
-    manager = client("secretsmanager")
-
-    def read(key: str) -> dict[str, str]:
-        try:
-            return json.loads(manager.get_secret_value(SecretId=key, VersionStage="AWSCURRENT")["SecretString"])
-        except ClientError as error:
-            raise RuntimeError(error) from error  # external-secrets tries again, too
-
-    return read
-
-
-@pytest.fixture(scope="session")
-def images(folder):  # noqa: F811
-    """Builds and pushes the image of a revision; its digest."""
-    tags = []
-    with registries.running(folder / "registry") as registry:
-
-        def build(revision: str) -> str:
-            tags.append(f"{registry.repository}:{revision}")
-            docker("build", "--quiet", f"--build-arg=REVISION={revision}", f"--tag={tags[-1]}", str(ROOT), limit=3600)
-            docker("push", "--quiet", tags[-1])
-            return docker("inspect", "--format", "{{index .RepoDigests 0}}", tags[-1]).partition("@")[2]
-
-        build.address = registry.address
-        yield build
-        docker("rmi", "--force", *tags)
-
-
-@pytest.fixture(scope="session")
-def release(repository, environment):  # noqa: F811
-    """What the delivery does: one line changes."""
-
-    def release(digest: str) -> str:
-        values = VALUES.format(environment)
-        line = next(line for line in (repository.folder / values).read_text().splitlines() if line.startswith("  digest:"))
-        repository.edit(values, line, f"  digest: {digest}")
-        return repository.commit(f"Release {digest}")
-
-    return release
-
-
-@pytest.fixture(scope="session")
-def committed(repository, release, images, servers) -> str:  # noqa: F811
-    """The commit that Argo CD finds first."""
-    shutil.copy(servers.folder / "settings/ca.pem", repository.folder / "gitops/platform/secrets/rds-ca.pem")
-    return release(images("first"))
-
-
-# ------------------------------------------------------------------ the engine
-
-
-@pytest.fixture(scope="session")
-def fleet(network, folder, images):  # noqa: F811
-    kubelet = Kubelet(network, folder / "pods", images.address)
-    fleet = Fleet(kubelet)
-    yield fleet
-    fleet.close()
-
-
-@pytest.fixture(scope="session")
-def load(fleet):
-    with Load(lambda: Client(fleet.balancer.port), clients=CLIENTS, pause=PAUSE) as load:
+def load(user):  # noqa: F811
+    with Load(user, clients=CLIENTS, pause=PAUSE) as load:
         yield load

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from lib.cluster import Loopback
+from lib.cluster import Loopback, argo_cd_reads
 
 
 def stand_in(folder: Path, name: str) -> Path:
@@ -29,17 +29,20 @@ def run(*command: str | Path) -> None:
 
 
 class ChartServer(Loopback):
-    """`charts` are (repository URL, chart, version); `real` holds unpacked charts by name. Its certificate goes into `own`."""
+    """For the charts of these Applications; `real` holds unpacked charts by name. Its certificate goes into `own`."""
 
-    def __init__(self, charts: set[tuple[str, str, str]], real: Path, use_real: set[str], own: Path):
+    def __init__(self, applications: list[dict], real: Path, use_real: set[str], own: Path):
+        sources = [a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]]
+        charts = {(s["repoURL"], s["chart"], s["targetRevision"]) for s in sources}
+        self.urls = sorted({url for url, _, _ in charts})
         names = {name for _, name, _ in charts}
         self.real, self.empty = names & use_real, names - use_real
-        root, hosts = own / "served", sorted({urlsplit(url).hostname for url, _, _ in charts})
+        root, hosts = own / "served", sorted({urlsplit(url).hostname for url in self.urls})
         for url, name, version in sorted(charts):
             chart = real / name if name in self.real else stand_in(own / "stand-ins" / name, name)
             folder = root / urlsplit(url).hostname / urlsplit(url).path.strip("/")
             run("helm", "package", chart, "--version", version, "--destination", folder)
-        for url in {url for url, _, _ in charts}:
+        for url in self.urls:
             run("helm", "repo", "index", root / urlsplit(url).hostname / urlsplit(url).path.strip("/"), "--url", url)
         self.certificate, key = own / "cert", own / "key"
         make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=charts"]
@@ -67,3 +70,8 @@ class ChartServer(Loopback):
                 pass
 
         super().__init__(Proxy)
+
+    def known_to_argo_cd(self) -> None:
+        print(f"\ncharts that are real: {sorted(self.real)}; that only make their namespace: {sorted(self.empty)}")
+        for i, url in enumerate(self.urls):
+            argo_cd_reads(f"charts-{i}", {"type": "helm", "name": f"charts-{i}", "url": url, "proxy": self.url})

@@ -35,14 +35,14 @@ spec:
 
 @pytest.fixture
 def charts(tmp_path):
-    source = next(a["spec"]["source"] for a in render.applications("production", render.bridge("production")) if a["metadata"]["name"] == "argo-cd")
+    argo_cd = next(a for a in render.applications("production", render.bridge("production")) if a["metadata"]["name"] == "argo-cd")
     chart = tmp_path / "argo-cd"
     (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "argo-cd", "version": source["targetRevision"]}))
+    (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "argo-cd", "version": argo_cd["spec"]["source"]["targetRevision"]}))
     (chart / "templates" / "all.yaml").write_text(TEMPLATE)
     shutil.copytree(schemas.module("github.com/argoproj/argo-cd/v3@v3.5.7") / "manifests/crds", chart / "crds")
     (chart / "crds" / "kustomization.yaml").unlink()
-    server = ChartServer({(source["repoURL"], "argo-cd", source["targetRevision"])}, tmp_path, {"argo-cd"}, tmp_path)
+    server = ChartServer([argo_cd], tmp_path, {"argo-cd"}, tmp_path)
     yield server
     server.close()
 

@@ -171,12 +171,7 @@ class Stage:
         [upstream] = [o for o in render.documents((SHARED / "istio/mesh.yaml").read_text()) if o["kind"] == "EnvoyFilter"]
         (real / "istiod" / "templates" / "upstream-envoy.yaml").write_text(yaml.safe_dump(upstream))
         self._images(applications, real)
-        sources = [a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]]
-        wanted = {(s["repoURL"], s["chart"], s["targetRevision"]) for s in sources}
-        self.server = ChartServer(wanted, real, {f.name for f in real.iterdir()}, self.folder)
-        print(f"\ncharts that are real: {sorted(self.server.real)}; that only make their namespace: {sorted(self.server.empty)}")
-        for i, url in enumerate(sorted({s["repoURL"] for s in sources})):
-            self._repository(f"charts-{i}", {"type": "helm", "name": f"charts-{i}", "url": url, "proxy": self.server.url})
+        ChartServer(applications, real, {f.name for f in real.iterdir()}, self.folder).known_to_argo_cd()
 
     def _images(self, applications: list[dict], charts: Path) -> None:
         """Every image that the tree names, under that name."""
@@ -217,7 +212,7 @@ class Stage:
         git, redis, repo = free_port(), free_port(), free_port()
         front = ["-listen", f"127.0.0.1:{git}", "-cert", self.folder / "cert", "-key", self.folder / "key", f"{url}={repository}"]
         self.programs.start("gitfront", "gitfront", *front)
-        self._repository("git", {"type": "git", "url": url, "proxy": f"http://127.0.0.1:{git}"})
+        c.argo_cd_reads("git", {"type": "git", "url": url, "proxy": f"http://127.0.0.1:{git}"})
         self.programs.start("redis", "redis-server", "--bind", "127.0.0.1", "--port", str(redis), "--save", "", "--dir", argo)
         environment = {
             "HOME": home, "TMPDIR": f"{home}/tmp", "ARGOCD_FAKE_IN_CLUSTER": "true", "ARGOCD_GPG_ENABLED": "false", "ARGOCD_GNUPGHOME": f"{home}/gpg",
@@ -235,8 +230,3 @@ class Stage:
             "applicationset-controller", "argocd-applicationset-controller", "--kubeconfig", os.environ["KUBECONFIG"], "-n", "argocd",
             "--argocd-repo-server", f"127.0.0.1:{repo}", "--repo-server-plaintext", "--enable-leader-election=false",
             *(part for name in ("metrics", "probe", "webhook") for part in (f"--{name}-addr", f"127.0.0.1:{free_port()}")), **environment)  # fmt: skip
-
-    def _repository(self, name: str, content: dict[str, str]) -> None:
-        metadata = {"name": name, "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "repository"}}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content | {"insecure": "true"}}
-        c.kubectl("apply", "-f", "-", stdin=json.dumps(secret))

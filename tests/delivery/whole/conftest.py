@@ -15,9 +15,7 @@ WORK = Path(os.environ["WORK"])
 if "ENVIRONMENT" in os.environ:
     # an environment on a cluster is brought up as gitops' own tests do it
     sys.path.insert(0, str(ROOT / "gitops/tests"))
-    from cluster.conftest import (  # noqa: F401
-        applications, argo_cd, bridge, charts, environment, injector, installed, monitoring, read_secret, repository,
-    )  # fmt: skip
+    from cluster.conftest import applications, bridge, environment, installed, repository  # noqa: F401
 
 
 @pytest.fixture(scope="session")
