@@ -155,7 +155,20 @@ def accounts_with_a_role(node, namespace: str):
             yield from accounts_with_a_role(value, namespace)
 
 
-@pytest.mark.skipif(not (SERVICE / "terraform").is_dir(), reason="gitops is on its own: set SERVICE_SOURCE to the repository with terraform/")
+terraform_is_here = pytest.mark.skipif(
+    not (SERVICE / "terraform").is_dir(), reason="gitops is on its own: set SERVICE_SOURCE to the repository with terraform/"
+)
+
+
+@terraform_is_here
+def test_the_load_balancer_speaks_http_to_the_gateway(platform):
+    source = (SERVICE / "terraform" / "modules" / "edge" / "main.tf").read_text()
+    [target] = re.findall(r'resource "aws_lb_target_group" "gateway" \{.*?\n  protocol += "(\w+)"', source, re.S)
+    [server] = platform["Gateway", "istio-ingress/public"]["spec"]["servers"]
+    assert target == server["port"]["protocol"] == "HTTP"
+
+
+@terraform_is_here
 def test_roles_go_to_the_service_accounts_that_terraform_trusts(applications, platform):
     source = (SERVICE / "terraform" / "modules" / "workloads" / "main.tf").read_text()
     trusted = set(re.findall(r'namespace\s*=\s*"([\w-]+)",?\s+service_account\s*=\s*"([\w-]+)"', source))

@@ -55,6 +55,15 @@ def test_a_sync_that_hangs_ends(applications):
     assert all(f"key: {name}\n" in read for name in params), "Argo CD reads no such setting"
 
 
+def test_a_commit_is_applied_within_six_minutes(applications):
+    """Argo CD asks Git that often, and keeps the answer as long again."""
+    settings = values(applications, "argo-cd")["configs"]["cm"]
+    cache = (schemas.module("github.com/argoproj/argo-cd/v3@v3.5.7") / "reposerver/cache/cache.go").read_text()
+    assert '"revision-cache-expiration", env.ParseDurationFromEnv("ARGOCD_RECONCILIATION_TIMEOUT"' in cache
+    every, jitter = (int(settings[f"timeout.reconciliation{part}"].removesuffix("s")) for part in ("", ".jitter"))
+    assert 2 * every + jitter <= 360
+
+
 def test_the_service_evicts_nothing_that_it_depends_on(applications, objects, service):
     ranks = {o["metadata"]["name"]: o["value"] for o in objects["policies"] if o["kind"] == "PriorityClass"}
     own = ranks[service["Deployment", "birthday-api"]["spec"]["template"]["spec"]["priorityClassName"]]

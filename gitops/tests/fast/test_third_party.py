@@ -1,4 +1,4 @@
-"""Charts of third parties with our values; that they fit their schemas and projects, other files say of all that is applied."""
+"""Charts of third parties with our values. Their schemas and projects are checked with everything else that is applied."""
 
 from lib import render
 
