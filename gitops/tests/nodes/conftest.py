@@ -28,7 +28,7 @@ VALUES = f"gitops/environments/{ENVIRONMENT}/birthday-api.yaml"
 # What differs in the commit from what is in Git, because a test has neither ten minutes nor more than two CPUs: the shortest interval of
 # a canary, metrics that keep up with it, small requests of CPU; a line in the log for each request, and a trace of every fifth.
 EDITS = [
-    (VALUES, "cpu: 500m", "cpu: 150m"),
+    (VALUES, "cpu: 500m", "cpu: 80m"),
     (VALUES, "\nautoscaling:", "\nsettings: {accessLog: true}\nresources: {requests: {cpu: 40m}}\ncanary: {interval: 10s}\nautoscaling:"),
     (f"gitops/environments/{ENVIRONMENT}/platform.yaml", "cpu: 500m", "cpu: 200m"),
     (f"gitops/environments/{ENVIRONMENT}/platform.yaml", "\ntraces: 1\n", "\ntraces: 20\n"),
