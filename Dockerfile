@@ -30,7 +30,7 @@ RUN cargo rustc --release --frozen --bin birthday-api -- -C link-arg=-Wl,-z,pack
 
 FROM ${RUNTIME_IMAGE}
 COPY --from=build /src/target/release/birthday-api /usr/local/bin/
-# SQLite's file lies here when no database is set. A volume that is mounted here takes over the owner.
+# SQLite's file is here when no database is set. A volume that is mounted here takes over the owner.
 COPY --from=build --chown=65532:65532 /empty /var/lib/birthday-api
 WORKDIR /var/lib/birthday-api
 # the nonroot user of distroless, by number: Kubernetes' runAsNonRoot cannot judge a name

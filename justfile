@@ -29,7 +29,7 @@ format:
 [group('core')]
 [doc('shellcheck on every tracked shell script')]
 scripts:
-    # bash goes on when the $(...) fails whose output is in the environment of one command, written before it in the same line: assign first
+    # bash continues when a $(...) in a command's environment fails: assign it first
     git grep -nE '\b[A-Z_]+="?\$\([^()]*\)[^ ;&|]* +[^ ;&|#})]' && exit 1 || [ $? = 1 ]
     # SC2120: it does not see that a function is called by its name in $1
     git grep -lE '^#!.*\b(ba)?sh$' | xargs awk 'FNR == 1 && /^#!.*sh$/ { print FILENAME } { nextfile }' \

@@ -1,4 +1,4 @@
-//! Log lines, on standard error. They never hold a name, a date or a body: requests are told apart by route template and by ids.
+//! Log lines, on standard error. They never hold a name, a date or a body: requests are identified by route template and ids.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;

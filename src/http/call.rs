@@ -105,9 +105,9 @@ impl Call<'_> {
     /// Refuses what a page of another site sends. Programs, which send neither `Origin` nor `Sec-Fetch-Site`, may pass.
     ///
     /// Browsers ask before they send a PUT or DELETE to another site, and this service does not allow it. A name that an attacker has
-    /// resolve to this machine (DNS rebinding) is no other site to them: `public_url` tells it apart.
+    /// resolve to this machine (DNS rebinding) is not another site to them; `public_url` distinguishes it.
     pub fn refuse_other_sites(&self) -> Result<(), Problem> {
-        let vouched = self.header("Sec-Fetch-Site");
+        let fetch_site = self.header("Sec-Fetch-Site");
         let public_url = self.settings.public_url.as_ref();
         // Compared as URLs: `null` is none, and the scheme's own port is no difference.
         let is_own = |origin: &str| {
@@ -116,10 +116,10 @@ impl Call<'_> {
                 Url::parse(&public_url.cloned().unwrap_or_else(here)).is_ok_and(|own| own.origin() == origin.origin())
             })
         };
-        // Behind a proxy that sets Host anew, the browser's word counts.
-        let trusted = public_url.is_none() && (self.method != Method::Post || vouched == Some("same-origin"));
+        // Behind a proxy that replaces Host, the browser's Sec-Fetch-Site counts.
+        let trusted = public_url.is_none() && (self.method != Method::Post || fetch_site == Some("same-origin"));
         let own = trusted || self.headers.get("Origin").all(is_own);
-        if own && matches!(vouched, None | Some("same-origin" | "none")) { Ok(()) } else { Err(Problem::ForeignOrigin) }
+        if own && matches!(fetch_site, None | Some("same-origin" | "none")) { Ok(()) } else { Err(Problem::ForeignOrigin) }
     }
 
     /// Whether one of the tags of `If-None-Match` is `tag`, by weak comparison (RFC 9110, 13.1.2). Tags of this service hold no comma.

@@ -73,7 +73,7 @@ fn complete((status, answer): (&String, &mut RefOr<Response>)) {
     let RefOr::T(answer) = answer else { return };
     if answer.description.is_empty() {
         answer.description = match status.as_str() {
-            "304" => "It has a tag of `If-None-Match`".to_owned(),
+            "304" => "Not changed: its tag is in `If-None-Match`".to_owned(),
             "400" => "Username, time zone or body not valid".to_owned(),
             "403" => "Sent by a page of another site".to_owned(),
             "404" => "No birthday is saved under that name".to_owned(),

@@ -29,7 +29,7 @@ pub enum Problem {
     BadRequest,
     #[error("the header Host must be there once, with a host name or an address")]
     InvalidHost,
-    #[error("this service answers to localhost alone; set public_url to the address at which it is reached")]
+    #[error("this service only answers to localhost; set public_url to the address at which it is reached")]
     MisdirectedRequest,
     #[error("the request was sent by a page of another site; send it from this service's own page")]
     ForeignOrigin,

@@ -39,7 +39,7 @@ impl Metrics {
         let store = registry.sub_registry_with_prefix("store");
         store.register("lookup_batch_size", "Lookups answered by one statement", self.lookups.clone());
         store.register("write_batch_size", "Saves and deletes taken at once", self.writes.clone());
-        store.register("retries", "Statements tried once more on a fresh connection", self.retries.clone());
+        store.register("retries", "Statements and connections that were tried a second time", self.retries.clone());
         store.register("rejected", "Requests rejected because too many were waiting", self.rejected.clone());
         store.register("replica_answers", "Lookups answered by the replica", self.replica_answers.clone());
         store.register("credential_reloads", "Changed credentials taken over", self.credential_reloads.clone());

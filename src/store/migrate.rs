@@ -46,7 +46,7 @@ impl From<sqlx::Error> for MigrationError {
 }
 
 /// What comes before the service serves, where the settings ask for it. A database that is away does not stop the start: the migration
-/// goes on beside the service.
+/// continues while the service runs.
 pub async fn migrate_at_start(settings: &Settings) -> Result<(), MigrationError> {
     if !settings.migrate() {
         return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! A request waits in a [`queue`]; a [`worker`] takes all that wait and sends them as one statement over its [`session`] with the
 //! [`server`], which connects, tries again and opens the circuit as [`error`] says. [`database`] holds the statements, [`postgres`] and [`sqlite`] their
-//! SQL. Lookups go on at the replica while the primary cannot answer.
+//! SQL. The replica answers lookups while the primary cannot.
 
 mod copy;
 mod credentials;

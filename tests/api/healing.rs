@@ -1,4 +1,4 @@
-//! What ends or spoils connections one by one, while the database goes on: the service heals by itself.
+//! Faults of single connections while the database runs: the service recovers by itself.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -24,7 +24,7 @@ async fn lookups_fall_back_to_the_replica_and_return_to_the_primary_by_themselve
         assert_eq!((answer.status, answer.header("birthday-source")), (200, Some("replica")), "{path}: {}", answer.body);
     }
     assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 1 day(s)");
-    // It may lag: that it does not know Mary does not mean that nobody does.
+    // It may lag: the primary may know Mary.
     app.get("/hello/Mary").await.expect_problem(503, "unavailable");
     app.put("/hello/John", birthday("1990-11-29")).await.expect_problem(503, "unavailable");
     app.delete("/hello/John").await.expect_problem(503, "unavailable");

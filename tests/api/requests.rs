@@ -83,7 +83,7 @@ async fn of_24_that_create_the_same_name_at_once_one_wins(app: TestApp) {
     assert_eq!((statuses[0], statuses[1], statuses[23]), (204, 412, 412), "{statuses:?}");
 }
 
-/// Two ways to say where a body ends: whoever reads one way while a proxy reads the other is served a smuggled request.
+/// Two lengths for one body: if proxy and service read different ones, a request can be smuggled.
 #[tokio::test]
 async fn a_body_with_two_lengths_is_refused_and_smuggles_nothing() {
     let app = TestApp::start(Store::Sqlite);

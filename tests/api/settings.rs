@@ -95,7 +95,7 @@ async fn the_application_name_of_the_url_is_what_the_server_sees() {
     assert!(app.database.select(named).await > 0);
 }
 
-/// Where there is no IPv6 either, it is the system that says so: no resolver was asked for a name with brackets.
+/// Without IPv6 the error is the system's: no resolver got a name with brackets.
 #[test]
 fn a_database_host_in_brackets_is_an_address() {
     let directory = TempDir::new().unwrap();

@@ -36,7 +36,7 @@ struct Answers {
     other: Vec<String>,
     /// Not sent, because every connection waited for an answer.
     held_back: usize,
-    /// The longest that the client itself stood still: the machine, not the service.
+    /// The longest that the client itself was paused: the machine, not the service.
     pause: Duration,
 }
 

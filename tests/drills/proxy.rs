@@ -17,7 +17,7 @@ pub enum Fault {
     Refuse,
     /// Connections are reset: those that are open, and those that are made.
     Reset,
-    /// No byte passes, and nobody is told.
+    /// No byte passes, and no side gets an error.
     BlackHole,
     /// The connections that are open lead nowhere from now on, as when the other machine lost its power; new ones work.
     HalfOpen,

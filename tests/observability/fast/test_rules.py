@@ -1,4 +1,4 @@
-"""promtool on the rules, and that nobody forgets a case or a runbook."""
+"""promtool on the rules; every alert has cases and a runbook."""
 
 import re
 import shlex

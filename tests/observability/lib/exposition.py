@@ -1,4 +1,4 @@
-"""Metrics as text: what the service says, and what is played in place of the exporters that are not here."""
+"""Metrics as text: what the service says, and what is simulated in place of the exporters that are not here."""
 
 import http.server
 import re
