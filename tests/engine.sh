@@ -14,7 +14,7 @@ engine_up() {
     timeout 600 "$engine_folder/up" >&2
   fi
   [ -x "$engine_folder/images" ] || return 0
-  # It lists the images when all went well, and yet ends with 1 where one that nobody asked for is not there.
+  # It lists the images, but ends with 1 if one that is not needed is missing.
   local images
   images=$(timeout 1200 "$engine_folder/images" "$@") || [ -n "$images" ]
   echo "$images" >&2

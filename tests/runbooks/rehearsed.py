@@ -16,7 +16,7 @@ REHEARSED = {
     "terraform init", "terraform plan", "terraform apply", "terraform destroy", "terraform output",
     # tests/whole/run asks a cluster that Argo CD has brought up
     "kubectl get", "kubectl describe",
-    # gitops/tests/run cluster
+    # gitops/tests/run nodes
     "kubectl cordon", "kubectl drain", "kubectl uncordon",
     # typed by a person on 2026-11-28, page by page: on the AWS double with production applied, on a Kubernetes API with fake nodes, on PostgreSQL
     "aws acm", "aws ce", "aws cloudwatch", "aws elbv2", "aws rds", "aws secretsmanager", "aws sts",
