@@ -26,6 +26,12 @@ def settled() -> bool:
     return len(pods) == len(c.zones(gateways)) == 3 and min(pods.values()) >= 2
 
 
+def restart(name: str, namespace: str) -> None:
+    """Ends when only new pods are left: the old ones could be taken for them."""
+    c.kubectl("rollout", "restart", f"deployment/{name}", "-n", namespace)
+    c.kubectl("rollout", "status", f"deployment/{name}", "-n", namespace, "--timeout=300s", timeout=310)
+
+
 def test_a_pod_is_deleted_without_notice(load):
     victim = c.serving_pods()[0]
     c.kubectl("delete", "pod", victim["metadata"]["name"], "-n", c.NAMESPACE, "--grace-period=0", "--force")
@@ -70,8 +76,7 @@ def test_a_503_of_the_service_is_not_tried_again_and_ejects_no_pod(user, servers
 
 
 def test_a_rolling_restart_fails_no_request(load):
-    c.kubectl("rollout", "restart", "deployment/birthday-api-primary", "-n", c.NAMESPACE)
-    c.kubectl("rollout", "status", "deployment/birthday-api-primary", "-n", c.NAMESPACE, "--timeout=300s", timeout=310)
+    restart("birthday-api-primary", c.NAMESPACE)
     c.eventually("the old ones are gone", lambda: len([p for p in c.items("pods", c.NAMESPACE, "app.kubernetes.io/component=server")]) == 6, 60)
     assert load.failures == []
 
@@ -85,8 +90,8 @@ def test_a_node_is_drained_and_no_request_fails(load):
     finally:
         c.kubectl("uncordon", "node-2")
         # nothing moves a running pod back by itself
-        c.kubectl("rollout", "restart", "deployment/birthday-api-primary", "-n", c.NAMESPACE)
-        c.kubectl("rollout", "restart", "deployment/istio-ingress", "-n", "istio-ingress")
+        restart("birthday-api-primary", c.NAMESPACE)
+        restart("istio-ingress", "istio-ingress")
         c.eventually("two pods in each zone again", settled, 300)
 
 
