@@ -17,8 +17,6 @@ from support.chain import Chain
 from terraform.tests.conftest import TERRAFORM, aws, bootstrap, client, folder  # noqa: F401
 from tools import TRIES, run
 
-CLIENTS, PAUSE = 8, 0.1
-
 
 @pytest.fixture(scope="session")
 def chain() -> Chain:
@@ -30,27 +28,20 @@ def place() -> Path:
     return Path(os.environ["WORK"]) / "stage"
 
 
-# ------------------------------------------------------------------ AWS
-
-
 @pytest.fixture(scope="session")
 def double(aws) -> str:  # noqa: F811
     return aws["AWS_ENDPOINT_URL"]
 
 
 @pytest.fixture(scope="session")
-def tree(folder):  # noqa: F811
-    return copy_tree(TERRAFORM, folder / "terraform")
+def production(folder, aws, bootstrap) -> Root:  # noqa: F811
+    return Root(copy_tree(TERRAFORM, folder / "terraform"), "environments/production", aws)
 
 
 @pytest.fixture(scope="session")
-def production(tree, aws, bootstrap) -> Root:  # noqa: F811
-    return Root(tree, "environments/production", aws)
-
-
-@pytest.fixture(scope="session")
-def servers(production, tree, client, stage, place):  # noqa: F811
+def servers(production, client, stage, place):  # noqa: F811
     """Terraform makes the database: it is there, under that name and with that master password."""
+    tree = production.folder.parents[1]
     run([sys.executable, tree / "package"], tries=TRIES)
     production.init()
     production.apply("-target=module.environment.module.database")
@@ -84,5 +75,5 @@ def bridge(applied) -> dict:
 
 @pytest.fixture(scope="session")
 def load(user):  # noqa: F811
-    with Load(user, clients=CLIENTS, pause=PAUSE) as load:
+    with Load(user, clients=8) as load:
         yield load

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections import namedtuple
 
 from lib import cluster as c
 
@@ -14,12 +14,11 @@ MADE = {
     "vpc_id": ("aws_vpc", "", "id"),
     "domain_name": ("aws_route53_record", "service", "fqdn"),
     "target_group_arn": ("aws_lb_target_group", "gateway", "arn"),
-    "load_balancer_controller_role_arn": ("aws_iam_role", '"load-balancer-controller"', "arn"),
-    "external_secrets_role_arn": ("aws_iam_role", '"external-secrets"', "arn"),
-    "cluster_autoscaler_role_arn": ("aws_iam_role", '"cluster-autoscaler"', "arn"),
-    "cloudwatch_agent_role_arn": ("aws_iam_role", '"cloudwatch-agent"', "arn"),
-    "service_role_arn": ("aws_iam_role", '"birthday-api"', "arn"),
-    "alertmanager_role_arn": ("aws_iam_role", '"alertmanager"', "arn"),
+    **{
+        f"{key}_role_arn": ("aws_iam_role", f'"{name}"', "arn")
+        for name in ("load-balancer-controller", "external-secrets", "cluster-autoscaler", "cloudwatch-agent", "birthday-api", "alertmanager")
+        for key in ["service" if name == "birthday-api" else name.replace("-", "_")]
+    },
     "alarm_topic_arn": ("aws_sns_topic", "observability.aws_sns_topic.alarms", "arn"),
     "database_host": ("aws_db_instance", "primary", "address"),
     "database_replica_host": ("aws_db_instance", "replica", "address"),
@@ -50,10 +49,8 @@ PLACES = [
             ("database_port", PRIMARY + r"(?<=:)(\d+)/"), ("database_name", PRIMARY + r"\d+/(\w+)\?"),
         )
     ),
-    ("database_secret_name", "ExternalSecret", "birthday-api/birthday-api-database", "spec.data.0.remoteRef.key"),
-    ("database_secret_name", "ExternalSecret", "birthday-api/birthday-api-database", "spec.data.1.remoteRef.key"),
-    ("database_owner_secret_name", "ExternalSecret", "birthday-api/birthday-api-database-owner", "spec.data.0.remoteRef.key"),
-    ("database_owner_secret_name", "ExternalSecret", "birthday-api/birthday-api-database-owner", "spec.data.1.remoteRef.key"),
+    *(("database_secret_name", "ExternalSecret", "birthday-api/birthday-api-database", f"spec.data.{i}.remoteRef.key") for i in (0, 1)),
+    *(("database_owner_secret_name", "ExternalSecret", "birthday-api/birthday-api-database-owner", f"spec.data.{i}.remoteRef.key") for i in (0, 1)),
     ("aws_region", "ClusterSecretStore", "/secrets-manager", "spec.provider.aws.region"),
     ("aws_account_id", "ServiceAccount", "birthday-api/birthday-api", ROLE, r"arn:aws:iam::(\d+):"),
     ("service_role_arn", "ServiceAccount", "birthday-api/birthday-api", ROLE),
@@ -102,11 +99,7 @@ def made(stack, key: str, repository: str) -> str:
     return re.search(pattern[0], value)[1] if pattern else value
 
 
-@dataclass
-class Seen:
-    key: str
-    place: str
-    value: str
+Seen = namedtuple("Seen", "key place value")
 
 
 def seen() -> list[Seen]:

@@ -4,8 +4,7 @@ import json
 import re
 import shlex
 import time
-
-import pytest
+from types import SimpleNamespace
 
 import names
 from common.load import lost, summary
@@ -16,12 +15,7 @@ from runbooks import ALL, Kubectl, commands
 from secrets_manager import current, rotate
 
 SESSIONS = "pg_stat_activity join pg_stat_ssl using (pid) where application_name = 'birthday-api'"
-
-
-@pytest.fixture(scope="session")
-def phases() -> dict[str, float]:
-    """When what began."""
-    return {}
+PHASES: dict[str, float] = {}  # when what began
 
 
 def test_terraform_makes_the_database(chain, servers):
@@ -118,22 +112,29 @@ def sessions(servers) -> set[str]:
     return set(servers.query(f"select distinct usename || ' ' || ssl from {SESSIONS}").replace("true", "t").splitlines())
 
 
-def test_a_steady_load_of_saves_and_lookups(chain, load, phases):
-    phases["steady"] = time.time()
+def test_a_steady_load_of_saves_and_lookups(chain, load):
+    PHASES["steady"] = time.time()
     time.sleep(15)
     assert load.failures == []
     assert len(load.events) > 300, "a load worth the name"
     chain.saw(f"load        {len(load.events) / 15:.0f} requests a second through the gateway's pods")
 
 
-def test_the_primary_is_killed_and_the_standby_takes_its_place(chain, load, phases, servers):
-    phases["failover"], took, last = fail_over(load, servers)
+def test_the_primary_is_killed_and_the_standby_takes_its_place(chain, load, servers):
+    PHASES["failover"], took, last = fail_over(load, servers)
     chain.saw(f"PostgreSQL  SIGKILL, promotion and the name's move took {took:.1f} s; the last failed request ended {last:.1f} s after the kill")
 
 
-def test_the_passwords_rotate_under_load(chain, load, phases, client, applied, servers):
-    phases["rotation"] = time.time()
-    manager, function = client("secretsmanager"), Function(client("lambda"), applied.stack().one("aws_lambda_function")["function_name"])
+def test_the_passwords_rotate_under_load(chain, load, client, applied, servers):
+    PHASES["rotation"] = time.time()
+    manager, name = client("secretsmanager"), applied.stack().one("aws_lambda_function")["function_name"]
+
+    def handler(event: dict, _context) -> None:
+        """Calls the function as Secrets Manager does."""
+        answer = client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+        assert "FunctionError" not in answer, answer["Payload"].read().decode()
+
+    function = SimpleNamespace(handler=handler)
     arns = {s["name"].rsplit("/", 1)[1]: s["arn"] for s in applied.stack().all("aws_secretsmanager_secret", "rotated")}
     for user in ("birthday_app_b", "birthday_app_a"):  # the second time the first password ends
         rotate(function, manager, arns["application"])
@@ -149,19 +150,8 @@ def test_the_passwords_rotate_under_load(chain, load, phases, client, applied, s
     time.sleep(DEADLINE)
 
 
-class Function:
-    """Calls the function as Secrets Manager does."""
-
-    def __init__(self, client, name: str):
-        self.client, self.name = client, name
-
-    def handler(self, event: dict, _context) -> None:
-        answer = self.client.invoke(FunctionName=self.name, Payload=json.dumps(event))
-        assert "FunctionError" not in answer, answer["Payload"].read().decode()
-
-
-def test_a_commit_rolls_out_under_load(chain, load, phases, release, servers):
-    phases["rollout"] = time.time()
+def test_a_commit_rolls_out_under_load(chain, load, release, servers):
+    PHASES["rollout"] = time.time()
     wanted = release("second")
     c.eventually("the migration of the new version is done", lambda: migrated(wanted), 180)
     assert owner(servers) == secret("birthday-api-database-owner")["username"] == "birthday_owner_b"
@@ -181,16 +171,16 @@ def migrated(wanted: str) -> bool:
     return bool(job and digest(job) == wanted and job["status"].get("succeeded"))
 
 
-def test_nothing_acknowledged_was_lost_and_nothing_failed_outside_the_failover(chain, load, phases, servers):
+def test_nothing_acknowledged_was_lost_and_nothing_failed_outside_the_failover(chain, load, servers):
     load.__exit__()
     kept = dict(line.split("|") for line in servers.query("select username, date_of_birth from birthdays").splitlines())
     assert len(load.saved) >= 100, "names worth the name"
     assert lost(load.events, kept) == []
     failed = [e for e in load.events if e.failed]
-    outside = [f"{e.how} {e.sent - phases['failover']:+.2f} s" for e in failed if not phases["failover"] <= e.ended < phases["rotation"]]
+    outside = [f"{e.how} {e.sent - PHASES['failover']:+.2f} s" for e in failed if not PHASES["failover"] <= e.ended < PHASES["rotation"]]
     assert outside == [], "requests failed outside the failover"
     chain.saw(f"verdict     {sum(1 for e in load.events if e.saved)} saves of {len(load.saved)} names were acknowledged: the last one of each name, or a later attempt, is stored")
     chain.saw(f"            {len(failed)} of {len(load.events)} requests failed, all in the failover")
     chain.saw(f"            {'phase':10} {'sent':>6} {'saved':>6} {'slowest s':>9} {'no save s':>9} {'replica':>8}  failed")
-    for (name, began), end in zip(phases.items(), [*list(phases.values())[1:], time.time()]):
+    for (name, began), end in zip(PHASES.items(), [*list(PHASES.values())[1:], time.time()]):
         chain.saw(f"            {name:10} {summary([e for e in load.events if began <= e.sent < end])}")
