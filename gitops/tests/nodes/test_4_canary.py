@@ -57,7 +57,7 @@ def test_a_good_version_is_promoted_in_steps_and_no_request_fails(release, load,
 
 
 @pytest.mark.parametrize(("variant", "why"), [("bad-answers", "acceptance"), ("bad-errors", "success-rate|success rate"), ("bad-slow", "duration")])
-def test_a_bad_version_is_rolled_back_and_a_revert_makes_git_right_again(release, repository, variant, why, prometheus):
+def test_a_bad_version_is_rolled_back_and_a_revert_makes_git_right_again(release, repository, load, variant, why):
     stable = image("birthday-api-primary")
     release(variant)
     c.eventually("Flagger begins with it", lambda: canary()["phase"] == "Progressing", 120)
