@@ -52,7 +52,7 @@ def test_the_tree_has_no_finding(tree, tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "name", "edit", "code"), [
-    ("VirtualService", "public", lambda s: s.update(gateways=["istio-ingress/nobody"]), "IST0101"),
+    ("VirtualService", "public", lambda s: s.update(gateways=["istio-ingress/missing"]), "IST0101"),
     ("Gateway", "public", lambda s: s["servers"][0]["port"].update(protocol="HTPP"), "IST0106"),
 ])  # fmt: skip
 def test_a_mistake_is_found(tree, tmp_path, kind, name, edit, code):
