@@ -34,14 +34,18 @@ def double(aws) -> str:  # noqa: F811
 
 
 @pytest.fixture(scope="session")
-def production(folder, aws, bootstrap) -> Root:  # noqa: F811
-    return Root(copy_tree(TERRAFORM, folder / "terraform"), "environments/production", aws)
+def tree(folder) -> Path:  # noqa: F811
+    return copy_tree(TERRAFORM, folder / "terraform")
 
 
 @pytest.fixture(scope="session")
-def servers(production, client, stage, place):  # noqa: F811
+def production(tree, aws, bootstrap) -> Root:  # noqa: F811
+    return Root(tree, "environments/production", aws)
+
+
+@pytest.fixture(scope="session")
+def servers(tree, production, client, stage, place):  # noqa: F811
     """Terraform makes the database: it is there, under that name and with that master password."""
-    tree = production.folder.parents[1]
     run([sys.executable, tree / "package"], tries=TRIES)
     production.init()
     production.apply("-target=module.environment.module.database")

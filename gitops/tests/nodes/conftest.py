@@ -220,6 +220,8 @@ def installed(stage, place, bridge, applications, repository, release):
     began = time.monotonic()
     subprocess.run(install, check=True, timeout=180)
     c.eventually("all Applications are Synced and Healthy", lambda: c.all_well(len(applications)), 900, every=3)
+    least = c.get("hpa", "birthday-api-primary", c.NAMESPACE)["spec"]["minReplicas"]
+    c.eventually("the autoscaler has its least number of pods", lambda: len(c.serving_pods()) == least, 120)
     print(f"\nArgo CD brought production up in {time.monotonic() - began:.0f} s; STAGE={place}", flush=True)
 
 
