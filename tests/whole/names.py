@@ -56,6 +56,7 @@ PLACES = [
     ("service_role_arn", "ServiceAccount", "birthday-api/birthday-api", ROLE),
     ("cloudwatch_agent_role_arn", "ServiceAccount", "amazon-cloudwatch/cloudwatch-agent", ROLE),
     ("database_subnet_cidrs", "NetworkPolicy", "birthday-api/database", "spec.egress.0.to.*.ipBlock.cidr"),
+    ("public_subnet_cidrs", "NetworkPolicy", "istio-ingress/load-balancer", "spec.ingress.0.from.*.ipBlock.cidr"),
     ("database_port", "NetworkPolicy", "birthday-api/database", "spec.egress.0.ports.0.port"),
     ("domain_name", "Gateway", "istio-ingress/public", "spec.servers.0.hosts.0", r"birthday-api/(.+)"),
     ("domain_name", "VirtualService", "birthday-api/public", "spec.hosts.0"),
@@ -91,8 +92,9 @@ def made(stack, key: str, repository: str) -> str:
     """What Terraform's state says; the image repository is of bootstrap."""
     if key == "image_repository":
         return repository
-    if key == "database_subnet_cidrs":
-        subnets = [r["values"] for r in stack.resources if r["type"] == "aws_subnet" and 'this["database-' in r["address"]]
+    if key.endswith("_subnet_cidrs"):
+        tier = key.partition("_")[0]
+        subnets = [r["values"] for r in stack.resources if r["type"] == "aws_subnet" and f'this["{tier}-' in r["address"]]
         return ",".join(s["cidr_block"] for s in sorted(subnets, key=lambda s: s["availability_zone"]))
     kind, name, attribute, *pattern = MADE[key]
     value = str(stack.one(kind, name)[attribute])
