@@ -1,6 +1,6 @@
-# The most that a role of an environment can be given, whatever its policies say: what its
-# nodes, controllers and rotation function do, in one region. Of what is stored, only the
-# environment's own secrets; no IAM, no S3, no access to Kubernetes.
+# The permissions boundary of an environment's roles: whatever their policies say, they can do only
+# what nodes, controllers and rotation function need, in one region. Of all stored data they can
+# read only the environment's own secrets; no IAM, no S3, no access to Kubernetes.
 
 locals {
   environments = toset(["staging", "production"])
@@ -70,13 +70,13 @@ data "aws_iam_policy_document" "boundary" {
         "${local.regional.elasticloadbalancing}:targetgroup/${var.project}-${each.key}-*",
         "${local.regional.secretsmanager}:secret:${var.project}-${each.key}/*",
         "${local.regional.sns}:${var.project}-${each.key}-*",
-        "${local.regional.logs}:log-group:RDS*", # Enhanced monitoring's, one for the account.
+        "${local.regional.logs}:log-group:RDS*", # Of enhanced monitoring, one per account.
       ],
       local.log_groups[each.key],
     )
   }
 
-  # EKS gives its Auto Scaling groups names of its own, and tags them with the cluster's.
+  # EKS chooses the names of its Auto Scaling groups, and tags them with the cluster's name.
   statement {
     sid       = "OwnNodes"
     actions   = ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
@@ -95,7 +95,7 @@ data "aws_iam_policy_document" "boundary" {
     resources = ["*"]
   }
 
-  # Keys have no names. Secrets Manager says for which secret it uses one.
+  # Keys have no names to match. Secrets Manager passes the ARN of the secret that it uses a key for.
   statement {
     sid       = "KeysOfOwnSecrets"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
@@ -120,7 +120,7 @@ data "aws_iam_policy_document" "boundary" {
     }
   }
 
-  # Disks, and the secrets that Kubernetes stores: by the two roles that need the cluster's key.
+  # For disks and for the secrets that Kubernetes stores: only the two roles that need the cluster's key.
   statement {
     sid       = "KeysOfTheCluster"
     actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ListGrants"]

@@ -1,7 +1,7 @@
-# What GitHub Actions may do: no key is stored there, GitHub vouches for the
+# What GitHub Actions may do. GitHub stores no AWS key: its OIDC token identifies the
 # workflow, and each role trusts exact subjects of one repository.
 
-# An account has one provider for an address. Where another repository made it, this one uses it.
+# An account can have only one provider per URL. If another repository created it, this one uses it.
 resource "aws_iam_openid_connect_provider" "github" {
   count = var.create_github_oidc_provider ? 1 : 0
 
@@ -12,8 +12,8 @@ resource "aws_iam_openid_connect_provider" "github" {
 locals {
   github_oidc_provider_arn = var.create_github_oidc_provider ? aws_iam_openid_connect_provider.github[0].arn : "${local.iam}:oidc-provider/token.actions.githubusercontent.com"
 
-  # Subjects of a repository made, renamed or moved since 15 July 2026 carry the numbers of owner and
-  # repository: who takes over a name that was given up gets another number.
+  # Subjects of a repository created, renamed or moved since 15 July 2026 contain the IDs of owner and
+  # repository: whoever takes over an abandoned name gets another ID.
   github_subject = var.github_repository_id == null ? "repo:${var.github_repository}" : format(
     "repo:%s@%d/%s@%d", split("/", var.github_repository)[0], var.github_owner_id, split("/", var.github_repository)[1], var.github_repository_id
   )
@@ -67,7 +67,7 @@ data "aws_iam_policy_document" "push" {
   statement {
     sid       = "LogIn"
     actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"] # The call takes no resource.
+    resources = ["*"] # This action does not support resource-level permissions.
   }
 
   statement {
@@ -107,14 +107,14 @@ data "aws_iam_policy_document" "plan" {
     resources = [aws_kms_key.state.arn]
   }
 
-  # A first plan makes up a password that nobody keeps.
+  # A first plan generates a password and discards it.
   statement {
     sid       = "MakeUpPasswords"
     actions   = ["secretsmanager:GetRandomPassword"]
-    resources = ["*"] # The call takes no resource.
+    resources = ["*"] # This action does not support resource-level permissions.
   }
 
-  # ReadOnlyAccess also reads what is stored; a plan needs none of it.
+  # ReadOnlyAccess also reads stored data; a plan needs none of it.
   statement {
     sid    = "NoData"
     effect = "Deny"

@@ -1,7 +1,7 @@
-# What an environment's apply role may change: things of that environment, by name where AWS
-# gives names, by tag where it does not. It makes roles only inside the environment's
-# boundary. Code that it deploys may do what the boundary holds, and reads the environment's
-# own secrets that way: nothing of another environment, and nothing of who may do what.
+# What an environment's apply role may change: resources of that environment, matched by name where
+# they have one, by tag where they do not. It creates roles only inside the environment's boundary.
+# Code that it deploys may do what the boundary allows, and so can read the environment's own secrets,
+# but that code reaches nothing of another environment and cannot change permissions.
 
 locals {
   iam = "arn:aws:iam::${local.account_id}"
@@ -25,7 +25,7 @@ locals {
 data "aws_iam_policy_document" "apply" {
   for_each = local.own
 
-  # Names are either the environment's own or begin with it and a hyphen.
+  # Names are the environment's own name, or begin with it and a hyphen.
   statement {
     sid     = "NamedResources"
     actions = ["cloudwatch:*", "lambda:*", "logs:*", "rds:*", "sns:*"]
@@ -41,14 +41,14 @@ data "aws_iam_policy_document" "apply" {
     )
   }
 
-  # RDS asks for the default option group, which is AWS's.
+  # RDS also requires access to the default option group, which belongs to AWS.
   statement {
     sid       = "DefaultOptionGroup"
     actions   = ["rds:CreateDBInstance", "rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance"]
     resources = ["${local.regional.rds}:og:default*"]
   }
 
-  # The cluster and its nodes. Who enters it is the next statement.
+  # The cluster and its nodes. The next statement is about access to it.
   statement {
     sid = "Cluster"
     actions = [
@@ -170,7 +170,7 @@ data "aws_iam_policy_document" "apply" {
   }
 }
 
-# Three policies of their own: a role holds 10,240 characters of inline policies, one policy 6,144.
+# Three managed policies: a role's inline policies may have only 10,240 characters together, each managed policy 6,144.
 locals {
   apply_policies = merge([
     for environment in local.environments : {

@@ -1,4 +1,4 @@
-# Roles: whose an apply role may make, and what those may be given.
+# Roles: which ones an apply role may create, and which permissions they may get.
 
 data "aws_iam_policy_document" "apply_iam" {
   #checkov:skip=CKV_AWS_356:Reading who may do what takes no resource; every other statement names its roles
@@ -60,7 +60,7 @@ data "aws_iam_policy_document" "apply_iam" {
     resources = ["${local.iam}:oidc-provider/oidc.eks.${var.region}.amazonaws.com/*"]
   }
 
-  # AWS services make their own roles on first use, through who calls them.
+  # AWS services create their service-linked roles on first use, with the caller's permissions.
   statement {
     sid       = "ServiceLinkedRoles"
     actions   = ["iam:CreateServiceLinkedRole"]

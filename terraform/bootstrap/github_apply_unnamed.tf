@@ -1,4 +1,4 @@
-# What AWS names by itself, and calls that take no resource.
+# Resources that AWS names itself, and actions without resource-level permissions.
 data "aws_iam_policy_document" "apply_unnamed" {
   for_each = local.own
 
@@ -34,7 +34,7 @@ data "aws_iam_policy_document" "apply_unnamed" {
     resources = ["*"]
   }
 
-  # CloudWatch takes this call for "*" only, the WAF's log delivery takes no resource, nor do subscriptions.
+  # CloudWatch accepts PutCompositeAlarm for "*" only; WAF log delivery and subscriptions have no resource-level permissions.
   statement {
     sid = "TakeNoResource"
     actions = [
@@ -50,8 +50,8 @@ data "aws_iam_policy_document" "apply_unnamed" {
     resources = ["*"]
   }
 
-  # The network. EC2 knows no names; of what can hold data (instances, disks, images, snapshots) it may
-  # change nothing. EKS tries out a launch template before it takes it: hence RunInstances.
+  # The network. EC2 resources have no names to match; the role may change nothing that can hold data (instances,
+  # disks, images, snapshots). RunInstances is here because EKS tests a launch template before it accepts it.
   statement {
     sid = "Network"
     actions = flatten([
@@ -101,7 +101,7 @@ data "aws_iam_policy_document" "apply_unnamed" {
     }
   }
 
-  # Tags decide what is whose: no environment takes another's things by tagging them as its own.
+  # Tags decide ownership: no environment can take over another's resources by tagging them as its own.
   statement {
     sid       = "NothingOfOthers"
     effect    = "Deny"

@@ -1,6 +1,6 @@
 # What the environments share and need before they can be applied: their state
-# (state.tf), the DNS zone, the image repository, and who may do what
-# (github.tf, operator.tf, boundary.tf). Its own state is a local file.
+# (state.tf), the DNS zone, the image repository, and the permissions
+# (github.tf, operator.tf, boundary.tf). Bootstrap's own state is a local file.
 
 data "aws_caller_identity" "current" {}
 
@@ -16,7 +16,7 @@ resource "aws_route53_zone" "this" {
   comment = "Birthday API"
 }
 
-# Only Amazon issues certificates for the zone.
+# Only Amazon may issue certificates for the zone.
 resource "aws_route53_record" "caa" {
   zone_id = aws_route53_zone.this.zone_id
   name    = var.zone_name
@@ -32,7 +32,7 @@ module "registry" {
   deletion_protection = var.deletion_protection
 }
 
-# Of the whole account: costs by tag need a tag that somebody activated for billing a day before.
+# For the whole account: costs by tag need a tag that somebody activated for billing a day earlier.
 resource "aws_budgets_budget" "account" {
   name         = "${var.project}-account"
   budget_type  = "COST"
@@ -40,7 +40,7 @@ resource "aws_budgets_budget" "account" {
   limit_unit   = "USD"
   limit_amount = tostring(var.monthly_budget)
 
-  # A notification without an address is refused.
+  # AWS refuses a notification without an address.
   dynamic "notification" {
     for_each = length(var.alarm_emails) > 0 ? { ACTUAL = 80, FORECASTED = 100 } : {}
 

@@ -1,5 +1,5 @@
-# Who administers the clusters. Anyone whom the account's own IAM policies let
-# assume this role; who runs Terraform gets nothing by doing so.
+# The role of the clusters' administrators. The account's own IAM policies decide who
+# may assume it; running Terraform grants no access to the clusters.
 
 data "aws_iam_policy_document" "operator_assume" {
   statement {

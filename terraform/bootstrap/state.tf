@@ -4,7 +4,7 @@ data "aws_iam_policy_document" "state_key" {
   #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # Whoever administers the account decides by IAM policies who may use the key.
+  # The account's IAM policies decide who may use the key.
   statement {
     actions   = ["kms:*"]
     resources = ["*"] # In a key policy "*" means this key.

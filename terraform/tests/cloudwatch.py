@@ -1,6 +1,6 @@
-"""When CloudWatch rings: its alarms, as far as the module uses them.
+"""A model of CloudWatch's alarms, as far as the module uses them.
 
-An alarm is what Terraform plans for it. Samples are one value a minute, the newest last; None where nothing was published.
+An alarm is given as Terraform plans it. Samples are one value per minute, newest last; None where nothing was published.
 """
 
 import ast
@@ -26,7 +26,7 @@ def aggregate(samples, statistic, seconds):
 
 
 def calculate(expression, values):
-    """Metric math. What is made of something missing is missing, and so is what is divided by zero."""
+    """Metric math. A result is missing if an operand is missing or the divisor is zero."""
 
     def of(node):
         match node:
@@ -54,7 +54,7 @@ def calculate(expression, values):
 
 
 def state(alarm, samples):
-    """Of an alarm on a metric, by the samples of that metric, or by those of each metric of its expression (a dict)."""
+    """The state of an alarm on a metric, from its samples, or on an expression, from a dict of each metric's samples."""
     if alarm["metric_name"]:
         values = [
             aggregate(samples[: len(samples) - ago * alarm["period"] // 60], alarm["statistic"], alarm["period"]) for ago in range(alarm["evaluation_periods"])
@@ -76,7 +76,7 @@ def state(alarm, samples):
 
 
 def composite_state(alarm, states):
-    """Of an alarm on alarms, by the states of those."""
+    """The state of a composite alarm, from the states of its alarms."""
     rule = re.sub(r'ALARM\("([^"]+)"\)', lambda found: str(states[found[1]] == "ALARM"), alarm["alarm_rule"])
     assert re.fullmatch(r"(True|False|AND|OR|[() ])+", rule), rule
     return "ALARM" if eval(rule.replace("AND", "and").replace("OR", "or")) else "OK"

@@ -25,7 +25,7 @@ TERRAFORM = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def folder():
-    """A place outside the repository that every user can enter, removed at the end."""
+    """A temporary folder outside the repository that every user can enter, removed at the end."""
     path = Path(tempfile.mkdtemp(prefix="birthday-terraform-"))
     path.chmod(0o755)
     yield path
@@ -46,7 +46,7 @@ def tree(folder, package):
 
 @contextlib.contextmanager
 def started_double(log, region="eu-west-1"):
-    """The AWS double on a free port, and the settings under which everyone talks to it."""
+    """The AWS double on a free port, and the settings with which clients reach it."""
     settings = {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
@@ -64,20 +64,20 @@ def started_double(log, region="eu-west-1"):
         eventually("the AWS double answers", lambda: process.poll() is None and fetch(url + "/moto-api/"), 180)
         yield settings | {"AWS_ENDPOINT_URL": url}
     finally:
-        process.kill()  # It holds nothing that is worth an orderly end.
+        process.kill()  # It holds nothing worth a clean shutdown.
         process.wait()
 
 
 @pytest.fixture(scope="session")
 def aws(folder):
-    """One double for all root modules: environments find what bootstrap made."""
+    """One double for all root modules: environments find what bootstrap created."""
     with started_double(folder / "double.log") as settings:
         yield settings
 
 
 @pytest.fixture(scope="session")
 def client(aws):
-    """boto3's client of a service of the double."""
+    """boto3's client for a service of the double."""
 
     def make(service, region="eu-west-1"):
         return boto3.client(
@@ -101,7 +101,7 @@ def production(tree, aws, bootstrap):
     root = Root(tree, "environments/production", aws)
     root.init()
     root.set(**OLD)
-    # As if the first apply had stopped right after the master password was kept.
+    # As if the first apply had stopped right after the master password was stored.
     root.apply("-target=module.environment.module.secrets.aws_secretsmanager_secret_version.master")
     root.apply()
     return root
@@ -112,14 +112,14 @@ def production(tree, aws, bootstrap):
 
 @pytest.fixture(scope="session")
 def server(folder):
-    """As RDS with rds.force_ssl: TLS only, by a certificate for localhost."""
+    """PostgreSQL like RDS with rds.force_ssl: TLS only, with a certificate for localhost."""
     with postgres("log_statement=all", tls=folder / "ca.pem") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def function(folder, package, server):
-    """The zip file's contents as Lambda unpacks them; only RDS's authority is replaced by the test's."""
+    """The zip file's contents as Lambda unpacks them; only RDS's certificate authority is replaced by the test's."""
     place = folder / "function"
     with zipfile.ZipFile(package) as archive:
         archive.extractall(place)
@@ -130,7 +130,7 @@ def function(folder, package, server):
         yield importlib.import_module("rotation")
         sys.path.remove(str(place))
         for name in ("rotation", "roles"):
-            sys.modules.pop(name)  # Its clients know this double, which ends here.
+            sys.modules.pop(name)  # Its clients are bound to this double, which ends here.
         for name in settings:
             os.environ.pop(name)
 
@@ -143,7 +143,7 @@ def manager(function, server):
         connection.run("DROP DATABASE IF EXISTS birthday WITH (FORCE)")
         for user in ("birthday_owner_a", "birthday_owner_b", "birthday_app_a", "birthday_app_b", *ROLES, "birthday_admin"):
             connection.run(f"DROP ROLE IF EXISTS {user}")
-        # As RDS makes its master user.
+        # As RDS creates its master user.
         connection.run(f"CREATE ROLE birthday_admin LOGIN CREATEROLE CREATEDB PASSWORD '{MASTER['password']}'")
         connection.run("CREATE DATABASE birthday OWNER birthday_admin")
 

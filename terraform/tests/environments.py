@@ -1,4 +1,4 @@
-"""Where the upgrades of production start, and what a plan would change of it."""
+"""The old versions from which production is upgraded, and what a plan would change in it."""
 
 OLD = {
     "kubernetes_version": "1.34", "release_version": "1.34.7-20260505", "kube_proxy": "v1.34.0-eksbuild.2",
@@ -13,7 +13,7 @@ STATEFUL = {
 
 
 def changes(plan):
-    """(address, type, actions) of what a plan does."""
+    """(address, type, actions) of each change in a plan."""
     return [
         (change["address"], change["type"], change["change"]["actions"])
         for change in plan["resource_changes"]

@@ -1,4 +1,4 @@
-"""What IAM decides: policies evaluated by its rules and by AWS's list of actions, resources and condition keys."""
+"""IAM's decisions: policies evaluated by IAM's rules and AWS's list of actions, resources and condition keys."""
 
 import functools
 import json
@@ -28,12 +28,12 @@ def request(action, resource, policies, principal, boundary=None, **context):
 
 @functools.cache
 def managed():
-    """The policies that AWS manages, as moto carries them."""
+    """AWS managed policies, from moto's copy."""
     return json.loads(aws_managed_policies_data)
 
 
 def policies_of(made, name):
-    """The documents of a role's own policies and of those attached to it."""
+    """The documents of a role's inline and attached policies."""
     own = [json.loads(policy["policy"]) for policy in made.all("aws_iam_role_policy") if policy["role"] == name]
     customer = {policy["arn"]: json.loads(policy["policy"]) for policy in made.all("aws_iam_policy")}
     arns = [link["policy_arn"] for link in made.all("aws_iam_role_policy_attachment") if link["role"] == name]

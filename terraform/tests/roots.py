@@ -42,12 +42,12 @@ class Root:
         return self.terraform("destroy", "-no-color", "-auto-approve").stdout
 
     def plan_again(self):
-        """What a plan, kept in saved.tfplan, would still change: nothing, or its text."""
+        """Saves a plan in saved.tfplan; returns its text, or nothing if it changes nothing."""
         done = self.terraform("plan", "-no-color", "-detailed-exitcode", "-out=saved.tfplan", accept=(0, 2))
         return done.stdout.split("Terraform will perform", 1)[-1] if done.returncode == 2 else ""
 
     def plan(self, *options):
-        """A plan, kept in saved.tfplan, as Terraform prints it in JSON."""
+        """Saves a plan in saved.tfplan; returns it as Terraform's JSON."""
         self.terraform("plan", "-no-color", "-out=saved.tfplan", *options)
         return json.loads(self.terraform("show", "-json", "saved.tfplan").stdout)
 
@@ -55,7 +55,7 @@ class Root:
         return self.terraform("apply", "-no-color", "saved.tfplan").stdout
 
     def set(self, **values):
-        """Changes settings of terraform.tfvars where they are assigned, at whatever depth."""
+        """Changes values in terraform.tfvars where they are assigned, at any depth."""
         file = self.folder / "terraform.tfvars"
         text = file.read_text()
         for name, value in values.items():
@@ -75,7 +75,7 @@ class Root:
 
 
 def init(folder, environment, *options):
-    """By the lock file as it is."""
+    """Initializes without changing the lock file."""
     run(["terraform", "init", "-lockfile=readonly", "-no-color", *options], cwd=folder, env=environment)
 
 
@@ -84,15 +84,15 @@ def product_files():
 
 
 def copy_tree(source, target):
-    """The tree as it is in the repository: without what earlier runs of Terraform left."""
+    """Copies the tree as it is in the repository, without the leftovers of earlier Terraform runs."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "__pycache__"))
     return target
 
 
 def run_tests_of(copy, module, *options):
-    """What `terraform test` of a module prints."""
+    """The output of `terraform test` for a module."""
     folder = copy / "modules" / module
-    # Modules carry no lock file of their own; the environments' is the one that counts.
+    # Modules have no lock file of their own; the root modules' lock file applies.
     shutil.copy(copy / "bootstrap/.terraform.lock.hcl", folder)
     environment = os.environ | terraform_environment() | {"AWS_REGION": "eu-west-1"}
     init(folder, environment, "-backend=false")

@@ -1,4 +1,4 @@
-"""Plays Secrets Manager: calls the rotation function's steps, and tries the logins that they make."""
+"""Acts as Secrets Manager: calls the rotation function's steps, and tries the logins that they create."""
 
 import importlib
 import json
@@ -8,7 +8,7 @@ import pytest
 
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
 ROLES = ["birthday_owner", "birthday_app"]
-# as RDS makes it: no superuser
+# as RDS creates it: not a superuser
 MASTER = {"username": "birthday_admin", "password": "the-masters-password"}
 
 

@@ -1,4 +1,4 @@
-"""What Terraform made or plans to make, ready to be asked about."""
+"""Queries on what Terraform created or plans to create."""
 
 import json
 
@@ -12,7 +12,7 @@ class Stack:
         self.resources = [resource for resource in walk(values["root_module"]) if resource["mode"] == "managed"]
 
     def all(self, kind, name=None):
-        """The values of every resource of a type, and of a name in its address if given."""
+        """The values of every resource of a type, with `name` in its address if given."""
         return [resource["values"] for resource in self.resources if resource["type"] == kind and (name is None or name in resource["address"])]
 
     def one(self, kind, name=None):

@@ -1,4 +1,4 @@
-"""When each alarm rings and when it does not, played through on what Terraform plans; and that whoever is woken knows what to do."""
+"""When each alarm that Terraform plans fires and when it does not, and that every alarm names a runbook."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from roots import copy_tree, run_tests_of
 MINUTES = {"hour": 60, "day": 24 * 60}
 GIB = 1024**3
 
-# For each alarm samples at which it rings, samples at which it is silent, and its state when nothing is measured. One sample a
-# minute; a number stands for as many as are looked at. The module's tests set 12 nodes, 6 pods, 200 connections, 50 GiB.
+# For each alarm: samples at which it fires, samples at which it does not, and its state without data. One sample per minute;
+# a number stands for as many samples as are evaluated. The module's tests set 12 nodes, 6 pods, 200 connections, 50 GiB.
 CASES = {
     "health-check": ([1, 0, 0, 0], [0, 0, 1], "ALARM"),
     "healthy-targets": ([3, 3, 1, 3, 3], 2, "ALARM"),
@@ -47,7 +47,7 @@ FAST, SLOW = 0.1, 0.101
 
 
 def load(minutes, requests=10_000, failed=None, refused=None, slow=0):
-    """Minutes at the load balancer: of a thousand requests, `slow` take too long. Counts of nothing are not published."""
+    """Minutes at the load balancer: of a thousand requests, `slow` take too long. Zero counts are not published."""
     return {
         "RequestCount": minutes * [requests],
         "HTTPCode_Target_5XX_Count": minutes * [failed],
@@ -63,7 +63,7 @@ def together(*parts):
 GOOD_DAY = load(MINUTES["day"])
 NO_DATABASE = load(10, failed=10_000)
 
-# Prometheus' cases (tests/observability/rules/objectives.test.yaml), at the load balancer: what rings at their end. Windows look at what there is.
+# Prometheus' cases (tests/observability/rules/objectives.test.yaml) -> what fires at the end. Windows use the samples there are.
 SCENARIOS = {
     "nobody comes": (load(60, requests=None), set()),
     "everything works": (load(60), set()),
@@ -141,7 +141,7 @@ def test_every_window_rings_and_is_silent_in_some_scenario(metric_alarms):
 
 
 def test_windows_are_what_cloudwatch_takes(metric_alarms, composite_alarms):
-    """The limits of PutMetricAlarm and PutCompositeAlarm; the double knows none of them."""
+    """The limits of PutMetricAlarm and PutCompositeAlarm; the double checks none of them."""
     for name, alarm in metric_alarms.items():
         for period in {alarm["period"]} - {None} | {metric["period"] for query in alarm["metric_query"] for metric in query["metric"]}:
             assert period % 60 == 0 and period > 0, name
@@ -165,7 +165,7 @@ DRAWN = (
 
 
 def test_the_dashboard_shows_what_rings_for_users(planned, metric_alarms):
-    """The burn rates by the same metrics and expressions, and every count of the log."""
+    """It shows the burn rates with the same metrics and expressions, and every metric of the log."""
     widgets = json.loads(planned["aws_cloudwatch_dashboard.this"]["dashboard_body"])["widgets"]
     drawn = [entry for widget in widgets for entry in widget["properties"]["metrics"]]
     expressions = {query["expression"] for alarm in metric_alarms.values() for query in alarm["metric_query"] if query["expression"]}

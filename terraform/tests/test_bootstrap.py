@@ -1,4 +1,4 @@
-"""bootstrap applied against the double: state, names, images, and who may do what."""
+"""bootstrap applied against the double: state, DNS, images and permissions."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def test_state_is_reached_by_tls_only(made):
 
 
 def test_signatures_are_not_expired(made):
-    """They have no tag and are about an image: ECR deletes them with it. A rule for untagged images, or for any, takes them earlier."""
+    """They have no tag and refer to an image: ECR deletes them with it. A rule for untagged or any images deletes them first."""
     rules = json.loads(made.one("aws_ecr_lifecycle_policy")["policy"])["rules"]
     assert [rule["selection"]["tagStatus"] for rule in rules] == ["tagged"]
 
@@ -59,7 +59,7 @@ def test_ci_roles_trust_exact_subjects(made, bootstrap):
 
 
 def test_with_its_numbers_a_repository_is_trusted_by_them_alone(bootstrap):
-    """As GitHub signs for repositories made, renamed or moved since 15 July 2026."""
+    """As in GitHub's tokens for repositories created, renamed or moved since 15 July 2026."""
     numbers = ["-var=github_repository=owner/name", "-var=github_owner_id=11", "-var=github_repository_id=22"]
     trust(Stack(bootstrap.plan("-refresh=false", *numbers)), "owner@11/name@22")
     done = bootstrap.terraform("plan", "-no-color", "-refresh=false", numbers[1], accept=(1,))
@@ -67,7 +67,7 @@ def test_with_its_numbers_a_repository_is_trusted_by_them_alone(bootstrap):
 
 
 def test_an_account_with_a_provider_for_github_keeps_it(bootstrap, client):
-    """IAM takes no second one."""
+    """IAM refuses a second one."""
     [provider] = [entry["Arn"] for entry in client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"] if "githubusercontent" in entry["Arn"]]
     with pytest.raises(client("iam").exceptions.EntityAlreadyExistsException):
         client("iam").create_open_id_connect_provider(Url="https://token.actions.githubusercontent.com", ThumbprintList=[])

@@ -1,4 +1,4 @@
-"""Production on the AWS double: planned clean, then what is done to it later. From a Kubernetes and a PostgreSQL before those it runs."""
+"""Production on the AWS double: a clean plan, then upgrades and changes, from older versions of Kubernetes and PostgreSQL."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def test_second_plan_is_clean(production):
 
 
 def test_a_plan_reads_no_secret(production, folder):
-    """The plan role may not. A refresh would read them, so its plans compare with the state as it is."""
+    """The plan role may not read them. A refresh would, so its plans compare with the state as it is."""
     log = folder / "double.log"
     before = log.read_text().count("GetSecretValue")
     assert before > 0, "applying reads the master secret"
@@ -47,7 +47,7 @@ def test_no_password_is_in_state_or_plan(production, client):
 
 
 def test_database_and_secret_have_the_same_master_password(production, client, aws):
-    """Though the first apply was stopped between the two."""
+    """Even though the first apply stopped between the two."""
     assert master_password(client, "production") == database_password(aws, "birthday-production")
 
 
@@ -56,7 +56,7 @@ def master_password(client, environment, stage="AWSCURRENT"):
 
 
 def database_password(aws, name):
-    """The double says it, AWS never would."""
+    """The double returns it, AWS never would."""
     with urllib.request.urlopen(f"{aws['AWS_ENDPOINT_URL']}/moto-api/master-password/{name}", timeout=10) as answer:
         return answer.read().decode()
 
@@ -74,7 +74,7 @@ def drift(production, folder):
 
 
 def test_what_moves_by_itself_is_no_drift(production, folder, client):
-    """The time up to which the database can be restored moves always; the autoscaler changes how many nodes there are."""
+    """The database's latest restorable time always moves; the autoscaler changes the number of nodes."""
     for group in client("eks").list_nodegroups(clusterName="birthday-production")["nodegroups"]:
         client("eks").update_nodegroup_config(clusterName="birthday-production", nodegroupName=group, scalingConfig={"minSize": 1, "desiredSize": 3, "maxSize": 4})
     code, said = drift(production, folder)
@@ -104,7 +104,7 @@ def test_kubernetes_is_upgraded_in_place(production):
 
 
 def test_nodes_of_another_type_are_there_before_the_old_ones_go(production, client):
-    """Every zone has a node group at every moment, and the nodes get their new release."""
+    """Every zone has a node group at all times, and the nodes get their new release."""
     (production.folder / "terraform.tfvars").write_text(WANTED)
     production.set(**OLD | {"kubernetes_version": "1.35", "kube_proxy": "v1.35.0-eksbuild.2", "release_version": "1.35.7-20260903"}, instance_types=["m7i.xlarge"])
     done = changes(production.plan("-target=module.environment.module.cluster"))
@@ -143,14 +143,14 @@ def test_a_minor_upgrade_of_the_database_goes_by_way_of_its_replica(production):
 
 
 def test_what_is_not_applied_immediately_stays_in_the_plan(production):
-    """Until the maintenance window: so it is applied immediately, and the plan is clean afterwards."""
+    """It stays until the maintenance window, so production applies immediately and its plan is clean afterwards."""
     production.set(apply_immediately=False, instance_class="db.m7g.large")
     production.apply(DATABASE)
     assert {kind for _, kind, _ in changes(production.plan(DATABASE))} == {"aws_db_instance"}
 
 
 def test_scaling_and_new_passwords_replace_nothing(production, client, aws):
-    """From here on with the values of the repository: instance class, node type, and a new master password."""
+    """From here on with the repository's values: instance class, node type, and a new master password."""
     before = production.stack()
     (production.folder / "terraform.tfvars").write_text(WANTED)
     production.set(master_password_version=2)

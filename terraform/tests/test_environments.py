@@ -1,4 +1,4 @@
-"""The environments on the AWS double: what they are by the rules, who may do what in them, and that they can be destroyed.
+"""The environments on the AWS double: they follow the rules, their roles have the right permissions, and they can be destroyed.
 
 Production has gone through test_day_two.py before. Staging is planned here; test_installation.py applies it.
 """
@@ -34,7 +34,7 @@ def test_rule_notices_its_violation(made, name, index):
         RULES[name](broken)
 
 
-# AWS's policy for control planes also makes load balancers, routes and security groups, for Services of a type that is not used here.
+# AWS's policy for control planes also allows load balancers, routes and security groups, for an unused type of Service.
 NOT_USED = re.compile(
     r"elasticloadbalancing:(?!Describe|(Der|R)egisterTargets)|autoscaling:Update|ec2:(Create|Delete)(Route|SecurityGroup)|ec2:(Authorize|Revoke)|ec2:ModifyInstanceAttribute"
     r"|iam:CreateServiceLinkedRole|ecr:BatchImportUpstreamImage|logs:(CreateLogGroup|PutRetentionPolicy|GetLogEvents)"
@@ -42,13 +42,13 @@ NOT_USED = re.compile(
 
 
 def context_of(statement, name):
-    """What a statement's conditions ask for, and what AWS says of a request about things of the environment."""
+    """The values that a statement's conditions require, and those that AWS adds to a request on the environment's resources."""
     asked = {key: listed(values)[0] for tests in statement.get("Condition", {}).values() for key, values in tests.items()}
     return asked | {"aws:PrincipalArn": role(name), "kms:EncryptionContext:SecretARN": f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:birthday-production/x"}
 
 
 def test_the_boundary_lets_every_role_do_its_work(made, bootstrap):
-    """AWS allows what policy and boundary both allow: what only the policy names would silently not work."""
+    """AWS allows only what policy and boundary both allow: what only the policy allows would fail unnoticed."""
     boundary = json.loads(bootstrap.stack().one("aws_iam_policy", 'boundary["production"]')["policy"])
     asked = []
     for found in made.all("aws_iam_role"):
@@ -61,7 +61,7 @@ def test_the_boundary_lets_every_role_do_its_work(made, bootstrap):
                     asked.append(question | {"context": question["context"] | context_of(statement, found["name"])})
     assert len(asked) > 80
     decided = zip(asked, ask(asked), strict=True)
-    # An error: "*" stands for many resources there, or the action takes no such resource and is ignored by AWS, too.
+    # Errors are fine: "*" stands for many resources there, or the action does not apply to the resource and AWS ignores it, too.
     assert [(q["principal"], q["action"], q["resource"], d) for q, d in decided if d.endswith("Denied")] == []
 
 

@@ -1,7 +1,7 @@
-"""docs/runbooks/first-installation.md, typed word for word into a shell in an empty account: the double with its refusals, in another region.
+"""Runs docs/runbooks/first-installation.md word for word in a shell and an empty account, in another region.
 
-AWS is the double, behind a stand-in for its command line; Terraform is real and gets its yes. GitHub, DNS and kubectl answer what is
-written here, and what kubectl is told to apply is kept.
+AWS is the double with its refusals, behind a stand-in for the AWS CLI; Terraform is real, and its prompts are answered with yes.
+GitHub, DNS and kubectl give the answers written here, and what kubectl should apply is stored.
 """
 
 import json
@@ -23,7 +23,7 @@ from tools import run, terraform_environment
 
 REPOSITORY = TERRAFORM.parent
 REGION = "us-east-1"
-# Blocks that this test leaves out: the tests themselves, and what GitHub keeps, which tests/delivery plays.
+# Blocks that this test leaves out: the tests themselves, and GitHub's settings, which tests/delivery covers.
 LEFT_OUT = ("terraform/tests/run fast", "scripts/github-settings")
 
 AWS = '''#!{python}
@@ -69,7 +69,7 @@ STAND_INS = {
 
 
 def authorities():
-    """As RDS publishes them for a region."""
+    """Root certificates as RDS publishes them for a region."""
     for kind in ("RSA2048 G1", "RSA4096 G1", "ECC384 G1"):
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(timezone.utc)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Amazon RDS {REGION} Root CA {kind}")])
@@ -88,7 +88,7 @@ def place(folder):
         program = place / "programs" / name
         program.write_text(text.format(python=sys.executable, place=place) if name != "helm" else text)
         program.chmod(0o755)
-    # What Git has, as a clone has it.
+    # The files in Git, as in a clone.
     clone = f"""mkdir {place}/clone
       git ls-files -z | tar --null --files-from=- --ignore-failed-read --create | tar --extract --directory={place}/clone
       cd {place}/clone; git init --quiet; git add --all; git -c user.name=x -c user.email=x@invalid commit --quiet -m x"""
@@ -110,7 +110,7 @@ def test_the_first_installation_is_played_word_for_word(place, folder):
     with started_double(folder / "installation.log", REGION) as settings:
         environment = os.environ | terraform_environment() | settings | {"PATH": f"{place}/programs:{os.environ['PATH']}"}
         environment.pop("TF_INPUT", None)
-        # A person answers what is asked: a yes to each apply.
+        # Answers the prompts as a person would: yes to each apply.
         script = script.replace("terraform apply", "echo yes | terraform apply")
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=place / "clone", env=environment, text=True, capture_output=True)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]

@@ -1,4 +1,4 @@
-"""Limits of node groups whose number of nodes is the autoscaler's: what EKS takes, and what is made of it. The double, and node groups alone."""
+"""Limits of node groups under the autoscaler: what EKS accepts, and what Terraform does. Node groups alone, on the double."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ GROUPS = VARIABLES + """resource "aws_eks_node_group" "this" {
 
 @pytest.fixture(scope="module")
 def subnet(client):
-    """With a way out, and a cluster in it."""
+    """A subnet with a route out and a cluster in it."""
     ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.0.0/24")["Subnet"]["SubnetId"]
@@ -44,7 +44,7 @@ def subnet(client):
 
 
 def test_a_minimum_above_the_nodes_that_there_are(client, subnet):
-    """And a maximum below them; a number that is sent along counts."""
+    """Refused, like a maximum below them; a desired size in the same request counts."""
     eks, group = client("eks"), {"clusterName": "limits", "nodegroupName": "x"}
     eks.create_nodegroup(**group, subnets=[subnet], nodeRole=ROLE, scalingConfig={"minSize": 1, "desiredSize": 2, "maxSize": 4})
     for limits in ({"minSize": 3}, {"maxSize": 1}, {"minSize": 3, "desiredSize": 2, "maxSize": 4}):
@@ -56,7 +56,7 @@ def test_a_minimum_above_the_nodes_that_there_are(client, subnet):
 
 
 class Groups:
-    """Applied under the address that an environment's have, with their `lifecycle`, beside the scripts of the workflows."""
+    """Applied at the same address as an environment's node groups, with their `lifecycle`, beside the workflows' scripts."""
 
     def __init__(self, folder, aws, eks, subnet):
         self.scripts, self.eks, root = folder / "scripts", eks, folder / "terraform/environments/production"
@@ -98,7 +98,7 @@ def groups(folder, aws, client, subnet):
 
 
 def test_new_limits_leave_the_nodes_that_the_autoscaler_added(groups):
-    """By the apply of the workflow, which knows the number of the last apply."""
+    """With the workflow's apply, which knows the number of the last apply."""
     groups.scale(3)
     groups.root.set(max=5)
     agreed = groups.infrastructure("plan", "production").splitlines()[-1].removeprefix("Changes: ")
@@ -107,7 +107,7 @@ def test_new_limits_leave_the_nodes_that_the_autoscaler_added(groups):
 
 
 def test_a_minimum_above_the_nodes_comes_after_them(groups):
-    """By the command of docs/scale.md: EKS refuses it before."""
+    """After the command in docs/scale.md: EKS refuses it before that."""
     groups.scale(3)
     groups.root.set(min=4)
     said = groups.root.terraform("apply", "-no-color", "-auto-approve", accept=(1,))

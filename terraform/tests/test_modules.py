@@ -1,4 +1,4 @@
-"""`terraform test` of every module: its own rules, with a mocked provider."""
+"""`terraform test` for every module: its own tests, with a mocked provider."""
 
 import re
 

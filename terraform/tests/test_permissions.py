@@ -1,4 +1,4 @@
-"""Who may do what, decided by IAM's rules: GitHub's roles, and the most that a role of an environment can be given."""
+"""Permissions, evaluated by IAM's rules: GitHub's roles, and the permissions boundary of an environment's roles."""
 
 import json
 
@@ -25,7 +25,7 @@ IAM = f"arn:aws:iam::{ACCOUNT}"
 BOUNDARY = {"iam__PermissionsBoundary": f"{IAM}:policy/birthday-boundary-staging"}
 OPERATOR = arn("eks", f"access-entry/birthday-staging/role/{ACCOUNT}/birthday-operator/1")
 
-# role -> (action, resource, context) that it may ask for, and that it may not.
+# role -> (action, resource, context) that IAM allows it, and that IAM denies it.
 MAY = {
     "apply-staging": [
         ("rds:CreateDBInstance", arn("rds", "db:birthday-staging"), {}),
@@ -51,7 +51,7 @@ MAY = {
     ],
     "push": [("ecr:PutImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:GetAuthorizationToken", "*", {})],
     "plan": [("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}), ("kms:Decrypt", "the state's key", {}), ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {})],
-    # A role of staging whose own policy allows everything, inside the boundary.
+    # A role of staging whose own policy allows everything, limited by the boundary.
     "any": [
         ("secretsmanager:GetSecretValue", secret("staging/database/application"), {}),
         ("kms:Decrypt", KEY, {"kms__EncryptionContext__SecretARN": secret("staging/database/application")}),
@@ -74,14 +74,14 @@ MAY_NOT = {
         ("ec2:CreateSnapshot", SNAPSHOT, {}),
         ("ec2:ModifySnapshotAttribute", SNAPSHOT, OWN),
         ("elasticloadbalancing:DeleteLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/birthday-production/1"), OTHER),
-        # Kubernetes holds the secrets, too.
+        # Kubernetes stores the secrets, too.
         ("eks:CreateAccessEntry", arn("eks", "cluster/birthday-staging"), {"eks__principalArn": role("birthday-ci-apply-staging")}),
         ("eks:AssociateAccessPolicy", arn("eks", f"access-entry/birthday-staging/role/{ACCOUNT}/birthday-ci-apply-staging/1"), {}),
         ("eks:CreateCluster", "*", {"eks__bootstrapClusterCreatorAdminPermissions": "true"}),
         ("eks:CreatePodIdentityAssociation", arn("eks", "cluster/birthday-staging"), {}),
         ("eks:AccessKubernetesApi", arn("eks", "cluster/birthday-staging"), {}),
         ("eks:DeleteCluster", arn("eks", "cluster/birthday-production"), {}),
-        # Nor does it decide who may do what.
+        # Nor may it widen anyone's permissions.
         ("iam:CreateRole", role("birthday-staging-node"), {}),
         ("iam:CreateRole", role("birthday-staging-node"), {"iam__PermissionsBoundary": f"{IAM}:policy/birthday-boundary-production"}),
         ("iam:DeleteRolePermissionsBoundary", role("birthday-staging-node"), {}),
@@ -134,7 +134,7 @@ def made(bootstrap):
 
 
 def decided(made, name, cases):
-    """(case, decision) of each."""
+    """(case, decision) for each case."""
     if name == "any":
         principal, policies, boundary = role("birthday-staging-any"), EVERYTHING, json.loads(made.one("aws_iam_policy", 'boundary["staging"]')["policy"])
     else:
@@ -155,7 +155,7 @@ def test_a_role_may_do_nothing_else(made, name):
 
 
 def test_policies_are_as_long_as_iam_takes(made):
-    """Without white space: 6,144 characters for a policy of its own, 10,240 for those inside a role together. Ten of them on a role."""
+    """Without spaces: 6,144 characters per managed policy, 10,240 for a role's inline policies together. At most ten per role."""
     inside = {}
     for policy in made.all("aws_iam_policy"):
         assert len(json.dumps(json.loads(policy["policy"]), separators=(",", ":"))) <= 6144, policy["name"]
@@ -166,7 +166,7 @@ def test_policies_are_as_long_as_iam_takes(made):
 
 @pytest.mark.parametrize("action", ["cloudwatch:PutCompositeAlarm", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe"])
 def test_a_call_that_names_no_resource_is_for_everything(made, action):
-    """Whatever AWS's list of actions says: it has a resource for PutCompositeAlarm, which CloudWatch does not take, and an optional one for subscriptions."""
+    """Whatever AWS's list says: a resource for PutCompositeAlarm, which CloudWatch rejects, an optional one for subscriptions."""
     for environment in ("staging", "production"):
         found = [s for part in ("named", "unnamed") for s in statements(made.one("aws_iam_policy", f'apply["{environment}-{part}"]')["policy"])]
         assert any(action in s["Action"] and s["Resource"] == "*" for s in found)

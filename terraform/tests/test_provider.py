@@ -1,4 +1,4 @@
-"""What the provider and the order of its work must be for AWS to take it, told from the files."""
+"""The provider and the order of its operations that AWS accepts, checked from the files."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from tools import run
 
 
 # Reads of attributes that version 6 of the provider deprecates and version 5 has under the same name, which `validate` does not
-# tell; and arguments that mean something else in version 6.
+# report; and arguments whose meaning changes in version 6.
 CHANGED_IN_VERSION_6 = {
     r"data\.aws_region\.\w+\.(name|description)\b": "aws_region.name is .region there; .id is the region's name in both",
     r"aws_s3_bucket\.\w+\.region\b": "the bucket's region is .bucket_region there",
@@ -35,7 +35,7 @@ def test_every_version_constraint_takes_version_6_and_no_later_one():
 
 @pytest.fixture(scope="module")
 def graph(folder):
-    """What each resource of an environment waits for, directly or not, when it is made; the other way round when it is destroyed."""
+    """What each resource of an environment waits for, directly or not, when it is created; reversed when it is destroyed."""
     root = copy_tree(TERRAFORM, folder / "graph") / "environments/production"
     (root / "backend.tf").unlink()
     environment = os.environ | tools.terraform_environment()
@@ -64,10 +64,10 @@ NEEDED = {
 
 @pytest.mark.parametrize("resource", NEEDED)
 def test_what_needs_a_way_out_waits_for_it_and_outlives_it_never(graph, resource):
-    """AWS refuses a public load balancer without a gateway, and a gateway that is taken from one; nodes without a route never join."""
+    """AWS refuses a public load balancer without a gateway, and to detach its gateway; nodes without a route never join."""
     assert {f"module.network.{name}" for name in NEEDED[resource]} <= graph(f"module.{resource}")
 
 
 def test_nodes_wait_for_what_makes_them_ready(graph):
-    """The network plug-in, and kube-proxy, through which it reaches the cluster."""
+    """The network plug-in, and kube-proxy, through which the plug-in reaches the cluster."""
     assert {f"module.cluster.aws_eks_addon.{name}" for name in ("kube_proxy", "vpc_cni")} <= graph("module.cluster.aws_eks_node_group.this")

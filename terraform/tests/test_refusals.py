@@ -1,4 +1,4 @@
-"""The double refuses what AWS refuses, with AWS's own code: an apply that AWS would stop is stopped here."""
+"""The double refuses what AWS refuses, with AWS's own error code: an apply that would fail on AWS fails here."""
 
 import json
 

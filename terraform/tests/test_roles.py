@@ -1,4 +1,4 @@
-"""What the database's users may do once the rotation function has made them, and how they connect."""
+"""What the database's users may do once the rotation function has created them, and how they connect."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def test_no_password_is_in_the_servers_log_or_the_functions(function, initialize
 
 
 def test_a_server_with_another_certificate_is_refused(function, manager, server):
-    """verify-full: a host name that the certificate does not carry ends the connection."""
+    """verify-full: the connection fails if the certificate does not contain the host name."""
     with pytest.raises(ssl.SSLCertVerificationError):
         with connect(server, MASTER, host="127.0.0.1"):
             pass

@@ -105,7 +105,7 @@ def test_a_step_that_fails_halfway_disturbs_nobody_and_can_be_repeated(function,
 
 
 def test_a_repeated_first_step_keeps_the_pending_password(function, initialized):
-    """AWS refuses a second value for a version; the double would take it."""
+    """AWS refuses a second value for a version; the double would accept it."""
     client, secrets = initialized
     arn = secrets["birthday_app"]
     token = begin(client, arn)
@@ -177,7 +177,7 @@ def test_the_package_is_the_same_every_time(package):
 
 
 def test_the_package_needs_nothing_that_lambda_lacks(package, folder):
-    """Imported with the standard library and boto3 alone; no compiled module in it."""
+    """It imports with the standard library and boto3 alone, and contains no compiled module."""
     with zipfile.ZipFile(package) as archive:
         names = archive.namelist()
     assert not [name for name in names if name.endswith((".so", ".pyd", ".pyc"))]

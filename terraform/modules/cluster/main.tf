@@ -1,4 +1,4 @@
-# The EKS control plane, who may enter it, and its add-ons. Nodes are in nodes.tf.
+# The EKS control plane and access to it. Add-ons are in addons.tf, nodes in nodes.tf.
 
 data "aws_caller_identity" "current" {}
 
@@ -10,7 +10,7 @@ data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # Whoever administers the account decides by IAM policies who may use the key.
+  # The account's IAM policies decide who may use the key.
   statement {
     actions   = ["kms:*"]
     resources = ["*"] # In a key policy "*" means this key.
@@ -23,7 +23,7 @@ data "aws_iam_policy_document" "key" {
 
   # Auto Scaling starts the nodes, and their disks are encrypted with this key. Its role does
   # not exist in an account that never had an Auto Scaling group, and KMS refuses a policy whose
-  # principal does not exist: so the role is a condition, which may name what is yet to come.
+  # principal does not exist. A condition, however, may name a role that does not exist yet.
   statement {
     actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
     resources = ["*"]
@@ -75,7 +75,7 @@ resource "aws_kms_alias" "this" {
   target_key_id = aws_kms_key.this.key_id
 }
 
-# EKS would create the group itself, without encryption and kept for ever.
+# EKS would create the log group itself, without encryption, and never expire its logs.
 resource "aws_cloudwatch_log_group" "control_plane" {
   name              = "/aws/eks/${var.name}/cluster"
   retention_in_days = var.log_retention_days
@@ -146,7 +146,7 @@ resource "aws_eks_cluster" "this" {
     bootstrap_cluster_creator_admin_permissions = false
   }
 
-  # Extended support costs six times as much; AWS upgrades by itself instead.
+  # Extended support costs six times as much; with STANDARD, AWS upgrades the cluster instead.
   upgrade_policy {
     support_type = "STANDARD"
   }
@@ -177,7 +177,7 @@ resource "aws_eks_access_policy_association" "administrator" {
   }
 }
 
-# What lets pods assume IAM roles: the cluster signs their tokens, IAM trusts its issuer.
+# Lets pods assume IAM roles: the cluster signs their tokens, and IAM trusts its issuer.
 resource "aws_iam_openid_connect_provider" "this" {
   url            = aws_eks_cluster.this.identity[0].oidc[0].issuer
   client_id_list = ["sts.amazonaws.com"]

@@ -18,7 +18,7 @@ resource "aws_iam_role" "node" {
   permissions_boundary = var.permissions_boundary_arn
 }
 
-# Join the cluster and pull images, nothing else: pods have roles of their own.
+# Nodes may join the cluster and pull images, nothing else: pods have their own roles.
 resource "aws_iam_role_policy_attachment" "node" {
   for_each = toset(["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"])
 
@@ -44,7 +44,7 @@ resource "aws_launch_template" "node" {
     }
   }
 
-  # One hop: a pod does not reach the node's credentials.
+  # One hop, so that pods cannot reach the node's credentials.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
@@ -94,13 +94,13 @@ resource "aws_eks_node_group" "this" {
     max_unavailable = 1
   }
 
-  # EKS replaces a node that stays unready; Auto Scaling looks at the instance only.
+  # EKS replaces a node that stays unready; Auto Scaling checks the instance only.
   node_repair_config {
     enabled = true
   }
 
   lifecycle {
-    # EKS replaces a group whose instance types change: the new nodes are there before the old ones go.
+    # A change of instance types replaces the group: the new nodes exist before the old ones go.
     create_before_destroy = true
     ignore_changes        = [scaling_config[0].desired_size]
   }

@@ -78,7 +78,7 @@ variable "public_access_cidrs" {
     error_message = "public_access_cidrs must be IPv4 ranges of at most a /16: the Kubernetes API is not for everyone."
   }
 
-  # 10/8, 100.64/10, 127/8, 169.254/16, 172.16/12, 192.168/16, and those of documentation, benchmarks and multicast.
+  # 10/8, 100.64/10, 127/8, 169.254/16, 172.16/12, 192.168/16, and the ranges for documentation, benchmarks and multicast.
   validation {
     condition = !anytrue([
       for cidr in var.public_access_cidrs :

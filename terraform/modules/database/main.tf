@@ -5,11 +5,11 @@ data "aws_caller_identity" "current" {}
 locals {
   family = "postgres${split(".", var.engine_version)[0]}"
 
-  # Kept by PostgreSQL and RDS for themselves: superuser_reserved_connections and rds.rds_superuser_reserved_connections.
+  # Connections that PostgreSQL and RDS reserve: superuser_reserved_connections and rds.rds_superuser_reserved_connections.
   reserved_connections = 3 + 2
 
   budget = var.connection_budget
-  # Both users of a rotating pair may be logged in while the pods move over; a pod's pool is shared between them.
+  # Both users of a rotating pair may be logged in while the pods switch to the new one; both share a pod's pool.
   connections_needed = local.budget.pods * local.budget.pool + local.budget.jobs + local.budget.rotation + local.budget.people
 
   # An RDS subnet group needs two zones; the instance's zone says which of them is used.
@@ -22,7 +22,7 @@ data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # Whoever administers the account decides by IAM policies who may use the key.
+  # The account's IAM policies decide who may use the key.
   statement {
     actions   = ["kms:*"]
     resources = ["*"] # In a key policy "*" means this key.
@@ -93,7 +93,7 @@ resource "aws_db_instance" "primary" {
   engine                      = "postgres"
   engine_version              = var.engine_version
   apply_immediately           = var.apply_immediately
-  auto_minor_version_upgrade  = false # engine_version decides, by a reviewed change.
+  auto_minor_version_upgrade  = false # Upgrades are reviewed changes of engine_version.
   allow_major_version_upgrade = false
   instance_class              = var.instance_class
   parameter_group_name        = aws_db_parameter_group.this.name
@@ -142,7 +142,7 @@ resource "aws_db_instance" "replica" {
   count = var.read_replica ? 1 : 0
 
   identifier          = "${var.name}-replica"
-  replicate_source_db = aws_db_instance.primary.arn # The ARN, because the subnet group is another one.
+  replicate_source_db = aws_db_instance.primary.arn # The ARN, because the replica has its own subnet group.
 
   engine_version             = coalesce(var.replica_engine_version, var.engine_version)
   apply_immediately          = var.apply_immediately
@@ -159,7 +159,7 @@ resource "aws_db_instance" "replica" {
 
   storage_type          = "gp3"
   max_allocated_storage = var.max_allocated_storage_gib
-  storage_encrypted     = true # With the primary's key: RDS takes no other in the same region.
+  storage_encrypted     = true # With the primary's key: RDS accepts no other in the same region.
 
   maintenance_window    = "sun:04:30-sun:05:30"
   copy_tags_to_snapshot = true

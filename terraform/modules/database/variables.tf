@@ -24,7 +24,7 @@ variable "replica_engine_version" {
   type        = string
   default     = null
 
-  # In the order of versions: 18.9 is older than 18.10.
+  # Compares versions by their numbers: 18.9 is older than 18.10.
   validation {
     condition = var.replica_engine_version == null ? true : (
       split(".", var.replica_engine_version)[0] == split(".", var.engine_version)[0] &&

@@ -1,4 +1,4 @@
-# What the internet sees: the load balancer, its certificate and its name. The
+# The public entry point: load balancer, certificate and DNS name. The
 # web ACL in front of it is in waf.tf.
 
 resource "aws_lb" "this" {
@@ -61,10 +61,10 @@ resource "aws_lb_listener" "https" {
   port              = 443
   certificate_arn   = aws_acm_certificate_validation.this.certificate_arn
 
-  # TLS 1.3, and of TLS 1.2 the suites with forward secrecy and authenticated encryption.
+  # TLS 1.3, and TLS 1.2 with forward secrecy and authenticated encryption only.
   ssl_policy = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
-  # Requests for other hosts come from scanners of addresses.
+  # Requests for other hosts come from IP scanners.
   default_action {
     type = "fixed-response"
 
@@ -110,7 +110,7 @@ resource "aws_route53_record" "validation" {
   type            = each.value.resource_record_type
   records         = [each.value.resource_record_value]
   ttl             = 300
-  allow_overwrite = true # The record of a renewed certificate is the same.
+  allow_overwrite = true # A renewed certificate uses the same record.
 }
 
 resource "aws_acm_certificate_validation" "this" {
@@ -130,7 +130,7 @@ resource "aws_route53_record" "service" {
   }
 }
 
-# Asked from several continents: name, certificate, web ACL, mesh and service at once.
+# Route 53 checks DNS name, certificate, web ACL, mesh and service at once, from several continents.
 resource "aws_route53_health_check" "service" {
   fqdn              = var.domain_name
   type              = "HTTPS"

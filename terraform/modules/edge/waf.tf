@@ -1,11 +1,11 @@
 # The web ACL: AWS's managed rules, and a rate limit per address. The service's
-# legal requests are short and plain; where a managed rule would refuse one, it
-# counts only, with its reason.
+# legitimate requests are short and plain; a managed rule that would block one
+# only counts, and a comment says why.
 
 locals {
   managed_rules = {
     AWSManagedRulesAmazonIpReputationList = { priority = 10, count = [] }
-    # Clients that send no User-Agent are legal; everything else of the set blocks, XSS included.
+    # Clients may omit User-Agent; every other rule of the set blocks, XSS included.
     AWSManagedRulesCommonRuleSet         = { priority = 20, count = ["NoUserAgent_HEADER"] }
     AWSManagedRulesKnownBadInputsRuleSet = { priority = 30, count = [] }
     AWSManagedRulesSQLiRuleSet           = { priority = 40, count = [] }
@@ -63,7 +63,7 @@ resource "aws_wafv2_web_acl" "this" {
     visibility_config {
       metric_name                = "rate-limit"
       cloudwatch_metrics_enabled = true
-      sampled_requests_enabled   = false # Samples would show names: they are in URLs.
+      sampled_requests_enabled   = false # Samples would show names, which are in URLs.
     }
   }
 
@@ -117,14 +117,14 @@ resource "aws_wafv2_web_acl_association" "this" {
   web_acl_arn  = aws_wafv2_web_acl.this.arn
 }
 
-# AWS WAF accepts only log groups whose names start like this.
+# AWS WAF accepts only log groups whose names start with aws-waf-logs-.
 resource "aws_cloudwatch_log_group" "waf" {
   name              = "aws-waf-logs-${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.log_key_arn
 }
 
-# Bodies are never logged by AWS WAF; names are in paths and queries.
+# AWS WAF never logs bodies; names are in paths and query strings.
 resource "aws_wafv2_web_acl_logging_configuration" "this" {
   resource_arn            = aws_wafv2_web_acl.this.arn
   log_destination_configs = [aws_cloudwatch_log_group.waf.arn]

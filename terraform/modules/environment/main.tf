@@ -14,7 +14,7 @@ locals {
   name       = "${var.project}-${var.environment}"
   account_id = data.aws_caller_identity.current.account_id
 
-  # Made by terraform/bootstrap.
+  # Created by terraform/bootstrap.
   permissions_boundary_arn = "arn:aws:iam::${local.account_id}:policy/${var.project}-boundary-${var.environment}"
   operator_role_arn        = "arn:aws:iam::${local.account_id}:role/${var.project}-operator"
 
@@ -53,17 +53,17 @@ module "cluster" {
   permissions_boundary_arn        = local.permissions_boundary_arn
 }
 
-# The master password is made up here, kept in Secrets Manager, and read back
-# from there for the database: both have the same one even when an apply stops
-# between them. None of the three steps leaves it in plan or state.
+# The master password is generated here, stored in Secrets Manager, and read back
+# from there for the database: both have the same one even if an apply stops in
+# between. None of the three steps leaves it in plan or state.
 ephemeral "aws_secretsmanager_random_password" "master" {
   password_length     = 40
   exclude_punctuation = true
 }
 
 ephemeral "aws_secretsmanager_secret_version" "master" {
-  # timestamp() is unknown while planning, and with it this identifier: the secret
-  # is read by an apply only, and a plan needs no right to read it.
+  # timestamp() is unknown during a plan, and so is this identifier: only an apply
+  # reads the secret, and a plan needs no permission to read it.
   secret_id = timestamp() == "" ? "" : module.secrets.master_secret_id
 }
 

@@ -1,5 +1,5 @@
 # One IAM role for one Kubernetes service account (IRSA). The trust policy names
-# the account exactly, and the audience, so no other pod of the cluster and no
+# the exact service account and the audience, so no other pod of the cluster and no
 # other cluster can use the role.
 
 locals {

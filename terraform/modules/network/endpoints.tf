@@ -1,4 +1,4 @@
-# Ways to AWS services that do not pass the NAT gateways.
+# VPC endpoints: AWS services without the NAT gateways.
 
 locals {
   application_subnet_ids = [for zone in var.availability_zones : aws_subnet.this["application-${zone}"].id]
@@ -20,7 +20,7 @@ resource "aws_vpc_endpoint" "interface" {
   service_name        = "com.amazonaws.${data.aws_region.current.id}.${each.key}"
   vpc_endpoint_type   = "Interface"
   private_dns_enabled = true
-  # With one NAT gateway the zones already depend on each other: one address is enough then.
+  # With one NAT gateway the zones already depend on each other, so one subnet is enough.
   subnet_ids         = var.single_nat_gateway ? slice(local.application_subnet_ids, 0, 1) : local.application_subnet_ids
   security_group_ids = [aws_security_group.this["endpoints"].id]
 

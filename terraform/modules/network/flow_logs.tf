@@ -1,4 +1,4 @@
-# Every accepted and refused connection of the VPC.
+# Flow logs: every accepted and rejected connection of the VPC.
 
 resource "aws_cloudwatch_log_group" "flow" {
   name              = "/birthday/${var.name}/flow"

@@ -1,4 +1,4 @@
-# The VPC, its nine subnets and the ways out of them. Who may talk to whom is in
+# The VPC, its nine subnets and their routes. The security groups are in
 # security_groups.tf, the second line of defence in network_acls.tf.
 
 data "aws_caller_identity" "current" {}
@@ -45,8 +45,8 @@ resource "aws_subnet" "this" {
   )
 }
 
-# Pods get their addresses in blocks of 16. Single addresses (nodes, endpoints, the control
-# plane) would scatter over the subnet until no whole block is free: half of it is for blocks.
+# Pods get their addresses in blocks of 16. Single addresses (nodes, endpoints, the control plane)
+# would fragment the subnet until no whole block is free, so half of it is reserved for blocks.
 resource "aws_ec2_subnet_cidr_reservation" "pods" {
   for_each = local.zones
 

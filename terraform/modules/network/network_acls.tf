@@ -1,6 +1,6 @@
-# Network ACLs, the second line of defence: they know addresses and ports only,
-# and hold where a security group was opened by mistake. They are stateless, so
-# the answers' ephemeral ports are open in the other direction.
+# Network ACLs, the second line of defence: they match addresses and ports only,
+# and still hold if a security group is opened by mistake. They are stateless, so
+# the ephemeral ports of the answers are open in the other direction.
 
 locals {
   anywhere  = "0.0.0.0/0"
@@ -12,7 +12,7 @@ locals {
     ]
   }
 
-  # tier => direction => rules in order; a rule's number is 100 + 10 x its place.
+  # tier => direction => rules in order; a rule's number is 100 + 10 x its index.
   network_acls = {
     public = {
       ingress = [
@@ -43,7 +43,7 @@ locals {
       )
     }
     database = {
-      # The application subnets, and each other for nothing: replication runs on AWS's own network.
+      # From the application subnets, but not from each other: replication runs on AWS's own network.
       ingress = [for cidr in local.cidr_blocks.application : { cidr = cidr, from = 5432, to = 5432 }]
       egress  = [for cidr in local.cidr_blocks.application : { cidr = cidr, from = local.ephemeral.from, to = local.ephemeral.to }]
     }

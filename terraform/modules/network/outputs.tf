@@ -11,9 +11,9 @@ output "subnet_ids" {
     }
   }
 
-  # What uses a subnet needs the ways in and out of it: a public load balancer an internet
-  # gateway, nodes their way to the registry, the rotation function its endpoint. They are made
-  # before it, and stay until it is gone.
+  # Resources in a subnet need its routes and rules: a public load balancer an internet
+  # gateway, nodes a route to the registry, the rotation function its endpoint. These are
+  # created before such resources and destroyed after them.
   depends_on = [
     aws_ec2_subnet_cidr_reservation.pods,
     aws_network_acl_rule.this,

@@ -1,5 +1,5 @@
-# Who may talk to whom, in one table. Every flow becomes two rules: the way out
-# of its source and the way into its target. What is not in the table is refused.
+# Allowed traffic between security groups, in one table. Each flow becomes two rules:
+# egress from its source and ingress to its target. Traffic without a rule is refused.
 
 locals {
   security_groups = {
@@ -62,8 +62,8 @@ resource "aws_vpc_security_group_ingress_rule" "flow" {
   description                  = each.value.why
 }
 
-# Pods of different nodes talk on any port; inside the cluster the mesh and the
-# NetworkPolicies decide.
+# Pods on different nodes may use any port; inside the cluster the mesh and the
+# NetworkPolicies restrict traffic.
 resource "aws_vpc_security_group_ingress_rule" "nodes" {
   security_group_id            = aws_security_group.this["nodes"].id
   referenced_security_group_id = aws_security_group.this["nodes"].id
@@ -78,7 +78,7 @@ resource "aws_vpc_security_group_egress_rule" "nodes" {
   description                  = "Between nodes"
 }
 
-# S3 behind its gateway endpoint, image registries and Git: all of them are HTTPS.
+# S3 through its gateway endpoint, image registries and Git: all of them use HTTPS.
 resource "aws_vpc_security_group_egress_rule" "nodes_internet" {
   security_group_id = aws_security_group.this["nodes"].id
   cidr_ipv4         = "0.0.0.0/0"

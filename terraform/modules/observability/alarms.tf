@@ -1,6 +1,6 @@
-# What rings for load balancer, cluster and pods. Every alarm is one entry of the
-# table: what is measured, over how long, from which value on, and what to do then.
-# What users are promised rings in objectives.tf.
+# Alarms on load balancer, cluster and pods. Every alarm is one entry of the
+# table: reason, runbook, metric, threshold and duration.
+# Alarms on the objectives are in objectives.tf.
 
 locals {
   load_balancer = { LoadBalancer = var.load_balancer.arn_suffix }
@@ -10,7 +10,7 @@ locals {
   workload      = merge(local.cluster, { Namespace = "birthday-api", PodName = "birthday-api-primary" })
 
   alarms = {
-    # ACM renews 45 days before the end, and publishes the days twice a day.
+    # ACM renews a certificate 45 days before it expires, and publishes this metric twice a day.
     certificate = {
       why       = "The public certificate ends in less than 30 days and was not renewed", runbook = "certificate"
       namespace = "AWS/CertificateManager", metric = "DaysToExpiry", dimensions = { CertificateArn = var.load_balancer.certificate_arn }
@@ -61,13 +61,13 @@ locals {
       namespace = "ContainerInsights", metric = "service_number_of_running_pods", dimensions = local.service
       statistic = "Minimum", threshold = var.minimum_pods, compare = "<", minutes = 10, missing = "breaching"
     }
-    # Of its node: the service has no CPU limit. A process has one thread, which is half of a node; long before that the autoscaler wanted more pods.
+    # Percent of the node: the service has no CPU limit. A process has one thread, half a node; the autoscaler acts long before.
     pod-cpu = {
       why       = "Pods of the service use a core each: the autoscaler is at its limit", runbook = "birthday-api-at-most-pods"
       namespace = "ContainerInsights", metric = "pod_cpu_utilization", dimensions = local.service
       statistic = "Average", threshold = 50, compare = ">", minutes = 15, missing = "notBreaching"
     }
-    # Memory over the limit is seen here, too: how full a pod's limit is cannot be seen, since its sidecar counts in one of the two only.
+    # Also shows pods over their memory limit: no metric shows usage against it, as only one of the two includes the sidecar.
     pod-restarts = {
       why       = "Containers of the service restart again and again", runbook = "birthday-api-restarts"
       namespace = "ContainerInsights", metric = "pod_number_of_container_restarts", dimensions = local.workload
@@ -105,7 +105,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
-# Route 53 publishes in us-east-1 only.
+# Route 53 publishes its metrics in us-east-1 only.
 resource "aws_cloudwatch_metric_alarm" "health_check" {
   provider = aws.us_east_1
 

@@ -1,7 +1,7 @@
-# One page: what users were promised, what they get, then what carries it.
+# One dashboard: the objectives, then what users get, then the infrastructure below.
 
 locals {
-  # The expressions of the alarms, over what they are made of.
+  # The alarms' expressions, and the metrics that they use.
   burn_rates = concat(
     [for objective, indicator in local.indicators : [{ id = objective, expression = indicator.expression }]],
     concat([
@@ -13,7 +13,7 @@ locals {
   )
   burn_marks = [for burn in local.promise.burn_rates : { value = burn.rate, label = "${burn.severity}, if over ${burn.long} and ${burn.short}" }]
 
-  # Rows from top to bottom, three drawings each: title, metrics, statistic.
+  # Rows from top to bottom, three graphs each: title, metrics, statistic.
   drawings = [
     { title = "Budgets' burn rates over 5 minutes", stat = "Sum", period = 300, metrics = local.burn_rates, marks = local.burn_marks },
     { title = "Budgets' burn rates over an hour", stat = "Sum", period = 3600, metrics = local.burn_rates, marks = local.burn_marks },

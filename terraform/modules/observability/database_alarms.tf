@@ -1,4 +1,4 @@
-# What rings for the database: a set per instance, replica lag, and RDS's own events.
+# Alarms on the database: a set per instance, replica lag, and RDS's own events.
 
 locals {
   gib = 1024 * 1024 * 1024

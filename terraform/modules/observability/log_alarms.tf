@@ -1,9 +1,9 @@
-# What only the log says, counted. Fluent Bit puts a line of JSON under `data`, any other one under `log`
-# (gitops/apps/templates/fluent-bit.yaml). Nothing is published while nothing is found: no metric, no cost, no alarm.
+# Alarms on the log, for what no other metric shows. Fluent Bit puts a JSON line under `data`, any other line under
+# `log` (gitops/apps/templates/fluent-bit.yaml). Without a match nothing is published: no metric, no cost, no alarm.
 
 locals {
   log_metrics = {
-    # Levels of the service: WARN passes by itself or is counted in /metrics, ERROR is a defect.
+    # The service's log levels: WARN resolves by itself or is counted in /metrics, ERROR is a defect.
     LogLines = {
       pattern    = "{ ($.kubernetes.container_name = \"birthday-api\") && (($.data.level = \"WARN\") || ($.data.level = \"ERROR\")) }"
       dimensions = { level = "$.data.level" }
@@ -12,7 +12,7 @@ locals {
       pattern    = "{ ($.kubernetes.container_name = \"birthday-api\") && ($.data.message = \"login refused: *\") }"
       dimensions = {}
     }
-    # The migration's last words are plain text.
+    # A migration that fails writes its last line as plain text.
     MigrationsFailed = {
       pattern    = "{ ($.kubernetes.container_name = \"migrate\") && ($.log = \"birthday-api: *\") }"
       dimensions = {}

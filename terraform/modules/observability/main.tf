@@ -1,5 +1,5 @@
-# Where logs lie and alarms go. What rings is in objectives.tf, alarms.tf, database_alarms.tf
-# and log_alarms.tf, what is drawn in dashboard.tf.
+# Log groups and alarm topics. Alarms are in objectives.tf, alarms.tf, database_alarms.tf
+# and log_alarms.tf, the dashboard is in dashboard.tf.
 
 data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
@@ -14,7 +14,7 @@ data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # Whoever administers the account decides by IAM policies who may use the key.
+  # The account's IAM policies decide who may use the key.
   statement {
     actions   = ["kms:*"]
     resources = ["*"] # In a key policy "*" means this key.
@@ -72,7 +72,7 @@ resource "aws_kms_alias" "this" {
   target_key_id = aws_kms_key.this.key_id
 }
 
-# The agents in the cluster write here; they may not make groups of their own.
+# The agents in the cluster write here; they may not create log groups.
 resource "aws_cloudwatch_log_group" "application" {
   name              = "/birthday/${var.name}/application"
   retention_in_days = var.log_retention_days
@@ -123,13 +123,13 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = each.value
 }
 
-# Alarms on metrics of us-east-1 need a topic there. CloudWatch cannot publish to one that
-# is encrypted with AWS's own key, and what it says is public anyway: whether the service answers.
+# Alarms on metrics in us-east-1 need a topic there. CloudWatch cannot publish to a topic that is
+# encrypted with an AWS managed key, and the messages are public anyway: whether the service answers.
 resource "aws_sns_topic" "global_alarms" {
   #checkov:skip=CKV_AWS_26:It says what everyone can see, and CloudWatch cannot use the key of alias/aws/sns
   provider = aws.us_east_1
 
-  # Another name than the topic of all other alarms, which may be in us-east-1, too.
+  # Not the name of the topic of all other alarms, which may be in us-east-1, too.
   name = "${var.name}-health-check"
 }
 

@@ -1,16 +1,16 @@
-# The objectives of objectives.yaml, watched at the load balancer: for each, alarms on the burn rate of every
-# window, and one alarm for each severity that rings when a long window and its short one agree.
+# The objectives of objectives.yaml, measured at the load balancer: for each, alarms on the burn rate of every
+# window, and one alarm per severity that fires when a long window and its short one agree.
 
 locals {
   promise    = yamldecode(file("${path.module}/objectives.yaml"))
   objectives = local.promise.objectives
   seconds    = { m = 60, h = 3600, d = 86400 }
 
-  # What is measured, and the expression that makes a burn rate of it.
+  # The metrics, and the expression that turns them into a burn rate.
   indicators = {
-    # `refused` is what the load balancer answers by itself. With no healthy target it does so without counting a request, so these are added
-    # to the requests; where it did count them they are in the divisor twice, which matters only when nearly everything fails anyway.
-    # Counts of nothing are not published: they are 0, and without any request nothing is burnt.
+    # `refused` counts errors of the load balancer itself. Without a healthy target it does not count their requests, so they
+    # are added to the requests; if it did count them, the divisor has them twice, which matters only when nearly everything
+    # fails anyway. CloudWatch publishes no zero counts: a missing count is 0, and without requests no budget is burnt.
     availability = {
       why     = "Requests end in a 5xx so fast that the error budget of 30 days does not last"
       runbook = "birthday-api-errors"
@@ -21,7 +21,7 @@ locals {
       }
       expression = "IF(FILL(requests, 0) + FILL(refused, 0) > 0, (FILL(failed, 0) + FILL(refused, 0)) / (FILL(requests, 0) + FILL(refused, 0)) / ${local.objectives.availability.budget}, 0)"
     }
-    # The percentile rank is the share, in percent, of the requests that were fast enough. Without any request there is none.
+    # The percentile rank is the percentage of requests that were fast enough. Without requests it is missing.
     latency = {
       why     = "Requests take longer than ${1000 * local.objectives.latency.seconds.load_balancer} ms at the load balancer so often that the budget of 30 days does not last"
       runbook = "birthday-api-slow"
@@ -54,7 +54,7 @@ locals {
   }
 }
 
-# They ring for nobody: a window alone says too little.
+# These alarms notify nobody: one window alone says too little.
 resource "aws_cloudwatch_metric_alarm" "burn_rate" {
   for_each = local.windows
 

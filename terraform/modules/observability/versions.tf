@@ -6,7 +6,7 @@ terraform {
       source  = "hashicorp/aws"
       version = ">= 5.100, < 7.0"
 
-      # Route 53 publishes its metrics in us-east-1 and nowhere else.
+      # Route 53 publishes its metrics in us-east-1 only.
       configuration_aliases = [aws, aws.us_east_1]
     }
   }

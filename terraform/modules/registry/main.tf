@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # Whoever administers the account decides by IAM policies who may use the key.
+  # The account's IAM policies decide who may use the key.
   statement {
     actions   = ["kms:*"]
     resources = ["*"] # In a key policy "*" means this key.
@@ -54,7 +54,7 @@ resource "aws_ecr_lifecycle_policy" "this" {
       {
         rulePriority = 1
         # Signatures and attestations have no tag: ECR counts and expires them like images, and
-        # deletes them with the image that they are about. So rules look at tagged images only.
+        # deletes them with the image that they refer to. So the rules select tagged images only.
         description = "Keep the newest ${var.retained_images}"
         selection   = { tagStatus = "tagged", tagPatternList = ["*"], countType = "imageCountMoreThan", countNumber = var.retained_images }
         action      = { type = "expire" }

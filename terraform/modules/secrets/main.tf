@@ -8,7 +8,7 @@ data "aws_region" "current" {}
 locals {
   recovery_days = var.deletion_protection ? 30 : 7
 
-  # Rotated secrets, and the role whose pair of users <role>_a and <role>_b they alternate between.
+  # Rotated secret => role; the secret alternates between the role's two users <role>_a and <role>_b.
   rotated = {
     owner       = "${var.database.project}_owner"
     application = "${var.database.project}_app"
@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
   #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # Whoever administers the account decides by IAM policies who may use the key.
+  # The account's IAM policies decide who may use the key.
   statement {
     actions   = ["kms:*"]
     resources = ["*"] # In a key policy "*" means this key.
@@ -66,7 +66,7 @@ resource "aws_secretsmanager_secret" "rotated" {
   recovery_window_in_days = local.recovery_days
 }
 
-# Makes the roles and the secrets' first values. Doing it again changes nothing.
+# Creates the roles and the secrets' first values. Running it again changes nothing.
 resource "aws_lambda_invocation" "initialize" {
   function_name = aws_lambda_function.rotation.function_name
   input         = jsonencode({ Step = "initialize" })

@@ -54,8 +54,8 @@ data "aws_iam_policy_document" "rotation" {
     resources = ["${aws_cloudwatch_log_group.rotation.arn}:*"]
   }
 
-  # Lambda itself makes the function's network interfaces, and EC2 offers no
-  # resource to name for it; the next statement takes the right from the code.
+  # Lambda itself creates the function's network interfaces, and EC2 offers no resource
+  # to restrict this to; the next statement denies these actions to the function's code.
   statement {
     sid = "JoinNetwork"
     actions = [
@@ -129,8 +129,8 @@ resource "aws_lambda_function" "rotation" {
     }
   }
 
-  # The role's rights must be there before Lambda makes the network interfaces, and
-  # the log group before Lambda makes one of its own.
+  # The role's permissions must exist before Lambda creates the network interfaces, and
+  # the log group before Lambda creates its own.
   depends_on = [aws_iam_role_policy.rotation, aws_cloudwatch_log_group.rotation]
 }
 

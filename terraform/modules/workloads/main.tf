@@ -1,5 +1,5 @@
-# One role per workload that runs in the cluster, each with what it needs there
-# and nothing else. `local.workloads` is the whole list; the policies are below.
+# One role per workload in the cluster, each with only the permissions that it needs.
+# `local.workloads` is the whole list; the policies are below.
 
 data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
@@ -45,8 +45,8 @@ module "role" {
   permissions_boundary_arn = var.permissions_boundary_arn
 }
 
-# The service calls no AWS API: its credentials arrive as mounted files. Its role
-# says so, whatever else is attached to it one day.
+# The service calls no AWS API: its credentials are mounted as files. Its role denies
+# every call, whatever else is attached to it later.
 data "aws_iam_policy_document" "service" {
   statement {
     sid       = "CallsNoAwsApi"
@@ -56,8 +56,8 @@ data "aws_iam_policy_document" "service" {
   }
 }
 
-# The target group is Terraform's; the controller only keeps its targets. It makes
-# no load balancer and changes no security group.
+# Terraform owns the target group; the controller only registers and deregisters targets.
+# It creates no load balancer and changes no security group.
 data "aws_iam_policy_document" "load_balancer_controller" {
   statement {
     sid       = "KeepTargets"
@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "load_balancer_controller" {
     resources = [var.target_group_arn]
   }
 
-  # These take no resource.
+  # These actions do not support resource-level permissions.
   statement {
     sid = "Look"
     actions = [
@@ -83,8 +83,8 @@ data "aws_iam_policy_document" "load_balancer_controller" {
   }
 }
 
-# The database's two logins; and the key of the GitHub App by which Argo CD reads a private
-# repository, a secret that people make by hand where they need it.
+# The database's two logins, and the key of the GitHub App with which Argo CD reads a private
+# repository: a secret that people create by hand where they need it.
 data "aws_iam_policy_document" "external_secrets" {
   statement {
     sid       = "ReadSecrets"
@@ -92,7 +92,7 @@ data "aws_iam_policy_document" "external_secrets" {
     resources = var.secret_arns
   }
 
-  # Not Terraform's: AWS ends its ARN in six characters that nobody knows before.
+  # Not managed by Terraform: AWS adds six random characters to its ARN.
   statement {
     sid       = "ReadKeyOfGitHubApp"
     actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
@@ -113,7 +113,7 @@ data "aws_iam_policy_document" "external_secrets" {
 }
 
 data "aws_iam_policy_document" "cluster_autoscaler" {
-  # These take no resource.
+  # These actions do not support resource-level permissions.
   statement {
     sid = "Look"
     actions = [
@@ -163,7 +163,7 @@ data "aws_iam_policy_document" "cloudwatch_agent" {
     resources = ["arn:aws:logs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:log-group:*"]
   }
 
-  # PutMetricData takes no resource, but the namespaces can be named.
+  # PutMetricData does not support resource-level permissions, but a condition can name the namespaces.
   statement {
     sid       = "WriteMetrics"
     actions   = ["cloudwatch:PutMetricData"]
@@ -179,10 +179,10 @@ data "aws_iam_policy_document" "cloudwatch_agent" {
   statement {
     sid       = "LookAtNodes"
     actions   = ["ec2:DescribeInstances", "ec2:DescribeTags", "ec2:DescribeVolumes"]
-    resources = ["*"] # EC2's Describe calls take no resource.
+    resources = ["*"] # EC2's Describe actions do not support resource-level permissions.
   }
 
-  # The collector of traces runs under this role, too. X-Ray's calls take no resource.
+  # The trace collector uses this role, too. X-Ray's actions do not support resource-level permissions.
   statement {
     sid       = "WriteTraces"
     actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
@@ -190,7 +190,7 @@ data "aws_iam_policy_document" "cloudwatch_agent" {
   }
 }
 
-# What Prometheus finds wrong reaches the same people as CloudWatch's alarms.
+# Prometheus' alerts reach the same people as CloudWatch's alarms.
 data "aws_iam_policy_document" "alertmanager" {
   statement {
     sid       = "Ring"
@@ -198,7 +198,7 @@ data "aws_iam_policy_document" "alertmanager" {
     resources = [var.alarm_topic_arn]
   }
 
-  # The topic is encrypted: who publishes makes its data keys.
+  # The topic is encrypted: its publishers generate the data keys.
   statement {
     sid       = "Encrypt"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]

@@ -1,5 +1,5 @@
 def instead(owner, name):
-    """The decorated function is called instead of a method, with that method and its arguments."""
+    """Decorator: calls the function instead of a method, with that method and its arguments."""
 
     def wrap(function):
         method = getattr(owner, name)

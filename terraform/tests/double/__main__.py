@@ -9,7 +9,7 @@ import sys
 
 from moto.core import config
 
-# A rotation calls the function: never in a container.
+# A rotation calls the function, but never in a container.
 config.default_user_config["lambda"]["use_docker"] = False
 
 from moto.server import main  # noqa: E402

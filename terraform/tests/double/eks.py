@@ -1,4 +1,4 @@
-"""EKS: what moto's clusters lack, and add-ons, access entries and updates, which it does not know."""
+"""EKS: fields that moto's clusters lack, and add-ons, access entries and updates, which moto does not know."""
 
 import random
 import uuid
@@ -49,7 +49,7 @@ def _(create, self):
     cluster.upgrade_policy = self._get_param("upgradePolicy") or {"supportType": "EXTENDED"}
     cluster.addons, cluster.access = {}, {}
 
-    # AWS makes a security group for every cluster.
+    # AWS creates a security group for every cluster.
     network = cluster.resources_vpc_config
     vpc_id = ec2(self).get_subnet(network["subnetIds"][0]).vpc_id
     group = ec2(self).create_security_group(f"eks-cluster-sg-{cluster.name}-{random.randint(1, 10**9)}", "EKS created security group", vpc_id=vpc_id)
@@ -105,7 +105,7 @@ def access_of(call):
 
 
 class Calls:
-    """That moto lacks, or takes without keeping what they say."""
+    """API calls that moto lacks, or accepts without storing their arguments."""
 
     def describe_update(self):
         return update("VersionUpdate", self._get_param("updateId"))

@@ -1,4 +1,4 @@
-"""RDS: replicas of their own, and the fields of enhanced monitoring and Performance Insights."""
+"""RDS: replicas with values of their own, and the fields of enhanced monitoring and Performance Insights."""
 
 import copy
 import random
@@ -16,7 +16,7 @@ def resource_id():
     return "db-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=26))
 
 
-# Arguments in small letters, as moto's calls spell them differently -> what moto answers from.
+# Arguments in lower case, as moto's calls spell them differently -> the attributes that moto answers from.
 MONITORING = {
     "enableperformanceinsights": "performance_insights_enabled",
     "performanceinsightskmskeyid": "PerformanceInsightsKMSKeyId",
@@ -58,7 +58,7 @@ def _(_, group, new):
 
 
 def master_password(request, full_url, headers):
-    """A question that AWS does not answer: /moto-api/master-password/<instance>."""
+    """The master password, which AWS never returns: /moto-api/master-password/<instance>."""
     backend = models.rds_backends["123456789012"]["eu-west-1"]
     return 200, {}, backend.databases[full_url.rsplit("/", 1)[1]]._master_user_password
 
@@ -83,7 +83,7 @@ def _(update, self, *args, **given):
 
 @instead(models.RDSBackend, "create_db_instance_read_replica")
 def _(make, self, given):
-    """moto copies the primary; what belongs to the replica alone is set on the copy."""
+    """moto copies the primary; this sets the replica's own values on the copy."""
     real = copy.copy
 
     def copied(primary):

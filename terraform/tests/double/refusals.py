@@ -1,4 +1,4 @@
-"""What AWS refuses and moto takes. Each with AWS's own error code; docs/real-aws.md has the sources."""
+"""Requests that AWS refuses and moto accepts, each with AWS's own error code; docs/real-aws.md has the sources."""
 
 import ipaddress
 import json
@@ -22,7 +22,7 @@ from . import instead
 
 
 def before(owner, name):
-    """The decorated function runs before a method, with its arguments, and refuses by raising."""
+    """Decorator: runs the function before a method, with its arguments; the function refuses by raising."""
 
     def wrap(check):
         @instead(owner, name)
@@ -109,7 +109,7 @@ def next_version(version, wanted):
 
 
 def nodes_can_join(account_id, region, subnet_ids):
-    """Nodes fetch images and find the control plane before they are ready: they need a route out and an ACL that lets them."""
+    """Nodes fetch images and find the control plane before they are ready: they need a route out and an ACL that allows it."""
     ec2 = ec2_backends[account_id][region]
     for subnet_id in subnet_ids:
         tables = [table for table in ec2.route_tables.values() if subnet_id in table._associations.values()]
@@ -122,7 +122,7 @@ def nodes_can_join(account_id, region, subnet_ids):
 
 @before(EKSBackend, "update_nodegroup_config")
 def _(self, cluster_name, nodegroup_name, *args, scaling_config=None, **given):
-    """New limits have to hold the number of nodes that is sent with them, or else the one there is."""
+    """New limits must include the desired size: the one in the request, or else the current one."""
     sizes = self.clusters[cluster_name].nodegroups[nodegroup_name].scaling_config | (scaling_config or {})
     if sizes["minSize"] > sizes["desiredSize"]:
         raise InvalidParameterException(message=f"Minimum capacity {sizes['minSize']} can't be greater than desired size {sizes['desiredSize']}")
@@ -132,12 +132,12 @@ def _(self, cluster_name, nodegroup_name, *args, scaling_config=None, **given):
 
 # ------------------------------------------------------------------ RDS
 
-# Of the family postgres18: what a parameter is where no group says otherwise.
+# Default values of parameters in the family postgres18.
 DEFAULTS = {
     "rds.force_ssl": "1", "password_encryption": "scram-sha-256", "shared_preload_libraries": "pg_stat_statements",
     "log_parameter_max_length_on_error": "0",
 }  # fmt: skip
-# What waits for the maintenance window, unless it is to be applied immediately.
+# Changes that wait for the maintenance window unless they are applied immediately.
 WAITING = ("db_instance_class", "allocated_storage", "engine_version", "ca_certificate_identifier", "multi_az")
 
 
@@ -159,7 +159,7 @@ def _(self, db_instance_identifier, db_kwargs):
 
 
 def keep_apply_method(parameter):
-    """A parameter that equals the default is not changed, so RDS keeps saying how it would be."""
+    """RDS does not change a parameter that equals its default, and keeps reporting the default's apply method."""
     if DEFAULTS.get(parameter["ParameterName"]) == parameter["ParameterValue"]:
         return parameter | {"ApplyMethod": "pending-reboot"}
     return parameter

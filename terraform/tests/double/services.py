@@ -1,4 +1,4 @@
-"""Smaller gaps of the other services."""
+"""Smaller gaps in moto's other services."""
 
 import json
 import os
@@ -20,13 +20,13 @@ from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_bac
 from . import instead
 
 
-# EC2: a rule's description lies in its range or in its group.
+# EC2: a rule's description is stored in its range or in its group.
 security_groups.SecurityGroupRule.description = property(lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description"))
-# S3: moto does not evaluate conditions and would take "deny without TLS", the only policy here, for "deny".
+# S3: moto ignores conditions and would treat "deny without TLS", the only policy here, as "deny".
 s3.FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
-# S3: a bucket with suspended versioning is emptied key by key, markers included; they hold nothing to dispose of.
+# S3: a bucket with suspended versioning is emptied key by key, with its delete markers; these have nothing to dispose of.
 s3.FakeDeleteMarker.dispose = lambda marker: None
-# CloudWatch: moto can keep and describe composite alarms, but has no call that makes one.
+# CloudWatch: moto can store and describe composite alarms, but has no call that creates one.
 CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
 
 
@@ -36,7 +36,7 @@ def key_of(call):
 
 @instead(KmsResponse, "enable_key_rotation")
 def _(enable, self):
-    """The period of a key's rotation is asked for again."""
+    """Stores the period of a key's rotation, which the provider reads back."""
     key_of(self).rotation_days = self._get_param("RotationPeriodInDays") or 365
     return enable(self)
 
@@ -51,7 +51,7 @@ def _(_, self):
 
 @instead(launch_templates.LaunchTemplateVersion, "__init__")
 def _(make, self, template, number, data, description):
-    """A launch template's own tags are no part of its data."""
+    """A launch template's own tags are not part of its data."""
     if data.get("TagSpecifications"):
         data["TagSpecifications"] = [tags for tags in data["TagSpecifications"] if tags.get("ResourceType") != "launch-template"]
     make(self, template, number, data, description)
@@ -59,7 +59,7 @@ def _(make, self, template, number, data, description):
 
 @instead(s3.FakeBucket, "set_lifecycle")
 def _(set_rules, self, rules):
-    """How many old versions a rule keeps beside those of the last days. Without it the provider waits for its own rule in vain."""
+    """Stores how many old versions a rule keeps beside those of the last days: the provider waits until it reads its own rule."""
     set_rules(self, rules)
     for rule, given in zip(self.rules, rules, strict=True):
         rule.newer_versions = (given.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
@@ -76,7 +76,7 @@ def _(answer, self):
 
 @instead(SecretsManagerBackend, "rotate_secret")
 def _(_, self, secret_id, client_request_token=None, rotation_lambda_arn=None, rotation_rules=None, rotate_immediately=True):
-    """A rotation makes a pending version without a value; whoever plays the service calls the steps."""
+    """A rotation creates a pending version without a value; the test calls the steps in the service's place."""
     secret = self.secrets[secret_id]
     token = client_request_token or str(mock_random.uuid4())
     if secret.versions and rotate_immediately:
@@ -90,13 +90,13 @@ def _(_, self, secret_id, client_request_token=None, rotation_lambda_arn=None, r
 
 @instead(SecretsManagerBackend, "get_secret_value")
 def _(read, self, secret_id, version_id, version_stage):
-    """Every read of a value is a line of the log, so that tests can count them."""
+    """Logs every read of a value, so that tests can count them."""
     print(f"GetSecretValue {secret_id}", file=sys.stderr, flush=True)
     return read(self, secret_id, version_id, version_stage)
 
 
 def run(function, body, response_headers):
-    """The program LAMBDA_RUNTIME runs the uploaded package, with the function's settings and this double as AWS."""
+    """Runs the uploaded package with the program LAMBDA_RUNTIME, the function's settings and this double as AWS."""
     aws = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{sys.argv[1]}"}
     aws |= {key: value for key, value in os.environ.items() if key.startswith(("AWS_", "LAMBDA_"))}
     with tempfile.NamedTemporaryFile(suffix=".zip") as package:
@@ -113,7 +113,7 @@ def run(function, body, response_headers):
 
 @instead(LambdaSimpleBackend, "invoke")
 def _(invoke, self, function_name, qualifier, body, headers, response_headers):
-    """Without a runtime: the rotation function's first run gives each of its secrets a value."""
+    """Without a runtime, stands in for the rotation function's first run: gives each of its secrets a value."""
     function = self.get_function(function_name, qualifier)
     if "LAMBDA_RUNTIME" in os.environ:
         return run(function, body, response_headers)

@@ -1,7 +1,7 @@
-"""What must be true of an environment. AWS's double accepts nearly everything, these do not.
+"""What must be true of an environment. The AWS double accepts nearly everything, these rules do not.
 
-A rule is a function that gets a Stack and asserts; `broken_by` are changes of the stack,
-each of which the rule must notice (the tests make them and look).
+A rule is a function that takes a Stack and asserts; `broken_by` are changes of the stack,
+each of which must make the rule fail (the tests apply them and check).
 """
 
 import json
@@ -10,7 +10,7 @@ RULES = {}
 
 
 def rule(*broken_by, planned=False):
-    """Registers a rule. `planned`: it can be judged from a plan, before identifiers are known."""
+    """Registers a rule. `planned`: it can be checked on a plan, before identifiers are known."""
 
     def register(function):
         function.broken_by, function.planned = broken_by, planned
@@ -22,14 +22,14 @@ def rule(*broken_by, planned=False):
 
 
 def change(kind, name=None, /, **values):
-    """A change that sets values of all resources of a type."""
+    """A change that sets values in all resources of a type."""
 
     def apply(stack):
         found = stack.all(kind, name)
         assert found, f"nothing to change: {kind} {name}"
         for resource in found:
             for key, value in values.items():
-                # `a__b` reaches into the first block a.
+                # `a__b` is argument b of the first block a.
                 *blocks, last = key.split("__")
                 place = resource
                 for block in blocks:
@@ -40,7 +40,7 @@ def change(kind, name=None, /, **values):
 
 
 def edit(kind, name=None, /, **texts):
-    """A change that puts one text for another in an attribute of the only resource, in its JSON if it is no text: attribute=(old, new)."""
+    """A change that replaces text in an attribute of the only resource, in its JSON if it is not text: attribute=(old, new)."""
 
     def apply(stack):
         resource = stack.one(kind, name)
@@ -54,7 +54,7 @@ def edit(kind, name=None, /, **texts):
 
 
 def remove(kind, name=None, /, count=None):
-    """A change that takes resources of a type away: all, or the first `count`."""
+    """A change that removes resources of a type: all, or the first `count`."""
 
     def apply(stack):
         gone = [r for r in stack.resources if r["type"] == kind and (name is None or name in r["address"])][:count]

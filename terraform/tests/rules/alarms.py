@@ -1,10 +1,10 @@
-"""Alarms, and what is counted for them."""
+"""Alarms, and the metrics counted for them."""
 
 import re
 
 from . import change, remove, rule
 
-# What is watched: namespace -> metrics.
+# Metrics with alarms: namespace -> metrics.
 WATCHED = {
     "AWS/ApplicationELB": "RequestCount HTTPCode_ELB_5XX_Count HTTPCode_Target_5XX_Count TargetResponseTime HealthyHostCount UnHealthyHostCount",
     "AWS/RDS": "CPUUtilization FreeStorageSpace DatabaseConnections ReplicaLag FreeableMemory",
@@ -18,14 +18,14 @@ LOG_METRICS = {"LogLines", "LoginsRefused", "MigrationsFailed"}
 
 
 def metrics(alarm):
-    """(namespace, metric) of everything that an alarm looks at."""
+    """(namespace, metric) of everything that an alarm evaluates."""
     if alarm["metric_name"]:
         return {(alarm["namespace"], alarm["metric_name"])}
     return {(metric["namespace"], metric["metric_name"]) for query in alarm["metric_query"] for metric in query["metric"]}
 
 
 def children(stack):
-    """Names of the alarms that alarms of objectives are made of."""
+    """Names of the alarms that the objectives' composite alarms combine."""
     return {name for parent in stack.all("aws_cloudwatch_composite_alarm") for name in re.findall(r'ALARM\("([^"]+)"\)', parent["alarm_rule"])}
 
 
@@ -56,7 +56,7 @@ def alarms(stack):
     planned=True,
 )
 def log_metrics(stack):
-    """The application's log is counted. Whether the patterns fit its lines, tests/observability says."""
+    """The application's log is counted. tests/observability checks that the patterns match its lines."""
     [name] = {cluster["name"] for cluster in stack.all("aws_eks_cluster")}
     filters = stack.all("aws_cloudwatch_log_metric_filter")
     assert {found["metric_transformation"][0]["name"] for found in filters} == LOG_METRICS

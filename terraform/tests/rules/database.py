@@ -52,7 +52,7 @@ def database_takes_tls_only(stack):
 
 @rule(edit("aws_db_parameter_group", parameter=('"log_parameter_max_length", "value": "0"', '"log_parameter_max_length", "value": "-1"')), planned=True)
 def database_logs_no_values(stack):
-    """Names and dates of birth are bind parameters, and in the details of errors."""
+    """Names and dates of birth are in bind parameters and in the details of errors."""
     found = parameters(stack)
     assert found["log_parameter_max_length"] == found["log_parameter_max_length_on_error"] == "0"
     assert found["log_error_verbosity"] == "terse"

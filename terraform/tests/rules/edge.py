@@ -76,7 +76,7 @@ def web_acl(stack):
     planned=True,
 )
 def no_names_in_edge_logs(stack):
-    """Names lie in URLs: no log of the edge may hold one."""
+    """Names are in URLs: no log of the edge may contain one."""
     fields = stack.one("aws_wafv2_web_acl_logging_configuration")["redacted_fields"]
     assert any(field["uri_path"] for field in fields) and any(field["query_string"] for field in fields)
     for found in stack.one("aws_wafv2_web_acl")["rule"]:

@@ -1,4 +1,4 @@
-"""IAM: who may do what."""
+"""IAM: roles and their permissions."""
 
 import json
 
@@ -6,13 +6,13 @@ from . import change, edit, rule
 from permissions import ACCOUNT
 from stack import listed, statements
 
-# Calls that AWS offers no resource for; everything else names what it is about.
+# Actions without resource-level permissions; every other statement names its resources.
 WITHOUT_RESOURCE = (
     "autoscaling:Describe", "cloudwatch:PutMetricData", "ec2:Describe", "ec2:GetInstanceTypesFromInstanceRequirements",
     "elasticloadbalancing:Describe", "xray:Put",
 )  # fmt: skip
 
-# Lambda makes the function's network interfaces with its role; the code itself is denied them.
+# Lambda creates the function's network interfaces with its role; the code itself is denied these actions.
 NETWORK_OF_ROTATION = {
     "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
     "ec2:UnassignPrivateIpAddresses",
@@ -31,7 +31,7 @@ SERVICE_ACCOUNTS = {
 
 
 def widen(address, **parts):
-    """A change of the first allowing statement of a policy."""
+    """A change of the first Allow statement of a policy."""
 
     def apply(stack):
         policy = stack.one("aws_iam_role_policy", address)
@@ -58,7 +58,7 @@ def policies_name_actions_and_resources(stack):
             assert named or network or action.startswith(WITHOUT_RESOURCE), f"{address} allows {action} on everything"
 
 
-# These services of AWS act for many accounts: the role says for which.
+# These AWS services act for many accounts: the role says for which one.
 DEPUTIES = {"monitoring.rds.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
 
 
@@ -68,7 +68,7 @@ DEPUTIES = {"monitoring.rds.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
     edit("aws_iam_role", "aws_iam_role.flow", assume_role_policy=("aws:SourceAccount", "aws:PrincipalAccount")),
 )
 def each_role_trusts_one(stack):
-    """A role trusts one service account, by name and audience, or one service of AWS."""
+    """A role trusts one service account, by name and audience, or one AWS service."""
     found = {}
     for role in stack.all("aws_iam_role"):
         [statement] = statements(role["assume_role_policy"])
@@ -117,7 +117,7 @@ def controllers_reach_what_they_need(stack):
     assert (ringing["Action"], ringing["Resource"]) == ("sns:Publish", topic["arn"])
     assert encrypting["Resource"] == topic["kms_master_key_id"], "it cannot publish to an encrypted topic"
     agent = statements(stack.one("aws_iam_role_policy", '"cloudwatch-agent"')["policy"])
-    # One hop keeps instance metadata from it; traces are sent under its role, too.
+    # The limit of one hop keeps instance metadata from it; traces are sent with its role, too.
     assert {"ec2:DescribeInstances", "xray:PutTelemetryRecords", "xray:PutTraceSegments"} <= {action for s in agent for action in listed(s["Action"])}
 
 

@@ -25,7 +25,7 @@ def log_groups(stack):
     assert all(group["retention_in_days"] > 0 for group in stack.all("aws_cloudwatch_log_group"))
 
 
-# What checkov does not look at; the rest of encryption and logs is its business (tests/test_static.py says which checks).
+# What checkov does not check; it covers the rest of encryption and logs (tests/test_static.py says with which checks).
 @rule(change("aws_launch_template", block_device_mappings__ebs__encrypted="false"), planned=True)
 def disks_of_nodes_are_encrypted(stack):
     assert stack.one("aws_launch_template")["block_device_mappings"][0]["ebs"][0]["encrypted"] == "true"

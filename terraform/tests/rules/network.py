@@ -1,4 +1,4 @@
-"""The VPC, its subnets, the ways out, and who may talk to whom."""
+"""The VPC, its subnets, the routes out, and the allowed traffic."""
 
 from . import change, remove, rule
 
@@ -17,7 +17,7 @@ SUBNETS = {"public": (1, 2, 3), "application": (11, 12, 13), "database": (21, 22
     planned=True,
 )
 def subnets(stack):
-    """Three tiers over three zones."""
+    """Three tiers across three zones."""
     assert stack.one("aws_vpc")["cidr_block"] == "10.0.0.0/16"
     found = sorted((subnet["tags"]["Tier"], subnet["availability_zone"], subnet["cidr_block"]) for subnet in stack.all("aws_subnet"))
     assert found == sorted((tier, zone, f"10.0.{octet}.0/24") for tier, octets in SUBNETS.items() for zone, octet in zip(ZONES, octets))
@@ -25,7 +25,7 @@ def subnets(stack):
 
 @rule(remove("aws_ec2_subnet_cidr_reservation", count=1), planned=True)
 def pods_have_blocks_of_addresses(stack):
-    """Half of each application subnet, where single addresses do not scatter."""
+    """Half of each application subnet is reserved, so that single addresses do not fragment it."""
     reserved = {(part["reservation_type"], part["cidr_block"]) for part in stack.all("aws_ec2_subnet_cidr_reservation")}
     assert reserved == {("prefix", f"10.0.{octet}.128/25") for octet in (11, 12, 13)}
 
@@ -110,7 +110,7 @@ def security_group_graph(stack):
 
 
 def acl(stack, tier, direction):
-    """(range, first port, last port) that a tier's ACL lets through; "all" for any port of any protocol."""
+    """(range, first port, last port) that a tier's ACL allows; "all" for any port of any protocol."""
     return {
         (rule["cidr_block"], "all", "all") if rule["protocol"] == "-1" else (rule["cidr_block"], rule["from_port"], rule["to_port"])
         for rule in stack.all("aws_network_acl_rule", f'"{tier}-{direction}-')

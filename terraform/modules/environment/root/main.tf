@@ -1,6 +1,6 @@
-# What both root modules consist of: providers, and one call of modules/environment.
-# environments/staging and environments/production link to these files; their own are
-# backend.tf and terraform.tfvars.
+# Shared by both root modules: the providers, and one call of modules/environment.
+# environments/staging and environments/production link to these files; their own files
+# are backend.tf and terraform.tfvars.
 
 locals {
   tags = {
@@ -18,7 +18,7 @@ provider "aws" {
   }
 }
 
-# Route 53's metrics, and so the alarm on the health check, exist only there.
+# Route 53's metrics, and so the alarm on the health check, exist only in us-east-1.
 provider "aws" {
   alias  = "us_east_1"
   region = "us-east-1"

@@ -1,10 +1,10 @@
-"""The database's roles: what they may do, and their passwords.
+"""The database's roles: their rights and their passwords.
 
     <project>_owner  owns the schema; <project>_owner_a and _b log in and act as it
     <project>_app    reads and writes rows; <project>_app_a and _b log in with its rights
 
-The master user of RDS is no superuser: it creates roles and is a member of the owner,
-so that it can say what new tables allow. Everything here may run any number of times.
+RDS's master user is not a superuser: it creates roles and is a member of the owner,
+so that it can set the rights on new tables. Everything here may run any number of times.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ from pathlib import Path
 
 from pg8000.native import Connection, identifier, literal
 
-# The roots of RDS in the region; packaged beside this file.
+# RDS's root certificates in the region, packaged beside this file.
 CA_FILE = Path(__file__).with_name("rds-ca.pem")
 
-TIMEOUT = 10  # seconds for one statement's answer; the function itself has 60.
+TIMEOUT = 10  # seconds to wait for one statement; the function itself has 60.
 
 
 @contextlib.contextmanager
@@ -44,14 +44,14 @@ def connect(login, where):
 
 @contextlib.contextmanager
 def connect_as_master(login, where):
-    """As the master user, alone: the lock is held until the connection closes."""
+    """Connects as the master user, one at a time: a lock is held until the connection closes."""
     with connect(login, where) as connection:
         connection.run("SELECT pg_advisory_lock(hashtext('rotation of passwords'))")
         yield connection
 
 
 def prepare(connection, where, connection_limit):
-    """Makes the roles and their rights as they should be."""
+    """Creates the roles and sets their rights."""
     owner, app = (identifier(f"{where['project']}_{kind}") for kind in ("owner", "app"))
     name = identifier(where["name"])
 
@@ -63,7 +63,7 @@ def prepare(connection, where, connection_limit):
 
     connection.run(f"GRANT {owner} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE")
     for user in users(where, "owner"):
-        # Whichever of the two made a table, the role owns it.
+        # The role owns every table, whichever of the two creates it.
         connection.run(f"ALTER ROLE {user} SET role = {literal(where['project'] + '_owner')}")
     for user in users(where, "app"):
         connection.run(f"ALTER ROLE {user} CONNECTION LIMIT {int(connection_limit)}")
@@ -91,7 +91,7 @@ def users(where, kind):
 
 
 def set_password(connection, user, password):
-    """Sends the password's SCRAM verifier: a server that logs statements does not log the password."""
+    """Sends the password's SCRAM verifier, so that a server that logs statements does not log the password."""
     connection.run(f"ALTER ROLE {identifier(user)} PASSWORD {literal(scram_verifier(password))}")
 
 
@@ -105,7 +105,7 @@ def test_login(login, role, where):
 
 
 def scram_verifier(password, iterations=4096):
-    """What PostgreSQL stores of an ASCII password: RFC 5803, as in PostgreSQL's chapter 54.3."""
+    """What PostgreSQL stores for an ASCII password: RFC 5803, and chapter 54.3 of PostgreSQL's manual."""
     salt = os.urandom(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", "sha256")

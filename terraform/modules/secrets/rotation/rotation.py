@@ -1,14 +1,14 @@
-"""Rotates the passwords of the database's users, as Secrets Manager asks for it.
+"""Rotates the passwords of the database's users, when Secrets Manager calls it.
 
 Two secrets are rotated: the schema owner's and the application's. Each has a role
 that holds the rights (`birthday_owner`, `birthday_app`) and two logins in it
 (`..._a`, `..._b`) that take turns: a rotation gives the idle one a new password and
-makes it current, so whoever still uses the other goes on undisturbed until the next
-rotation. What PostgreSQL is told is in roles.py.
+makes it current, so clients that still use the other keep working until the next
+rotation. The SQL statements are in roles.py.
 
 Secrets Manager calls the four steps createSecret, setSecret, testSecret and
 finishSecret, and calls them again after a failure: each may run any number of times.
-Terraform calls the step `initialize` once, which makes roles and first values.
+Terraform calls the step `initialize` once, which creates the roles and the first values.
 
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
@@ -30,7 +30,7 @@ manager = boto3.client("secretsmanager")
 
 
 class RotationError(Exception):
-    """The call does not fit the state of the secret; calling again would not help."""
+    """The call does not fit the state of the secret; a retry would not help."""
 
 
 def handler(event, _context):
@@ -48,7 +48,7 @@ def rotate(step, arn, token):
     if token not in versions:
         raise RotationError(f"version {token} is not being rotated")
     if "AWSCURRENT" in versions[token]:
-        return  # finishSecret was done; its answer was lost.
+        return  # finishSecret succeeded before, but its answer was lost.
     if "AWSPENDING" not in versions[token]:
         raise RotationError(f"version {token} is not pending")
     steps = {
@@ -61,7 +61,7 @@ def rotate(step, arn, token):
 
 
 def create_secret(role, arn, token):
-    """Keeps the next login as the pending version, once: its password is what setSecret sets."""
+    """Stores the next login as the pending version, once: setSecret sets the password stored here."""
     if value_of(arn, stage="AWSPENDING", version=token) is not None:
         return
     current = value_of(arn, stage="AWSCURRENT")
@@ -76,7 +76,7 @@ def set_secret(role, arn, token):
 
 
 def test_secret(role, arn, token):
-    """Logs in with the pending password and looks whether the rights are the role's."""
+    """Logs in with the pending password and checks that the login has the role's rights."""
     pending = pending_login(role, arn, token)
     roles.test_login(pending, role, database())
 
@@ -91,20 +91,20 @@ def finish_secret(role, arn, token):
 
 
 def initialize():
-    """Makes the roles, and a first value for each secret that has none yet."""
+    """Creates the roles, and a first value for each secret that has none yet."""
     with roles.connect_as_master(master_login(), database()) as connection:
         roles.prepare(connection, database(), connection_limit())
         for role, arn in rotated_secrets().items():
             if value_of(arn, stage="AWSCURRENT") is not None:
                 continue
-            # The database first: stopped between the two, the next run sets another password.
+            # The database first: if this stops between the two, the next run sets another password.
             first = login(f"{role}_a", password())
             roles.set_password(connection, first["username"], first["password"])
             manager.put_secret_value(SecretId=arn, SecretString=json.dumps(first))
 
 
 def idle_user(role, current):
-    """The login of the pair that nobody is told to use now."""
+    """The login of the pair that is not current."""
     if current is None:
         raise RotationError("the secret has no current value: initialize comes first")
     pair = [f"{role}_a", f"{role}_b"]
@@ -114,7 +114,7 @@ def idle_user(role, current):
 
 
 def pending_login(role, arn, token):
-    """The pending version's value; never that of the user in use, whose password must not change."""
+    """The pending version's value; never the current user's, whose password must not change."""
     pending = value_of(arn, stage="AWSPENDING", version=token)
     if pending is None:
         raise RotationError(f"version {token} has no value: createSecret comes first")
@@ -151,7 +151,7 @@ def login(username, new_password):
 
 
 def password():
-    """40 letters and digits: 238 bits, and nothing that a URL or a shell would change."""
+    """40 letters and digits: 238 bits, and no character that a URL or a shell interprets."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(40))
 
 
