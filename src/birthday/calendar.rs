@@ -105,5 +105,7 @@ mod tests {
         let text = calendar(&"x".repeat(64), "1990-05-17", "2026-11-23", LeapDay::Mar1);
         assert!(text.split_inclusive('\n').all(|line| line.ends_with("\r\n")));
         assert!(text.lines().all(|line| line.len() <= 75), "{text}");
+        let folded: Vec<_> = text.lines().filter(|line| line.starts_with(' ')).collect();
+        assert_eq!(folded, [" thday", " xx's birthday", " ay-api", " birthday"], "{text}");
     }
 }

@@ -158,7 +158,7 @@ def summary(events: list[Event]) -> str:
     saves = sorted(e.ended for e in events if e.saved)
     began = [min(e.sent for e in events)] if events else []
     pause = max((b - a for a, b in zip(began + saves, saves)), default=0.0)
-    failures = Counter(e.how for e in events if e.failed)
+    failures = Counter(f"{e.method} {e.answer.status if e.answer else e.error}" for e in events if e.failed)
     by_replica = sum(1 for e in events if e.answer and "birthday-source" in e.answer.headers)
     slowest = max((e.ended - e.sent for e in events), default=0.0)
     what = ", ".join(f"{count} {how}" for how, count in failures.items()) or "none"

@@ -10,6 +10,8 @@ use super::*;
 
 /// What a statement of the test takes.
 const STATEMENT: Duration = Duration::from_millis(10);
+/// Longer than anything here takes: what comes after it never comes.
+const NEVER: Duration = Duration::from_secs(3600);
 
 /// A worker that answers each request with its double and notes the size of every batch.
 fn doubling_worker(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
@@ -20,7 +22,7 @@ fn worker(queue: &Arc<Queue<u64, u64>>, statement: Duration) -> JoinHandle<Vec<u
     let queue = queue.clone();
     tokio::spawn(async move {
         let mut sizes = Vec::new();
-        while let Some(batch) = queue.next().await {
+        while let Some(batch) = timeout(NEVER, queue.next()).await.expect("the worker sleeps forever") {
             sizes.push(batch.requests.len());
             sleep(statement).await;
             let answers: Vec<u64> = batch.requests.iter().map(|n| n * 2).collect();
@@ -32,7 +34,27 @@ fn worker(queue: &Arc<Queue<u64, u64>>, statement: Duration) -> JoinHandle<Vec<u
 
 fn ask(queue: &Arc<Queue<u64, u64>>, request: u64) -> JoinHandle<Result<u64, Unanswered>> {
     let queue = queue.clone();
-    tokio::spawn(async move { queue.ask(request).await })
+    tokio::spawn(async move { timeout(NEVER, queue.ask(request)).await.expect("no answer comes") })
+}
+
+async fn take(queue: &Queue<u64, u64>) -> Batch<'_, u64, u64> {
+    timeout(NEVER, queue.next()).await.expect("no request comes").expect("the queue is closed")
+}
+
+/// The sizes of all batches, in order of size.
+async fn sizes(workers: [JoinHandle<Vec<usize>>; 2]) -> Vec<usize> {
+    let [one, other] = workers;
+    let mut sizes = [one.await.unwrap(), other.await.unwrap()].concat();
+    sizes.sort_unstable();
+    sizes
+}
+
+#[test]
+fn a_request_is_late_after_its_longest_wait_and_not_before() {
+    let (since, (answer, _)) = (Instant::now(), oneshot::channel());
+    let job = Job::<u64, u64> { request: 0, since, answer };
+    assert!(!job.is_late(since + LONGEST_WAIT));
+    assert!(job.is_late(since + LONGEST_WAIT + Duration::from_millis(1)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,21 +63,18 @@ async fn a_lone_request_is_sent_at_once_and_alone() {
     let workers = [doubling_worker(&queue), doubling_worker(&queue)];
     for n in 0..5 {
         let asked = Instant::now();
-        assert_eq!(queue.ask(n).await, Ok(n * 2));
+        assert_eq!(ask(&queue, n).await.unwrap(), Ok(n * 2));
         assert_eq!(asked.elapsed(), STATEMENT);
     }
     queue.close();
-    let mut sizes = Vec::new();
-    for worker in workers {
-        sizes.extend(worker.await.unwrap());
-    }
-    assert_eq!(sizes, [1; 5]);
+    assert_eq!(sizes(workers).await, [1; 5]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_their_own_answers() {
     let queue = Arc::new(Queue::new());
-    let worker = doubling_worker(&queue);
+    let workers = [doubling_worker(&queue), doubling_worker(&queue)];
+    let started = Instant::now();
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
     let others: Vec<_> = (1..=10).map(|n| ask(&queue, n)).collect();
@@ -63,8 +82,9 @@ async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_
     for (n, other) in (1..).zip(others) {
         assert_eq!(other.await.unwrap(), Ok(n * 2));
     }
+    assert_eq!(started.elapsed(), 2 * STATEMENT, "they are too few to wake the other worker");
     queue.close();
-    assert_eq!(worker.await.unwrap(), [1, 10]);
+    assert_eq!(sizes(workers).await, [1, 10]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,12 +101,7 @@ async fn every_sixteenth_waiting_request_wakes_one_more_worker() {
     assert_eq!(started.elapsed(), STATEMENT / 2 + STATEMENT, "the sixteen did not wait for the worker that was busy");
     first.await.unwrap().unwrap();
     queue.close();
-    let mut sizes = Vec::new();
-    for worker in workers {
-        sizes.extend(worker.await.unwrap());
-    }
-    sizes.sort_unstable();
-    assert_eq!(sizes, [1, 16]);
+    assert_eq!(sizes(workers).await, [1, 16]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,13 +138,13 @@ async fn a_full_queue_rejects_requests_at_once_and_those_that_were_given_up_make
     let queue = Arc::new(Queue::<u64, u64>::new());
     let waiting: Vec<_> = (0..LONGEST_QUEUE as u64).map(|n| ask(&queue, n)).collect();
     sleep(STATEMENT).await;
-    assert_eq!(queue.ask(0).await, Err(Unanswered::Full));
+    assert_eq!(ask(&queue, 0).await.unwrap(), Err(Unanswered::Full));
     for asked in &waiting {
         asked.abort();
     }
     sleep(STATEMENT).await;
     let worker = doubling_worker(&queue);
-    assert_eq!(queue.ask(7).await, Ok(14));
+    assert_eq!(ask(&queue, 7).await.unwrap(), Ok(14));
     queue.close();
     assert_eq!(worker.await.unwrap(), [1]);
 }
@@ -151,7 +166,7 @@ async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_so
             let queue = queue.clone();
             asked.push(tokio::spawn(async move {
                 let began = Instant::now();
-                (queue.ask(1).await, began.elapsed())
+                (timeout(NEVER, queue.ask(1)).await.expect("no answer comes"), began.elapsed())
             }));
         }
     }
@@ -175,13 +190,13 @@ async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_so
 async fn a_pause_of_the_database_rejects_none_when_all_that_wait_fit_into_a_statement() {
     let queue = Arc::new(Queue::new());
     let first = ask(&queue, 0);
-    let taken = queue.next().await.unwrap();
+    let taken = take(&queue).await;
     let waiting: Vec<_> = (1..LARGEST_BATCH as u64).map(|n| ask(&queue, n)).collect();
     sleep(10 * LONGEST_WAIT).await;
     let late = ask(&queue, LARGEST_BATCH as u64);
     sleep(STATEMENT).await;
     taken.answer([0]);
-    let all = queue.next().await.unwrap();
+    let all = take(&queue).await;
     assert_eq!(all.requests.len(), LARGEST_BATCH);
     let answers: Vec<u64> = all.requests.iter().map(|n| n * 2).collect();
     all.answer(answers);
@@ -199,7 +214,7 @@ async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
     let taken: Vec<_> = (0..20).map(|n| ask(&queue, n)).collect();
     sleep(STATEMENT / 2).await;
     queue.close();
-    assert_eq!(queue.ask(99).await, Err(Unanswered::Gone));
+    assert_eq!(ask(&queue, 99).await.unwrap(), Err(Unanswered::Gone));
     for (n, answer) in (0..).zip(taken) {
         assert_eq!(answer.await.unwrap(), Ok(n * 2));
     }
@@ -222,7 +237,7 @@ async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_re
     let queue = Arc::new(Queue::<u64, u64>::new());
     let doomed = queue.clone();
     let dies = tokio::spawn(async move {
-        let _taken = doomed.next().await;
+        let _taken = take(&doomed).await;
         sleep(STATEMENT).await;
         panic!("injected");
     });
@@ -234,7 +249,7 @@ async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_re
     assert!(dies.await.is_err());
     assert_eq!(lost.await.unwrap(), Err(Unanswered::Gone));
     assert_eq!(waiting.await.unwrap(), Ok(4));
-    assert_eq!(queue.ask(3).await, Ok(6));
+    assert_eq!(ask(&queue, 3).await.unwrap(), Ok(6));
     queue.close();
     assert_eq!(worker.await.unwrap(), [1, 1]);
 }
@@ -244,7 +259,7 @@ async fn a_worker_that_turns_to_something_else_when_it_was_woken_has_another_one
     let queue = Arc::new(Queue::<u64, u64>::new());
     (0..CROWD as u64).for_each(|n| drop(ask(&queue, n)));
     sleep(STATEMENT).await;
-    queue.next().await.unwrap().answer([0; CROWD]);
+    take(&queue).await.answer([0; CROWD]);
     let mut turns_away = Box::pin(queue.next());
     // First for a wake-up that is left of the crowd.
     for _ in 0..2 {
@@ -266,7 +281,7 @@ async fn a_stuck_statement_holds_up_its_own_batch_only() {
     let queue = Arc::new(Queue::<u64, u64>::new());
     let stuck = queue.clone();
     let never = tokio::spawn(async move {
-        let _taken = stuck.next().await;
+        let _taken = take(&stuck).await;
         std::future::pending::<()>().await;
     });
     let first = ask(&queue, 0);
