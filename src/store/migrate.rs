@@ -66,7 +66,7 @@ pub async fn migrate_at_start(settings: &Settings) -> Result<(), MigrationError>
 
 /// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over. A migration that runs is not cut.
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
-    // None is beyond any clock: for ever.
+    // None: later than the clock can say, so without end.
     let until = Instant::now().checked_add(wait);
     let left = || until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
     let mut last = String::new();
@@ -87,7 +87,7 @@ pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), M
 }
 
 /// One try, within `left` where nothing answers.
-pub async fn migrate(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
+async fn migrate(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
     let credentials = Credentials::read(settings.credentials.as_deref());
     let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
     up_to_date(&settings.url, login.as_ref(), settings.connect_timeout.min(left), LOCK_TIMEOUT.min(left)).await

@@ -15,7 +15,7 @@ async fn sigterm_drains_while_requests_still_succeed_and_then_ends_with_0() {
         let directory = TempDir::new().unwrap();
         let mut service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=2}"));
         assert_eq!(service.get("/readyz").await.header("connection"), None);
-        let told = Instant::now();
+        let asked = Instant::now();
         service.signal(signal);
         eventually(SOON, "readyz says that it drains", async || service.get("/readyz").await.status == 503).await;
         let unready = service.get("/readyz").await;
@@ -26,12 +26,12 @@ async fn sigterm_drains_while_requests_still_succeed_and_then_ends_with_0() {
         let saved = service.put("/hello/John", birthday("1990-05-17")).await;
         assert_eq!((saved.status, saved.header("connection")), (204, Some("close")));
         assert_eq!(service.get("/hello/John").await.status, 200);
-        assert!(told.elapsed() < Duration::from_secs(2), "this machine is too slow for the test");
+        assert!(asked.elapsed() < Duration::from_secs(2), "this machine is too slow for the test");
 
         // drain + grace + mercy + 1
-        let ended = service.ended(Duration::from_secs(2 + 6 + 1 + 1).saturating_sub(told.elapsed()));
+        let ended = service.ended(Duration::from_secs(2 + 6 + 1 + 1).saturating_sub(asked.elapsed()));
         assert_eq!(ended.code(), Some(0), "{}", service.log());
-        assert!(told.elapsed() >= Duration::from_secs(2), "it drained for {:?} only", told.elapsed());
+        assert!(asked.elapsed() >= Duration::from_secs(2), "it drained for {:?} only", asked.elapsed());
         service.line("stopped");
     }
 }

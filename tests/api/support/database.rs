@@ -38,7 +38,7 @@ impl Database {
     pub fn migrated(self) -> Self {
         let (_, settings) = Settings::load(&figment(&self.url())).unwrap();
         let settings = settings.databases.birthdays;
-        block_on(store::migrate(&settings, settings.connect_timeout)).unwrap();
+        block_on(store::migrate_within(&settings, settings.connect_timeout)).unwrap();
         self
     }
 
