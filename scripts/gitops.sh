@@ -1,12 +1,12 @@
-# The repository that holds gitops/: how delivery scripts read and change it. Sourced after lib.sh, not run.
+# How the delivery scripts read and change the repository that holds gitops/. Sourced after lib.sh, not run.
 # shellcheck shell=bash
 
 # Argo CD follows this branch, in every environment.
 branch=main
-# what the values name until there is a release
+# the digest in the values until the first release
 none=sha256:$(printf '0%.0s' {1..64})
 
-# Goes to a work tree of that repository, at the newest commit of the branch, without other changes.
+# Changes to a clean work tree of that repository, at the newest commit of the branch.
 enter_gitops() {
   local on
   if [ -n "${GITOPS_REPOSITORY:-}" ]; then
@@ -31,7 +31,7 @@ follow_branch() {
 
 values_of() { echo "gitops/environments/$1/birthday-api.yaml"; }
 
-# digest_in ENVIRONMENT: the one that it holds now
+# digest_in ENVIRONMENT: the digest that it holds now
 digest_in() {
   local found
   found=$(sed -n 's/^  digest: //p' "$(values_of "$1")")
@@ -39,10 +39,10 @@ digest_in() {
   echo "$found"
 }
 
-# digests_of ENVIRONMENT: all that it has held, newest first
+# digests_of ENVIRONMENT: all digests that it has held, newest first
 digests_of() { git log --format= -p -U0 -- "$(values_of "$1")" | awk -v none="$none" '/^\+  digest: / && $3 != none { print $3 }'; }
 
-# write_digest ENVIRONMENT DIGEST: one line changes, or none
+# write_digest ENVIRONMENT DIGEST: changes exactly one line, or fails
 write_digest() {
   local file
   file=$(values_of "$1")
@@ -51,8 +51,8 @@ write_digest() {
 }
 
 # serves_in_staging DIGEST: whether staging has reported that it serves this image and no other. Argo CD reports it as the commit
-# status `staging/DIGEST` of the commit that it had synced (gitops/apps/templates/argo-cd.yaml).
-#   STAGING_CONTEXT   a kubectl context of staging: its Application is asked instead
+# status `staging/DIGEST` of the commit that it synced (gitops/apps/templates/argo-cd.yaml).
+#   STAGING_CONTEXT   kubectl context of staging, to ask its Application instead
 serves_in_staging() {
   local changed commit found
   if [ -n "${STAGING_CONTEXT:-}" ]; then
@@ -61,7 +61,7 @@ serves_in_staging() {
       and [.summary.images[]? | select(startswith($ours))] == [$ours + $digest]' <<<"$found" >/dev/null
     return
   fi
-  # Argo CD syncs the newest commit each time it looks: the one that wrote the digest, or one of the next few.
+  # Argo CD always syncs the newest commit: the one that wrote the digest, or one of the next few.
   for changed in $(git log --format=%H -S "$1" -- "$(values_of staging)"); do
     for commit in "$changed" $(git rev-list --first-parent --reverse "$changed..HEAD" | sed -n 1,10p); do
       # the newest status comes first
@@ -72,7 +72,7 @@ serves_in_staging() {
   return 1
 }
 
-# propose BRANCH TITLE BODY: HEAD's own commit becomes a pull request
+# propose BRANCH TITLE BODY: opens a pull request for the commit at HEAD
 propose() {
   git push -q --force origin "HEAD:refs/heads/$1"
   git reset -q --hard "origin/$branch"

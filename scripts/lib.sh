@@ -1,13 +1,13 @@
-# What the delivery scripts share: messages, and questions to the image registry. Sourced, not run.
+# Shared by the delivery scripts: messages, and queries to the image registry. Sourced, not run.
 # shellcheck shell=bash
 set -euo pipefail
-shopt -s inherit_errexit # a failure inside $(...) is one
+shopt -s inherit_errexit # set -e holds inside $(...) too
 
 scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# the repository of the service, whose commits images are built from
+# the repository of the service; images are built from its commits
 service=$(dirname "$scripts")
 
-# Kernels for arm64 have pages of 4, 16 or 64 KiB, and jemalloc aborts on larger ones than it was built for: 2^16.
+# arm64 kernels have pages of 4, 16 or 64 KiB, and jemalloc aborts on pages larger than it was built for: 2^16.
 # https://github.com/tikv/jemallocator/issues/80
 # shellcheck disable=SC2034
 arm64_page=16
@@ -15,7 +15,7 @@ arm64_page=16
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$@"; exit 1; }
 
-# The head of the script, from the line that begins with "usage".
+# Prints the header of the script, from the line that begins with "usage".
 usage() { sed -n '/^# usage/,/^[^#]/{s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
 
 need_tools() { PATH=$("$service/tools/get" "$@"):$PATH; }
@@ -28,7 +28,7 @@ need_repository() {
 # A tag moves, a digest does not.
 need_digest() { [[ $1 =~ ^sha256:[0-9a-f]{64}$ ]] || die "'$1' is not a digest: sha256: and 64 hexadecimal digits"; }
 
-# look COMMAND...: what the registry answers to crane, or nothing if it has no such image. Any other error ends the script.
+# look COMMAND...: the registry's answer to crane, or nothing if it has no such image. Any other error ends the script.
 look() {
   local errors
   errors=$(crane "$@" 2>&1 >&3) && return
@@ -42,7 +42,7 @@ released() { look digest "$IMAGE_REPOSITORY:$1"; }
 platforms_of() {
   local manifest
   manifest=$(look manifest "$IMAGE_REPOSITORY@$1")
-  # attestations are of no platform
+  # attestations have no platform
   [ -z "$manifest" ] || jq -r --arg itself "$1" 'if .manifests then .manifests[] | select(.platform.os == "linux").digest else $itself end' <<<"$manifest"
 }
 
@@ -51,7 +51,7 @@ revision_of() {
   local platforms
   platforms=$(platforms_of "$1")
   [ -n "$platforms" ] || return 0
-  # all platforms of an image are of one commit
+  # all platforms of an image are built from one commit
   crane config "$IMAGE_REPOSITORY@${platforms%%$'\n'*}" | jq -r '.config.Labels["org.opencontainers.image.revision"] // "an unknown commit"'
 }
 

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# A Docker engine for tests, to be sourced: the one that answers, or one that is started for the while.
-#   engine_up IMAGE...   IMAGEs are of ../shared/docker/images, where that is there: stand-ins for bases that cannot be pulled
-#   engine_down          ends the engine that engine_up started
+# A Docker engine for tests: the one that is running, or one that is started for the test. Sourced, not run.
+#   engine_up IMAGE...   gets the IMAGEs from ../shared/docker/images, if it exists: stand-ins for base images that cannot be pulled
+#   engine_down          stops the engine if engine_up started it
 engine_folder=${SHARED:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/../shared}/docker
 engine_started=''
 
-engine_answers() { timeout 20 docker info >/dev/null 2>&1; } # that there is none is no error
+engine_answers() { timeout 20 docker info >/dev/null 2>&1; } # a missing engine is not an error
 
 engine_up() {
   if ! engine_answers; then
@@ -14,7 +14,7 @@ engine_up() {
     timeout 600 "$engine_folder/up" >&2
   fi
   [ -x "$engine_folder/images" ] || return 0
-  # It lists the images, but ends with 1 if one that is not needed is missing.
+  # It lists the images, but exits with 1 if one that is not needed is missing.
   local images
   images=$(timeout 1200 "$engine_folder/images" "$@") || [ -n "$images" ]
   echo "$images" >&2

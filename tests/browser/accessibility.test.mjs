@@ -1,4 +1,4 @@
-// axe-core, with every rule it has, finds nothing on any state of the pages, light and dark, on phones and desktops.
+// axe-core, with all its rules, finds nothing in any state of the pages: light and dark, on phones and desktops.
 
 import assert from 'node:assert/strict'
 import axe from 'axe-core'

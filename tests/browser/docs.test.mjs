@@ -1,4 +1,4 @@
-// A developer at /docs: reads, tries a request.
+// A developer at /docs reads and tries requests.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,4 @@
-// A person at the web page: saves, sees, mistypes, subscribes, deletes.
+// A visitor of the web page saves, looks up, mistypes, subscribes and deletes.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -111,7 +111,7 @@ test('the calendar can be subscribed to and downloaded', async () => {
     await page.goto(`${api.url}/?username=Barbara`)
     const link = await page.getByRole('link', { name: 'Subscribe in a calendar' }).getAttribute('href')
     assert.equal(link, `${api.url.replace('http:', 'webcal:')}/hello/Barbara/birthday.ics`)
-    // A calendar program asks for the same address over HTTP.
+    // A calendar app requests the same address over HTTP.
     const answer = await fetch(link.replace('webcal:', 'http:'))
     assert.match(answer.headers.get('content-type'), /^text\/calendar/)
     assert.match(await answer.text(), /BEGIN:VEVENT[^]*Barbara/)
@@ -137,7 +137,7 @@ test('the browser\'s time zone is offered, another can be chosen, and it decides
     await page.goto(api.url)
     for (const form of ['lookup', 'save']) assert.equal(await page.locator(`#${form}-tz`).inputValue(), 'Asia/Tokyo')
     assert.ok(await page.locator('#zones option[value="Europe/Amsterdam"]').count())
-    // At any moment the calendars of these two zones show different dates.
+    // These two zones never have the same date.
     const shown = {}
     for (const zone of ['Pacific/Kiritimati', 'Etc/GMT+12']) {
       await save(page, 'Zoe', inFiveDays, zone)
@@ -184,7 +184,7 @@ test('without JavaScript one can save, look up, correct and subscribe, and is to
     assert.equal(await page.getByRole('button', { name: 'Delete' }).isVisible(), false)
     assert.match(await page.locator('.person').innerText(), /curl -X DELETE/)
     assert.equal(await page.getByRole('link', { name: 'Subscribe in a calendar' }).isVisible(), true)
-    // An empty zone is the service's own.
+    // If the zone is empty, the service uses its own.
     await page.locator('#lookup-tz').fill('')
     await page.getByRole('button', { name: 'Show the countdown' }).click()
     assert.match(await page.locator('.person').innerText(), /today in UTC/)
@@ -220,7 +220,7 @@ test('in a real browser another site\'s page can neither save nor delete nor fra
   // Another name of the same machine: for a browser, another site.
   const evil = `http://localhost:${attacker.address().port}/`
   await visit({}, async page => {
-    page.removeAllListeners('console') // what is refused is reported
+    page.removeAllListeners('console') // the browser logs what it refuses
     await page.goto(evil)
     assert.equal(await page.frames()[1].locator('.person, form').count(), 0)
     const deleted = await page.evaluate(url => fetch(url, { method: 'DELETE' }).then(() => 'sent', () => 'refused'), `${api.url}/hello/Target`)

@@ -13,7 +13,7 @@ const today = new Date(new Intl.DateTimeFormat('sv-SE', { timeZone: zone }).form
 const born = days => {
   const date = new Date(today)
   date.setUTCDate(date.getUTCDate() + days)
-  // A leap year, so that every day is in it.
+  // A leap year, so that every date exists.
   date.setUTCFullYear(1992)
   return date.toISOString().slice(0, 10)
 }

@@ -7,24 +7,24 @@ import { createInterface } from 'node:readline'
 import { after, before } from 'node:test'
 import { chromium as engine } from 'playwright-core'
 
-// for one step of a page, on a machine that does other things too
+// milliseconds for one step on a page, enough for a busy machine
 const PATIENCE = 60_000
 
 const START = new Date()
 
-/** A time zone in which it was about noon when the tests began, so that its date does not change under them. */
+/** A time zone in which it was about noon when the tests began, so that its date does not change while they run. */
 export const NOON = (() => {
   const behind = START.getUTCHours() - 12
   return behind === 0 ? 'Etc/GMT' : `Etc/GMT${behind > 0 ? '+' : '-'}${Math.abs(behind)}`
 })()
 
-/** Today's date at `NOON`, which is that of UTC at the start, moved by days and years, as YYYY-MM-DD. */
+/** Today's date in the zone `NOON` (the UTC date at the start), moved by days and years, as YYYY-MM-DD. */
 export function day({ days = 0, years = 0 } = {}) {
   const date = new Date(Date.UTC(START.getUTCFullYear() + years, START.getUTCMonth(), START.getUTCDate() + days))
   return date.toISOString().slice(0, 10)
 }
 
-/** Started by examples/start.rs, with `settings` as in ROCKET_*; `stop` ends it. */
+/** Starts the service with examples/start.rs; `settings` are as in ROCKET_*. `stop` ends it. */
 export async function service(settings = {}) {
   const words = Object.entries({ LIFECYCLE: '{drain=0}', ...settings }).map(([key, value]) => `${key}=${value}`)
   const child = spawn(process.env.START, ['service', ...words], { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -46,7 +46,7 @@ export async function service(settings = {}) {
   return { url, save, stop }
 }
 
-/** One of each for the tests of a file, where `people` are known by their dates of birth. */
+/** One service and one browser for all tests of a file. `people`: names and dates of birth to save first. */
 export let api, chromium
 export function together(people = {}) {
   before(async () => {
@@ -56,11 +56,11 @@ export function together(people = {}) {
   after(async () => { await chromium?.close(); await api?.stop() })
 }
 
-/** Headless Chromium that talks to the service alone: no updates, no sync, nothing of its own in the background. */
+/** Headless Chromium that talks only to the service: no updates, no sync, no background traffic. */
 export const browser = () => engine.launch({
   executablePath: process.env.CHROMIUM,
   args: [
-    // As root, which containers and CI often are, Chromium refuses to start with its sandbox.
+    // Chromium refuses to start its sandbox as root, which is the usual user in containers and CI.
     ...(process.getuid() === 0 ? ['--no-sandbox'] : []),
     '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-quic',
   ],

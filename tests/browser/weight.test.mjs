@@ -1,7 +1,7 @@
-// How much a first visit loads, how soon something shows, and that nothing moves afterwards.
+// How much a first visit loads, how soon it paints, and that the layout does not shift.
 //
-// The time of the first paint is stated and not judged: it is as much the machine's as the page's. What it comes from is judged:
-// few bytes, and nothing to wait for but the page itself and then what it names, which is two round trips.
+// The time of the first paint is reported but has no limit: it depends on the machine as much as on the page. Its causes have
+// limits: few bytes, and two round trips, one for the page and one for what it references.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -32,7 +32,7 @@ function measure(path) {
       }).observe({ type: 'layout-shift', buffered: true })
       new PerformanceObserver(list => {
         const firstPaint = list.getEntriesByName('first-contentful-paint')[0].startTime
-        // Whatever still moves has moved by then.
+        // By then, late layout shifts have happened.
         setTimeout(() => resolve({ firstPaint, layoutShift }), 500)
       }).observe({ type: 'paint', buffered: true })
     }))

@@ -1,5 +1,5 @@
-// Expands calendars with ical4j or biweekly, its argument: `FIRST LAST CALENDAR` of each on standard input, a line with its days on standard
-// output. Fails if the library's validator finds anything.
+// Expands calendars with the library that its argument names, ical4j or biweekly: `FIRST LAST CALENDAR` for each on standard input, a line
+// with its days on standard output. Fails if the library's validator finds anything.
 
 import biweekly.Biweekly;
 import biweekly.ICalVersion;

@@ -1,5 +1,5 @@
-"""For birthdays at both ends and in the middle of each month of a leap year, under both leap-day rules: the days that the service
-counts towards until 2099, asked on each 1 January, are the days that seven libraries find in its .ics file. libical, ical4j and biweekly also validate it."""
+"""Seven libraries find in the .ics file the days that the service counts towards until 2099, asked on each 1 January: for birthdays at both
+ends and in the middle of each month of a leap year, under both leap-day rules. libical, ical4j and biweekly also validate the file."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from common.load import Client
 FIRST, LAST = date.today().year, 2099
 LEAP_DAY = date(2000, 2, 29)
 BIRTHDAYS = [day for day in (date(2000, 1, 1) + timedelta(days=days) for days in range(366)) if day.day in (1, 17, 28, 29, 30, 31)]
-# When somebody may subscribe: today, and around the end of February in each year of a leap cycle.
+# The days of subscription: today, and around the end of February in each year of a leap cycle.
 SUBSCRIPTIONS = [date.today()] + [date(year, 3, 1) - timedelta(days=days) for year in range(FIRST, FIRST + 4) for days in (0, 1, 2)]
 
 
@@ -93,7 +93,7 @@ def next_birthday(client: Client, name: str, today: date) -> date:
 
 
 def calendars(service: Started) -> list[dict]:
-    """What the service hands out, each with the days that it counts towards."""
+    """The service's calendars, each with the days that the service counts towards."""
     client = Client(service.port)
     for born in BIRTHDAYS:
         assert client.save(name_of(born), born.isoformat()).status == 204
@@ -105,7 +105,7 @@ def calendars(service: Started) -> list[dict]:
     found = []
     for today in SUBSCRIPTIONS:
         service.tell(f"{today}T12:00:00Z")
-        # Only the leap day's calendar depends on the day of subscription in more than its first year.
+        # Only the leap day's calendar depends on the day of subscription beyond its first year.
         for born in BIRTHDAYS if today == date.today() else [LEAP_DAY + timedelta(days) for days in (-1, 0, 1)]:
             first, last = date(today.year, 1, 1), date(LAST, 12, 31)
             expected = [day.isoformat() for day in birthdays[born] if first <= day <= last]

@@ -1,4 +1,4 @@
-// Expands calendars with ical.js or node-ical, its argument: [{ics, first, last}] on standard input, the dates of each on standard output.
+// Expands calendars with the library that its argument names, ical.js or node-ical: [{ics, first, last}] on standard input, the dates of each on standard output.
 
 import ICAL from 'ical.js'
 import nodeIcal from 'node-ical'

@@ -1,4 +1,4 @@
-// Compiles against the types that openapi-typescript makes, and calls the service with openapi-fetch.
+// Compiles against the types that openapi-typescript generates, and calls the service with openapi-fetch.
 
 import createClient from 'openapi-fetch'
 import type { components, paths } from './schema.d.ts'
@@ -24,6 +24,6 @@ equal(deleted.response.status, 204)
 const unknown = await client.GET('/hello/{username}', { params })
 const problem: components['schemas']['Problem'] | undefined = unknown.error
 equal(problem?.type, '/docs#unknown-username')
-// @ts-expect-error: the types know what the body holds
+// @ts-expect-error: the body does not match the types
 const refused = await client.PUT('/hello/{username}', { params, body: { born: '1990-05-17' } })
 equal(refused.response.status, 400)

@@ -1,4 +1,4 @@
-"""Clients that others' generators make of the OpenAPI document compile and call the service; prometheus_client's parsers read /metrics."""
+"""Third-party generators turn the OpenAPI document into clients that compile and call the service; prometheus_client parses /metrics."""
 
 import importlib
 import os
@@ -23,7 +23,7 @@ def run(*command: str | Path, **options) -> None:
 
 
 def python(document: Path, folder: Path, url: str) -> None:
-    """openapi-python-client: all that it cannot generate is an error."""
+    """openapi-python-client: anything that it cannot generate is an error."""
     command = ["openapi-python-client", "generate", "--path", document, "--output-path", folder / "generated", "--meta", "none", "--fail-on-warning"]
     run(*command, stdout=subprocess.DEVNULL, env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
     sys.path.insert(0, str(folder))
@@ -53,17 +53,17 @@ def typescript(document: Path, folder: Path, url: str) -> None:
 
 
 def counted(families) -> dict[str, float]:
-    """The requests of each status, of the histogram's count."""
+    """The number of requests by method and status, from the histogram's count."""
     samples = (sample for family in families for sample in family.samples if sample.name == "birthday_http_request_duration_seconds_count")
     return {f"{sample.labels['method']} {sample.labels['status']}": sample.value for sample in samples if sample.labels["route"] == "/hello/<username>"}
 
 
 def metrics(url: str) -> None:
-    """Both formats say the same. (Prometheus' own parser: promtool, in tests/observability.)"""
+    """Both formats have the same values. (tests/observability uses Prometheus' own parser, promtool.)"""
     fetch(f"{url}/livez", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
     open_text, text = fetch(f"{url}/metrics", headers={"Accept": OPEN_METRICS}), fetch(f"{url}/metrics")
     assert "trace_id" in open_text and "trace_id" not in text
-    # Strict: a sample that its family's type does not allow is an error.
+    # This parser is strict: a sample that its family's type does not allow is an error.
     expected = counted(open_metrics.text_string_to_metric_families(open_text))
     assert expected["PUT 204"] == 2 and expected["GET 404"] == 2, expected
     assert counted(classic.text_string_to_metric_families(text)) == expected

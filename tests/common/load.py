@@ -1,4 +1,4 @@
-"""A client of the service, and a steady load that keeps account of every answer."""
+"""A client of the service, and a steady load that records every answer."""
 
 import http.client
 import itertools
@@ -24,20 +24,20 @@ class Answer:
 
     @property
     def is_outage(self) -> bool:
-        """503 as a problem that says when to come back."""
+        """A 503 problem document with Retry-After."""
         kind, again = self.headers.get("content-type"), self.headers.get("retry-after", "")
         return self.status == 503 and kind == "application/problem+json" and again.isdigit() and json.loads(self.body)["status"] == 503
 
 
 class Client:
-    """One connection, opened again after a failure, or a new one for each request. `to` is a port of this machine, or a connection."""
+    """One connection, reopened after a failure, or a new one for each request. `to` is a local port or a connection."""
 
     def __init__(self, to: int | http.client.HTTPConnection, keep_alive: bool = True, headers: dict[str, str] | None = None):
         self.connection = http.client.HTTPConnection("127.0.0.1", to, timeout=10) if isinstance(to, int) else to
         self.keep_alive, self.headers = keep_alive, headers or {}
 
     def request(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Answer:
-        """Raises OSError or HTTPException when there is no whole answer."""
+        """Raises OSError or HTTPException if there is no complete answer."""
         whole = False
         try:
             self.connection.request(method, path, body, self.headers | (headers or {}))
@@ -58,7 +58,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Event:
-    """A request of the load; without an answer it has the error."""
+    """A request of the load, with its answer or the error."""
 
     sent: float
     ended: float
@@ -83,8 +83,8 @@ class Event:
 
 @dataclass
 class Load:
-    """Each client saves and looks up a new name, so that a lost save stays visible, and then one of twenty others once more. Every
-    save has its own date, later than all before it: what is read back tells which save it was."""
+    """Each client saves and looks up a new name, so that a lost save stays visible, and then one of twenty recurring names. Every
+    save has its own date, later than all before it, so the date that is read back identifies the save."""
 
     client: Callable[[], Client]
     clients: int = 6
@@ -93,7 +93,7 @@ class Load:
 
     def __enter__(self):
         self.over, pool = threading.Event(), ThreadPoolExecutor(self.clients)
-        # names of one load are not those of another
+        # no two loads share names
         prefix = "".join(chr(ord("a") + int(digit)) for digit in str(time.time_ns())[5:14])
         self.running = [pool.submit(self._run, prefix + letter) for letter in "klmnopqrst"[: self.clients]]
         return self
@@ -101,7 +101,7 @@ class Load:
     def __exit__(self, *_):
         self.over.set()
         for client in self.running:
-            client.result(30)  # fails if the client did, or hangs
+            client.result(30)  # raises if the client failed or hangs
 
     @property
     def saved(self) -> set[str]:
@@ -140,7 +140,7 @@ def names(prefix: str) -> Iterator[str]:
 
 
 def lost(events: list[Event], kept: dict[str, str]) -> list[str]:
-    """Names of which neither the last acknowledged date nor one that was tried after it is kept."""
+    """Names whose stored date is neither the last acknowledged one nor one that was sent after it."""
     tried: dict[str, list[Event]] = {}
     for event in events:
         if event.method == "PUT":
@@ -154,7 +154,7 @@ def lost(events: list[Event], kept: dict[str, str]) -> list[str]:
 
 
 def summary(events: list[Event]) -> str:
-    """One line of a table: requests, saves, the slowest, the longest time without a save, answers of the replica, failures."""
+    """A table row: requests, saves, slowest request, longest time without a save, answers from the replica, failures."""
     saves = sorted(e.ended for e in events if e.saved)
     began = [min(e.sent for e in events)] if events else []
     pause = max((b - a for a, b in zip(began + saves, saves)), default=0.0)

@@ -1,4 +1,4 @@
-"""PostgreSQL and the service for tests in Python: started by examples/start.rs, and gone with the block."""
+"""PostgreSQL and the service for tests in Python: examples/start.rs starts them, and they end with the `with` block."""
 
 import contextlib
 import functools
@@ -15,13 +15,13 @@ from typing import IO
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-# seconds for a start, on a machine that does other things too
+# seconds for a start, enough for a busy machine
 PATIENCE = 60
 
 
 @functools.cache
 def built() -> Path:
-    """The folder of `birthday-api` and `examples/start`, up to date."""
+    """Builds `birthday-api` and `examples/start`, and returns their folder."""
     subprocess.run(["cargo", "build", "--locked", "--quiet", "--no-default-features", "--bins", "--examples"], cwd=ROOT, check=True)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
 
@@ -37,7 +37,7 @@ class Started:
         self.port = urlsplit(self.url).port
 
     def tell(self, command: str) -> None:
-        """`stop` or `start` for PostgreSQL, a moment for `clock`; returns when it is done."""
+        """Sends `stop` or `start` to PostgreSQL, or a time to `clock`; returns when it is done."""
         print(command, file=self.process.stdin, flush=True)
         assert json.loads(self.process.stdout.readline()) == {"done": command}
 
@@ -56,7 +56,7 @@ def started(*words: str | Path, **options) -> Iterator[Started]:
 
 
 def postgres(*settings: str, pair: bool = False, tls: Path | None = None):
-    """PostgreSQL 18.1 with `settings` (NAME=VALUE). `tls`: a file for the certificate of its authority."""
+    """PostgreSQL 18.1 with `settings` (NAME=VALUE). `tls`: the file to write its CA certificate to."""
     flags = ["--pair"] if pair else ["--tls", tls] if tls else []
     return started("postgres", *flags, *settings)
 
@@ -74,7 +74,7 @@ def clock(settings: str = ""):
 
 
 def databases(url: str, **more: str | bool) -> str:
-    """The setting DATABASES."""
+    """The value of the setting DATABASES."""
     return "{birthdays={" + ",".join(f"{name}={json.dumps(value)}" for name, value in ({"url": url} | more).items()) + "}}"
 
 
@@ -83,7 +83,7 @@ def migrate(url: str) -> None:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """For the service as a command: none of the caller's own settings."""
+    """The environment for commands of the service, without the caller's own settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
     return inherited | {f"ROCKET_{name}": value for name, value in settings.items()}
 
@@ -100,7 +100,7 @@ def fetch(url: str, **options) -> str:
 
 
 def eventually(what: str, condition: Callable, patience: float = PATIENCE):
-    """The first true value of `condition`. Errors of a server that does not listen yet count as false."""
+    """Returns the first true value of `condition`. Errors of a server that does not listen yet count as false."""
     began, last = time.monotonic(), None
     while time.monotonic() - began < patience:
         try:

@@ -1,4 +1,4 @@
-"""docker compose as a person would call it. Project, port, images and volumes are of this run alone and are gone afterwards."""
+"""Runs docker compose as a developer would. Project, port, images and volumes belong to this run only and are removed afterwards."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from common.start import free_port
 
 PROJECT, PORT = f"birthday-test-{os.getpid()}", free_port()
 FILES = ["docker-compose.yml", *filter(None, [os.environ.get("COMPOSE_OVERRIDE")])]
-# no settings of somebody's own
+# without the user's own settings
 OWN = {"COMPOSE_DISABLE_ENV_FILE": "1", "COMPOSE_PROFILES": ""}
 ENVIRONMENT = os.environ | OWN | {"COMPOSE_PROJECT_NAME": PROJECT, "COMPOSE_FILE": ":".join(FILES), "BIRTHDAY_PORT": str(PORT), "DOCKER_BUILDKIT": "1"}
 
@@ -37,7 +37,7 @@ def image() -> Iterator[str]:
 
 @pytest.fixture
 def stack(image: str) -> Iterator[Client]:
-    """The service, up and healthy. It goes on for the next test: starting it is the slow part."""
+    """The service, up and healthy. It keeps running for the next test, because starting it is slow."""
     compose("up", "--detach", "--wait")
     yield Client(PORT, keep_alive=False)
     print(compose("logs", "--no-color", "--tail", "40"))

@@ -1,4 +1,4 @@
-"""What a developer may count on: it starts with one command, keeps what it said it kept, and cleans up after itself."""
+"""What a developer can rely on: it starts with one command, keeps what it acknowledged, and cleans up after itself."""
 
 import re
 import time
@@ -86,7 +86,7 @@ def test_data_survives_down_and_down_v_removes_everything(stack: Client):
 
 
 def psql_as(user: str, password: str, statement: str) -> str:
-    """What PostgreSQL answers over TCP; `password` may be an expansion of the container's shell."""
+    """PostgreSQL's answer over TCP; the container's shell expands `password`."""
     script = f'PGPASSWORD="{password}" exec psql -h 127.0.0.1 -U {user} -d birthday -c "$1"'
     return compose("exec", "-T", "database", "bash", "-c", script, "psql", statement, check=False)
 

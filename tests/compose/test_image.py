@@ -1,4 +1,4 @@
-"""The image itself, and that it starts as Kubernetes starts it."""
+"""The contents of the image, and that it starts the way Kubernetes starts it."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def test_adds_the_binary_alone_and_no_shell(image: str):
 
 @contextlib.contextmanager
 def running(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[str]:
-    """A healthy container of the image, which serves as the user that is not root."""
+    """A healthy container of the image; the service does not run as root."""
     made = docker("run", "--detach", "--publish=127.0.0.1::8000", "--health-interval=1s", *options, image, *command)
     try:
         wait_until_healthy(made)
@@ -70,7 +70,7 @@ def test_alone_it_keeps_birthdays_on_a_volume(image: str):
 
 @pytest.fixture(scope="module")
 def pod() -> dict:
-    """The pod of the chart's Deployment, as it is in production."""
+    """The pod spec of the chart's Deployment in production."""
     command = ["gitops/render", "production", "--only", "birthday-api", "--digest", "sha256:" + "1" * 64]
     rendered = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
     found = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "Deployment"]
@@ -80,7 +80,7 @@ def pod() -> dict:
 
 @pytest.fixture
 def secret() -> Iterator[str]:
-    """What the chart's projected volume holds, readable to the group as `fsGroup` makes it."""
+    """The contents of the chart's projected volume, readable by the group as with `fsGroup`."""
     name = f"{PROJECT}-secret"
     docker("volume", "create", name)
     script = "mkdir database && printf birthday >database/username && printf wrong >database/password && touch rds-ca.pem"
@@ -102,7 +102,7 @@ def test_starts_with_the_settings_of_the_chart(image: str, pod: dict, secret: st
     with running(image, *options, command=container["args"]) as made:
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             assert client_of(made).request("GET", container[probe]["httpGet"]["path"]).status == 200, probe
-        # the database of the chart's values is not to be found here: an outage, not a failed start
+        # the database of the chart's values does not exist here: an outage, not a failed start
         assert client_of(made).find("Ada").is_outage
         lines = docker("logs", made).splitlines()
         assert lines and all(json.loads(line)["level"] for line in lines)

@@ -1,12 +1,12 @@
-"""Which commands of a runbook a test or a person has run on the doubles, and the line at its end that names the others.
+"""Which commands of a runbook a test or a person has run on the test doubles, and the line at its end that names the others.
 
-That what is named exists, with those flags and on those objects, is tested for all of them."""
+For all of them, other tests check that the commands, flags and objects exist."""
 
 import re
 
 from runbooks import ALL, FOLDER, UNREHEARSED, commands, text_of
 
-# program, and the word that tells what it does
+# program, and the pattern of its subcommand
 TOLD_APART_BY = {
     "aws": r"aws ([a-z0-9-]+)", "kubectl": r"kubectl (rollout \w+|[a-z-]+)", "terraform": r"terraform (?:-\S+ )*([a-z-]+)",
     "ask": "ask()", "curl": "curl()", "dig": "dig()", "gh": r"gh ([a-z]+)", "openssl": "openssl()", "psql": "psql()",
@@ -14,7 +14,7 @@ TOLD_APART_BY = {
 REHEARSED = {
     # terraform/tests/run, on an AWS double
     "terraform init", "terraform plan", "terraform apply", "terraform destroy", "terraform output",
-    # tests/whole/run asks a cluster that Argo CD has brought up
+    # tests/whole/run, on a cluster that Argo CD has set up
     "kubectl get", "kubectl describe",
     # gitops/tests/run nodes
     "kubectl cordon", "kubectl drain", "kubectl uncordon",

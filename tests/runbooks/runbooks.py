@@ -1,4 +1,4 @@
-"""What the runbooks tell people to type."""
+"""The commands in the runbooks."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/runbooks"
 ALL = sorted(file.stem for file in FOLDER.glob("*.md") if file.stem != "README")
-# what the last line of a runbook begins with: rehearsed.py writes it
+# how the last line of a runbook begins; rehearsed.py writes it
 UNREHEARSED = "**Unrehearsed:**"
 QUOTED = r"'[^']*'|\"[^\"]*\""
-# of kubectl, those that take a value as the next word
+# the options of kubectl that take the next word as their value
 WITH_VALUE = {"-f", "-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by", "--field-selector"}
 
 
@@ -20,25 +20,25 @@ def text_of(runbook: str) -> str:
 
 
 def blocks(runbook: str, language: str = "sh") -> list[str]:
-    """The blocks of a language, a command in lines joined to one."""
+    """The code blocks of a language, with continued lines joined."""
     return [block.replace("\\\n", " ") for block in re.findall(rf"```{language}\n(.*?)```", text_of(runbook), re.S)]
 
 
 def code(runbook: str) -> str:
-    """All commands: of the blocks, and between backticks in the text."""
+    """All commands: in code blocks, and between backticks in the text."""
     prose = re.sub(r"```.*?```", "", text_of(runbook), flags=re.S)
     return "\n".join([*blocks(runbook), *re.findall(r"`([^`]+)`", prose.replace("\n", " "))])
 
 
 def commands(runbook: str, program: str) -> list[str]:
-    """Every simple command of a program, wherever it stands: up to what ends it outside of quotes. Commands within it are `$X`."""
+    """Every simple command of a program, up to what ends it outside of quotes. `$X` replaces each command substitution."""
     text = re.sub(r"^(\s*|.*\s)#\s.*$", lambda line: line[1], code(runbook), flags=re.M)  # without comments
     pattern = rf"""(?<![\w./-]){program} (?=[\w"'+-])(?:{QUOTED}|(?<! )#|[^\n|;&)'"#])*"""
     return [command.strip() for part in substituted(text) for command in re.findall(pattern, part)]
 
 
 def substituted(text: str) -> list[str]:
-    """The text with `$X` for each `$(...)`, and what stands in those."""
+    """The text with `$X` for each `$(...)`, and the contents of each."""
     found: list[str] = []
     while inner := re.search(rf"""\$\(((?:{QUOTED}|[^()'"])*)\)""", text):
         text = text[: inner.start()] + "$X" + text[inner.end() :]
@@ -48,7 +48,7 @@ def substituted(text: str) -> list[str]:
 
 @dataclass
 class Kubectl:
-    """One command of kubectl, taken apart."""
+    """A parsed kubectl command."""
 
     verb: str
     words: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Kubectl:
         return self.options.get("-n", "")
 
     def objects(self) -> list[tuple[str, str]]:
-        """Kind and name of what it is about; an empty name for all of a kind."""
+        """Kind and name of each object that it names; an empty name means all of a kind."""
         words = ["pods", *self.words] if self.verb in ("logs", "exec", "port-forward") and not any("/" in w for w in self.words) else self.words
         if self.verb == "top":
             return []

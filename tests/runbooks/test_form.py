@@ -21,7 +21,7 @@ def test_a_runbook_has_the_form(runbook):
 
 @pytest.mark.parametrize("runbook", ALL)
 def test_its_commands_run_as_pasted(runbook, tmp_path):
-    """shellcheck follows `prepare`: SC1072 and SC1073 are errors of syntax, SC2154 is a variable that nothing defines."""
+    """shellcheck follows `prepare`: SC1072 and SC1073 are syntax errors, SC2154 is an undefined variable."""
     inline = [command for command in code(runbook).splitlines() if PROGRAM.match(command) and command not in "\n".join(blocks(runbook))]
     script = "\n".join([*blocks(runbook), *inline])
     assert "AWS_REGION=" in script or "source docs/runbooks/prepare " in script

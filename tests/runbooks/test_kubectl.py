@@ -1,4 +1,4 @@
-"""What kubectl is asked about is there: in the tree that Argo CD applies, or known to be somebody else's."""
+"""The objects of kubectl commands exist: in the tree that Argo CD applies, or in the lists below of objects from elsewhere."""
 
 import shlex
 import subprocess
@@ -8,20 +8,20 @@ from runbooks import ALL, FOLDER, Kubectl, commands
 
 from lib import render
 
-# of Kubernetes itself, whatever is applied
+# kinds that Kubernetes itself creates
 ITS_OWN = {"pods", "nodes", "events", "endpointslices", "namespace", "persistentvolumes"}
 SHORT = {"hpa": "horizontalpodautoscaler", "svc": "service"}
 VERBS = {
     "annotate", "apply", "cordon", "create", "delete", "describe", "drain", "exec", "get", "logs", "patch", "port-forward", "rollout restart",
     "top", "uncordon", "wait",
 }  # fmt: skip
-# Made by a controller: Flagger's stable copies, istiod's root.
+# Created by controllers: Flagger's stable copies, istiod's root certificate.
 BY_CONTROLLERS = {
     ("deployment", "birthday-api-primary", "birthday-api"), ("secret", "istio-ca-secret", "istio-system"),
 }  # fmt: skip
-# Of charts that can be had from the internet only: `CHARTS=FOLDER gitops/tests/run fast` looks at those.
+# From charts that are only on the internet: `CHARTS=FOLDER gitops/tests/run fast` checks those.
 UNSEEN = {("statefulset", "prometheus-prometheus-prometheus", "monitoring"), ("service", "argocd-server", "argocd")}
-# psql.md makes it, and what is in it beside the pod
+# psql.md creates this namespace and, except for the pod, everything in it
 CONSOLE = "console"
 UNSEEN_PODS = {
     ("argocd", "app.kubernetes.io/name=argocd-repo-server"),
@@ -40,7 +40,7 @@ def applications():
 
 @pytest.fixture(scope="module")
 def objects(applications, tmp_path_factory) -> list[dict]:
-    """Everything, third parties' charts as far as they can be had."""
+    """All objects, including those of third-party charts as far as they are available."""
     charts = tmp_path_factory.mktemp("charts")
     subprocess.run([render.GITOPS / "tests/lib/charts", charts], check=True, capture_output=True)
     found = [*applications, *render.documents((render.GITOPS / "bootstrap/root.yaml").read_text() + "\n---\n" + (FOLDER / "psql.yaml").read_text())]
@@ -103,7 +103,7 @@ def test_labels_select_pods_and_containers_are_theirs(runbook, objects):
 
 
 def labels(item: dict, namespace: str) -> dict:
-    """Of the pods that a workload makes there."""
+    """The labels of the pods that a workload creates in the namespace."""
     if item["metadata"].get("namespace") != namespace or not isinstance(item.get("spec", {}).get("template"), dict):
         return {}
     return item["spec"]["template"].get("metadata", {}).get("labels", {})

@@ -1,4 +1,4 @@
-"""What can be run without a cluster or a cloud is run: SQL on PostgreSQL 18.1, an erasure on the service; the rest is named."""
+"""Runs what needs neither a cluster nor a cloud: SQL on PostgreSQL 18.1, an erasure on the service. The runbooks name the rest."""
 
 import importlib
 import subprocess
@@ -20,7 +20,7 @@ def test_it_names_what_no_test_has_run(runbook):
 
 @pytest.fixture(scope="module")
 def run_sql(package):  # noqa: F811
-    """On a server with the service's schema, by the driver that the rotation function brings."""
+    """Runs SQL on a server with the service's schema, with the rotation function's driver."""
     sys.path.insert(0, str(package))
     native = importlib.import_module("pg8000.native")
     with postgres() as server:
@@ -43,7 +43,7 @@ def test_its_sql_runs(runbook, run_sql):
 
 
 def test_a_restore_brings_back_what_was_lost_and_not_who_was_erased(run_sql):
-    """Ada's and Grace's dates were overwritten, Bob is lost, Erased asked to be; Carl corrected his date himself, and Dora is new."""
+    """Ada's and Grace's dates were overwritten, Bob was lost, Erased asked for erasure, Carl corrected his date himself, and Dora is new."""
     run_sql("create table restored (like birthdays including all)")
     for table, rows in {
         "restored": "('Ada', '1815-12-10'), ('Bob', '1990-01-01'), ('Carl', '1990-01-02'), ('Erased', '1990-01-03'), ('Grace', '1906-12-09')",

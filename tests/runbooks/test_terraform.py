@@ -1,4 +1,4 @@
-"""Files, settings, outputs, flags and calls of AWS that the runbooks name are there."""
+"""Files, settings, outputs, flags and AWS calls that the runbooks name exist."""
 
 import functools
 import os
@@ -13,10 +13,10 @@ from runbooks import ALL, ROOT, blocks, code, commands
 from terraform.tests.conftest import TERRAFORM
 from tools import run, terraform_environment
 
-# Commands of the AWS CLI that are no calls of a service's API.
+# Commands of the AWS CLI that are not calls of a service's API.
 OWN_OF_CLI = {("s3", "cp"), ("logs", "tail"), ("eks", "update-kubeconfig")}
 GLOBAL_FLAGS = {"--query", "--output", "--region"}
-# one, which reads each service's model once
+# shared, so that each service's model is read once
 SESSION = botocore.session.get_session()
 
 
@@ -60,7 +60,7 @@ def test_settings_and_outputs_of_a_runbook_exist(runbook):
 
 @functools.cache
 def flags(command):
-    # `destroy` and `apply` take what `plan` takes, and their help says just that.
+    # `destroy` and `apply` accept the flags of `plan`; their help only refers to it.
     topics = {command, "plan"} if command in ("apply", "destroy") else {command}
     return {flag for topic in topics for flag in re.findall(r"^\s+(-[a-z]+)", run(["terraform", topic, "-help"], env=os.environ | terraform_environment()), re.M)}
 
@@ -80,7 +80,7 @@ def calls(runbook):
 
 @pytest.mark.parametrize("runbook", ALL)
 def test_calls_of_aws_exist(runbook):
-    """By the models that boto3 and the AWS CLI are made from."""
+    """Checked against the models that boto3 and the AWS CLI are built from."""
     for service, command, arguments in calls(runbook):
         if (service, command) in OWN_OF_CLI:
             continue

@@ -1,7 +1,7 @@
-"""Two rules that a schema cannot say: a time zone is one of the IANA database, and a date of birth lies before today.
+"""Two rules that a schema cannot express: a time zone is in the IANA database, and a date of birth is before today.
 
-Schemathesis takes whatever fits the schema for valid, and has the service accept it. So in requests that are meant to be valid a made-up
-zone becomes a real one, and a date of the future one of the past. Requests that are meant to be invalid stay as they are.
+Schemathesis treats whatever matches the schema as valid and expects the service to accept it. In requests that are meant to be valid,
+this hook replaces invented zones with real ones and future dates with past ones. Requests that are meant to be invalid stay as they are.
 """
 
 import datetime

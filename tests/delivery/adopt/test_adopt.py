@@ -9,7 +9,7 @@ from support.repository import PERSON, ROOT, Repository
 from support.tools import Tools
 
 REPOSITORY, DOMAIN, ACCOUNT, REGION = "Your-Org/birthdays", "birthday.your-domain.org", "222222222222", "eu-central-1"
-# what .ci/run core runs in each folder, but for the service itself; the build is what the last two want to find
+# what .ci/run core runs in each folder, except for the service itself; the last two need the build
 CHECKS = [
     "cargo fmt --check", "terraform fmt -check -recursive terraform", "tests/links", "tests/delivery/run fast", "terraform/tests/run fast",
     "gitops/tests/run fast", "cargo build --locked --quiet --no-default-features --bins --examples", "just observability-fast", "just runbooks",
@@ -20,7 +20,7 @@ CHECKS = [
 def adopted(tmp_path_factory) -> Repository:
     folder = tmp_path_factory.mktemp("adopted")
     subprocess.run(["git", "clone", "-q", ROOT, folder / "tree"], check=True)
-    # AWS' list of certificate authorities
+    # a stand-in for AWS' list of certificate authorities
     bundle = ""
     for kind, days in (("ECC384", "36500"), ("RSA2048", "14600"), ("RSA4096", "36400")):
         subject = ["-subj", f"/CN=Amazon RDS {REGION} Root CA {kind} G1", "-newkey", "rsa:2048", "-nodes", "-days", days]
@@ -55,7 +55,7 @@ def test_nothing_of_the_former_owner_stays(adopted):
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_fast_checks_pass(adopted, check):
     log = adopted.folder.parent / "log"
-    # the crates are those of this tree
+    # reuses the compiled crates of this tree
     environment = os.environ | PERSON | {"CARGO_TARGET_DIR": str(ROOT / "target")}
     with log.open("w") as out:
         done = subprocess.run(["timeout", "1800", *check.split()], cwd=adopted.folder, env=environment, stdout=out, stderr=out)

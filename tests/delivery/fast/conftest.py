@@ -19,7 +19,7 @@ def address(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def registry(address: str, tmp_path: Path) -> Registry:
-    """Where this test's images are."""
+    """A separate repository for this test's images."""
     return Registry(address, tmp_path.name.strip("_").lower())
 
 
@@ -45,7 +45,7 @@ def as_it_is(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def clone(as_it_is: Path, tmp_path: Path, environment: dict[str, str]) -> Repository:
-    """A person's clone of a repository with this one's scripts and values. What the scripts write is seen on its server."""
+    """A developer's clone of a repository with this one's scripts and values. What the scripts push is on its server."""
     subprocess.run(["git", "clone", "-q", "--bare", as_it_is, tmp_path / "server.git"], check=True)
     subprocess.run(["git", "clone", "-q", tmp_path / "server.git", tmp_path / "clone"], check=True)
     return Repository(tmp_path / "clone", environment)
@@ -59,7 +59,7 @@ output "input" { value = terraform_data.one.output }
 
 @pytest.fixture
 def root(clone: Repository) -> Path:
-    """A root module of staging that makes nothing; where its zip files would be made is noted in the file `packaged`."""
+    """A root module of staging that creates nothing. Instead of zip files, terraform/package creates the file `packaged`."""
     root = clone.folder / "terraform/environments/staging"
     root.mkdir(parents=True)
     (root / "main.tf").write_text(TERRAFORM % "first")
@@ -80,5 +80,5 @@ def commits(clone: Repository) -> list[str]:
 
 @pytest.fixture
 def images(commits: list[str], registry: Registry) -> list[str]:
-    """The digests of an image of each commit."""
+    """The digest of an image of each commit."""
     return [registry.push(commit) for commit in commits]

@@ -1,4 +1,4 @@
-"""scripts/infrastructure with the real Terraform on a root that makes nothing: what is agreed to is what is applied."""
+"""scripts/infrastructure with the real Terraform on a root module that creates nothing: what was approved is what is applied."""
 
 from conftest import TERRAFORM
 

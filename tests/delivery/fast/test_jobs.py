@@ -8,7 +8,7 @@ from support.registry import DOCKER
 
 @pytest.fixture
 def play(clone, registry, tools):
-    """(WORKFLOW, JOB, VALUE OF AN EXPRESSION...)"""
+    """Arguments: workflow, job, values of expressions."""
     tools.stand_in("aws", "echo word")
     tools.stand_in("docker", DOCKER)
     values = {

@@ -1,4 +1,4 @@
-"""Production gets what staging serves, by a pull request; either environment goes back by one command."""
+"""Production gets what staging serves by pull request; one command rolls either environment back."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ def stage(clone: Repository, *images: str) -> None:
 
 
 def release(clone: Repository, *images: str) -> None:
-    """Each of them through staging, promoted, and the pull request merged by an owner."""
+    """Deploys each image to staging, promotes it, and merges the pull request as an owner."""
     for image in images:
         stage(clone, image)
         ok(clone.run("scripts/promote"))
@@ -38,7 +38,7 @@ def test_promote_proposes_the_digest_of_staging_and_pushes_nothing_to_main(clone
 
 
 def reports(tools, tmp_path, statuses: dict[str, list[tuple[str, str]]]) -> None:
-    """What gh finds: for each commit (context, state), the newest first."""
+    """Sets the statuses that gh finds: for each commit (context, state), the newest first."""
     for commit, found in statuses.items():
         (tmp_path / commit).write_text(json.dumps([{"context": context, "state": state} for context, state in found]))
     known = f'commit=${{2%/statuses}}; file={tmp_path}/${{commit##*/}}'
@@ -164,7 +164,7 @@ def test_rollback_passes_over_an_image_that_the_registry_no_longer_has(clone, im
 
 
 def test_gitops_in_a_repository_of_its_own_is_one_variable(clone, images, environment, tmp_path):
-    """The folder moves, history and all; the service's repository gets no commit any more."""
+    """The folder moves with its history; the service's repository gets no more commits."""
     server = tmp_path / "own.git"
     subprocess.run(["git", "clone", "-q", "--bare", tmp_path / "server.git", server], check=True)
     subprocess.run(["git", "clone", "-q", server, tmp_path / "own"], check=True)

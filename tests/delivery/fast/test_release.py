@@ -1,4 +1,4 @@
-"""From a commit to an image in the registry: what is asked of the builder, and that nothing gets a tag that may not."""
+"""From a commit to an image in the registry: how the builder is called, and that nothing is tagged that must not be."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""One line of one file decides what runs: who may change it, to what, and what happens when two do so at once."""
+"""One line of one file decides what runs: who may change it, to what, and what happens when two changes race."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def set_image(clone, *arguments: str, **environment: str):
 
 
 def refused(result, *words: str):
-    """Ended with one line that says why."""
+    """Checks that it failed with one line that says why."""
     assert result.code == 1, result
     assert all(word in result.err.splitlines()[-1] for word in words), result
 
@@ -28,7 +28,7 @@ def test_changes_one_line_and_pushes_it(clone, images):
 
 @pytest.mark.parametrize("late", [0, 1], ids=["the older one is late", "the newer one is late"])
 def test_of_two_that_race_the_newer_image_wins_and_no_commit_is_lost(clone, images, tmp_path, tools, late):
-    """The late one has looked, written and committed, and then finds that the other has pushed."""
+    """The late one has fetched, written and committed, and then finds that the other has pushed."""
     first, second = images[1 - late], images[late]
     other = clone.clone(tmp_path / "other")
     theirs = other.commit("Theirs", **{"README.md": "theirs"})

@@ -1,4 +1,4 @@
-"""Workflows call scripts that exist, with rights that AWS grants, and none of them starts itself."""
+"""Workflows call scripts that exist, with roles that AWS grants, and no workflow triggers itself."""
 
 import fnmatch
 import json
@@ -12,7 +12,7 @@ import yaml
 from support import workflows
 from support.repository import ROOT, VALUES
 
-# Programs that a runner has, and what is called of them.
+# Commands of programs that every runner has.
 RUNNER = ("brew install bash", "gh auth setup-git", "gh pr comment", "cargo build", "just ", "test ", "echo ", "sed ")
 
 
@@ -89,7 +89,7 @@ def subjects() -> dict[str, set[str]]:
 
 
 def events(name: str, condition: str = "") -> set[str]:
-    """The subjects that GitHub signs for a job of the workflow which names no environment. What starts by hand or at night is of main."""
+    """The token subjects that GitHub signs for a job of the workflow without an environment. Manual and nightly runs are on main."""
     if condition.split(" && ")[0] in ("github.event_name == 'push'", "github.ref == 'refs/heads/main'"):
         return {"ref:refs/heads/main"}
     on = workflows.workflow(name)["on"]

@@ -1,4 +1,4 @@
-"""A version is released as release.yml does it, up to what would be uploaded: real git, cargo, helm, crane, registry and gh."""
+"""Releases a version as release.yml does, up to the upload, with real git, cargo, helm, crane, registry and gh."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ TARGET = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """GitHub's API, a registry, and a clone whose commit has the tag; programs that only GitHub or the internet can answer do nothing."""
+    """A stand-in for GitHub's API, a registry, and a clone with the tag; programs that need GitHub or the internet are stubs."""
     folder = tmp_path_factory.mktemp("release")
     repositories.server(folder)
     subprocess.run(["git", "clone", "-q", folder / "origin.git", folder / "clone"], check=True)

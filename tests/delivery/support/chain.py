@@ -1,4 +1,4 @@
-"""A chain of tests, each a link. What was seen is printed, and kept for the end."""
+"""State that a sequence of tests shares, and a log that is printed at once and again at the end."""
 
 import json
 import time
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 class Chain:
-    """What the links of the chain handed on, from one test to the next and from one process to the other."""
+    """Values that one test stores for the next, also across processes."""
 
     def __init__(self, work: Path):
         self.file, self.text, start = work / "handed-on.json", work / "chain", work / "began"
-        if not start.exists():  # the first process of a chain sets its beginning
+        if not start.exists():  # the first process sets the start time
             start.touch()
         self.began = start.stat().st_mtime
 

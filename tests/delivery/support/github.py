@@ -1,4 +1,4 @@
-"""A stand-in for GitHub's REST API. It refuses what GitHub's own description of it (OpenAPI) does not allow, and keeps what it was sent."""
+"""A stand-in for GitHub's REST API. It rejects requests that GitHub's OpenAPI description does not allow, and records what it receives."""
 
 import contextlib
 import json
@@ -12,21 +12,21 @@ from urllib.parse import parse_qs, urlsplit
 import jsonschema
 from referencing import Registry, Resource, jsonschema as dialects
 
-HOST, REPOSITORY = "github.localhost", "owner/birthdays"  # `gh` speaks HTTP with this host alone
+HOST, REPOSITORY = "github.localhost", "owner/birthdays"  # the only host with which `gh` uses plain HTTP
 
 
 class GitHub:
     def __init__(self, description: Path, statuses: Path):
         self.description = json.loads(description.read_text())
         self.registry = Registry().with_resource("api", Resource.from_contents(self.description, default_specification=dialects.DRAFT202012))
-        self.statuses = statuses  # of commits: a file for each
+        self.statuses = statuses  # one file per commit
         self.sent: list[tuple[str, str, dict]] = []  # method, path in the repository, body
         self.assets: dict[str, bytes] = {}
         self.address = ""
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes `gh` ask this server."""
+        """Variables that make `gh` use this server."""
         return {"HTTP_PROXY": self.address, "GH_HOST": HOST, "GH_REPO": f"{HOST}/{REPOSITORY}", "GH_TOKEN": "token"}
 
     def of(self, commit: str) -> list[dict]:
@@ -41,7 +41,7 @@ class GitHub:
     def answer(self, method: str, url: str, data: bytes) -> object:
         path, query = urlsplit(url).path.removeprefix("/api/v3"), parse_qs(urlsplit(url).query)
         inside = "/".join(path.split("/")[4:])
-        if path == "/graphql":  # whether the tag is there
+        if path == "/graphql":  # whether the tag exists
             return {"data": {"repository": {"ref": {"id": "tag"}}}}
         if path.startswith("/upload/"):
             self.assets[query["name"][0]] = data
@@ -58,7 +58,7 @@ class GitHub:
         return release | {"html_url": "", "tag_name": "", "assets": [], "draft": body.get("draft", False), "token": "of-the-app", "expires_at": "2100-01-01T00:00:00Z"}
 
     def check(self, method: str, path: str, body: dict) -> None:
-        """The body is as the description asks, and has no property that it does not know."""
+        """Checks that the body matches the description and has no unknown property."""
         paths, method = self.description["paths"], method.lower()
         [template] = [one for one in paths if method in paths[one] and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path)]
         place = ["paths", template.replace("/", "~1"), method, "requestBody", "content", "application~1json", "schema"]
@@ -89,7 +89,7 @@ def running(description: Path, folder: Path) -> Iterator[GitHub]:
             self.end_headers()
             self.wfile.write(text)
 
-        def do_HEAD(self) -> None:  # whether the release is there
+        def do_HEAD(self) -> None:  # whether the release exists
             self.send_error(404)
 
         do_GET = do_POST = do_PUT = do_PATCH = handle_any

@@ -15,7 +15,7 @@ from common.start import eventually, free_port
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
-# docker buildx, as far as it is used: `build` pushes nothing and reports $BUILT, `imagetools create` is crane's index
+# a stand-in for docker buildx: `build` pushes nothing and reports $BUILT, `imagetools create` makes the index with crane
 DOCKER = r"""
 case "$1 $2 $3" in
   "buildx build "*)
@@ -33,7 +33,7 @@ class Registry:
         self.repository = f"{address}/{name}"
 
     def push(self, commit: str, platform: str = "amd64", **labels: str) -> str:
-        """An image without files that says it was built from `commit`; its digest. Other labels make another image."""
+        """Pushes an image without files that names `commit` as its source; returns its digest. Other labels make another image."""
         labels |= {"org.opencontainers.image.revision": commit}
         config = {"architecture": platform, "os": "linux", "config": {"Labels": labels}, "rootfs": {"type": "layers", "diff_ids": []}}
         about, data = self._described(config, "application/vnd.oci.image.config.v1+json")
@@ -62,7 +62,7 @@ class Registry:
 
 @contextlib.contextmanager
 def running(folder: Path, users: str = "") -> Iterator[Registry]:
-    """The registry on a free port of loopback, its data in `folder`. `users` are lines of an htpasswd file: only they get in."""
+    """The registry on a free loopback port, its data in `folder`. `users` are lines of an htpasswd file: only they have access."""
     address = f"127.0.0.1:{free_port()}"
     settings: dict = {
         "version": 0.1,

@@ -1,4 +1,4 @@
-"""Throwaway git repositories that look like this one where the delivery scripts look."""
+"""Throwaway git repositories with the parts of this one that the delivery scripts use."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ class Result:
 
 
 class Repository:
-    """A clone to work in. `environment` is what its scripts find in theirs."""
+    """A working clone. `environment` is added to the environment of its scripts."""
 
     def __init__(self, folder: Path, environment: dict[str, str]):
         self.folder = folder
@@ -54,14 +54,14 @@ class Repository:
         return Repository(folder, self.environment)
 
     def digest(self, environment: str, at: str = "origin/main") -> str:
-        """What the environment holds on the server, where Argo CD looks."""
+        """The digest that the environment holds on the server, where Argo CD reads it."""
         self.git("fetch", "-q", "origin")
         lines = self.git("show", f"{at}:{VALUES.format(environment)}").splitlines()
         [line] = [line for line in lines if line.strip().startswith("digest:")]
         return line.removeprefix("  digest: ")
 
     def merge(self, digest: str) -> None:
-        """What an owner does with the pull request of an image."""
+        """Merges the pull request of an image, as an owner does."""
         self.git("fetch", "-q", "origin")
         self.git("merge", "-q", "--no-ff", "-m", "Merge the pull request", f"origin/deliver/{digest[7:19]}")
         self.git("push", "-q", "origin", "main")
@@ -71,7 +71,7 @@ class Repository:
 
 
 def server(folder: Path, paths: list[str] | None = None) -> Path:
-    """A bare repository on whose main are these paths of this repository as they are now, or all, with no image deployed."""
+    """A bare repository whose main holds these paths of this repository, or all, as they are now, with no image deployed."""
     work, bare = folder / "work", folder / "origin.git"
     tracked = Repository(ROOT, {}).git("ls-files", "-co", "--exclude-standard").split()
     for path in paths or [path for path in tracked if (ROOT / path).exists()]:

@@ -1,4 +1,4 @@
-"""What the scripts find in their PATH first."""
+"""The folder that comes first in the scripts' PATH."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Tools:
-    """The pinned programs that are named, and stand-ins that a test writes."""
+    """The pinned programs in `real`, and stand-ins that a test writes."""
 
     def __init__(self, base: Path, *real: str):
         self.base, self.folder = base, base / "bin"
@@ -19,7 +19,7 @@ class Tools:
         return {"BIRTHDAY_TOOLS": str(self.folder), "PATH": f"{self.folder}:{os.environ['PATH']}", "DOCKER_CONFIG": str(self.base / "docker")}
 
     def stand_in(self, name: str, script: str = "") -> None:
-        """`script` in sh instead of the program; `calls` tells what it was asked."""
+        """Replaces the program with a shell script; `calls` returns the arguments of each call."""
         (self.folder / name).write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{self.base}/{name}\n{script}\n')
         (self.folder / name).chmod(0o755)
 

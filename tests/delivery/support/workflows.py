@@ -14,7 +14,7 @@ FOLDER = ROOT / ".github/workflows"
 @cache
 def workflow(name: str) -> dict:
     loaded = yaml.safe_load((FOLDER / name).read_text())
-    loaded["on"] = loaded.pop(True)  # YAML 1.1 takes the key for a yes
+    loaded["on"] = loaded.pop(True)  # YAML 1.1 reads this key as true
     return loaded
 
 
@@ -23,18 +23,18 @@ def names() -> list[str]:
 
 
 def jobs():
-    """(workflow, job, what it is)"""
+    """(workflow, job, its definition)"""
     return [(name, job, found) for name in names() for job, found in workflow(name)["jobs"].items()]
 
 
 def steps():
-    """(workflow, job, what the step is)"""
+    """(workflow, job, definition of the step)"""
     return [(name, job, step) for name, job, found in jobs() for step in found.get("steps", [])]
 
 
 def commands(name: str, job: str, values: dict[str, str]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Id, command and environment of each `run` of a job, with `values` for the expressions, also those that came in meanwhile; one
-    that is not among them is an error. Steps whose `if` is not among the values run."""
+    """Id, command and environment of each `run` of a job. `values` replace the expressions, including values that the caller adds
+    between steps; an unknown expression is an error. A step whose `if` is not in `values` runs."""
     found = workflow(name)["jobs"][job]
 
     def fill(text) -> str:
@@ -49,7 +49,7 @@ def commands(name: str, job: str, values: dict[str, str]) -> Iterator[tuple[str,
 
 
 def play(repository: Repository, name: str, job: str, values: dict[str, str], limit: float = 60, **environment: str) -> dict[str, str]:
-    """Runs the commands of a job in the repository, as a runner would; what its steps gave as outputs."""
+    """Runs the commands of a job in the repository, as a runner would; returns the outputs of its steps."""
     output, given, values = repository.folder.parent / "output", {}, dict(values)
     files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(repository.folder.parent / "summary"), "GITHUB_ACTIONS": "true"}
     for step, command, own in commands(name, job, values):

@@ -1,4 +1,4 @@
-"""One change on its way. What was seen is printed, and kept for the end."""
+"""Fixtures for changes on their way from a commit to production."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from support.repository import ROOT, Repository
 WORK = Path(os.environ["WORK"])
 
 if "ENVIRONMENT" in os.environ:
-    # an environment on a cluster is brought up as gitops' own tests do it
+    # sets an environment up on a cluster, as gitops' own tests do
     sys.path.insert(0, str(ROOT / "gitops/tests"))
     from cluster.conftest import applications, bridge, environment, installed, repository  # noqa: F401
 
@@ -26,14 +26,14 @@ def api():
 
 @pytest.fixture(scope="session")
 def images():
-    """The registry. Each process starts it again on the same images."""
+    """The registry. Each process restarts it with the same images."""
     with registries.running(WORK / "registry") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def clone(api, images) -> Repository:
-    """A developer's clone. The key stands for the workflow's identity, which only GitHub can vouch for."""
+    """A developer's clone. The signing key replaces the workflow's identity, which only GitHub can certify."""
     return Repository(WORK / "clone", {
         "IMAGE_REPOSITORY": images.repository, "BASES": str(WORK / "bases.Dockerfile"), "COSIGN_PASSWORD": "",
         "SIGNING_KEY": str(WORK / "cosign.key"), "ATTESTATIONS": "none", "BIRTHDAY_TOOLS": str(WORK / "tools/bin"), **api.environment,

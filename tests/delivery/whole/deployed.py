@@ -1,4 +1,4 @@
-"""What Argo CD has made of a commit, asked of the API server."""
+"""What Argo CD has deployed, as the API server reports it."""
 
 from lib import cluster as c
 

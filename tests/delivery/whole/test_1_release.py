@@ -18,7 +18,7 @@ def ok(result) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def ground(clone):
-    """The repository on its server, keys, tools, and the base images by digest in the registry."""
+    """The repository on its server, keys, tools, and the list of base images."""
     repositories.server(WORK)
     subprocess.run(["git", "clone", "-q", WORK / "origin.git", WORK / "clone"], check=True)
     for environment in ("staging", "production"):
@@ -28,9 +28,9 @@ def ground(clone):
     clone.commit("Shorten the canaries")
     clone.git("push", "-q", "origin", "main")
     subprocess.run(["cosign", "generate-key-pair"], cwd=WORK, env=clone.environment, check=True, capture_output=True)
-    # vulnerabilities are looked up on the internet: scanning is not part of this path
+    # scanning looks vulnerabilities up on the internet, so it is not part of this path
     Tools(WORK / "tools", "crane", "cosign").stand_in("grype")
-    # no registry here has the public bases by digest: the engine's own images of those tags
+    # no registry here has the public base images by digest: use the engine's own images of those tags
     bases = (ROOT / "scripts/bases.Dockerfile").read_text()
     (WORK / "bases.Dockerfile").write_text(re.sub(r"@sha256:[0-9a-f]{64}", "", bases))
 
@@ -56,7 +56,7 @@ def test_a_commit_becomes_an_image(clone, chain, images):
 
 
 def test_an_image_without_a_signature_gets_nowhere(clone, chain, images):
-    """The same image once more, pushed past the release."""
+    """The same image, pushed again without the release scripts."""
     copy = f"{images.address}/unsigned"
     ok(clone.run("crane", "copy", f"{images.repository}@{chain['first']}", f"{copy}:copy"))
     done = clone.run("scripts/set-image", "staging", chain["first"], IMAGE_REPOSITORY=copy)
@@ -72,7 +72,7 @@ def test_the_digest_is_written_into_the_values_of_staging(clone, chain):
 def test_it_is_promoted_before_the_next_one_comes(clone, chain, api):
     done = clone.run("scripts/promote")
     assert done.code == 1 and "staging has not reported" in done.err, done
-    # the report of a cluster that is not there yet
+    # the report of a cluster that does not exist yet
     api.add(clone.git("rev-parse", "origin/main"), {"context": f"staging/{chain['first']}", "state": "success"})
     ok(clone.run("scripts/promote"))
     clone.merge(chain["first"])

@@ -1,4 +1,4 @@
-"""Production's cluster gets the very image that staging ran, and goes back."""
+"""Production's cluster gets the same image that staging ran, and rolls back."""
 
 import pytest
 from deployed import deployed, follows, serving

@@ -29,7 +29,7 @@ def notifications(bridge, installed, api):
     ):
         found = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "argocd"}, field: content}
         c.kubectl("apply", "-f", "-", stdin=json.dumps(found))
-    # as the Application has it when a GitHub App is set
+    # as the Application has it when a GitHub App is configured
     c.kubectl("annotate", "application", "birthday-api", "-n", "argocd", "notifications.argoproj.io/subscribe.on-serving.github=")
     command = ["argocd", "--kubeconfig", os.environ["KUBECONFIG"], "-n", "argocd", "--metrics-port", "0"]
     environment = os.environ | {"ARGOCD_BINARY_NAME": "argocd-notifications"}
