@@ -1,4 +1,4 @@
-"""Terraform's tests and those on real nodes wired to each other: what one makes is what the next one gets."""
+"""Connects Terraform's tests with those on real nodes: each step uses what the one before created."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def production(tree, aws, bootstrap) -> Root:  # noqa: F811
 
 @pytest.fixture(scope="session")
 def servers(tree, production, client, stage, place):  # noqa: F811
-    """Terraform makes the database: it is there, under that name and with that master password."""
+    """Terraform creates the database; PostgreSQL runs under its name and with its master password."""
     run([sys.executable, tree / "package"], tries=TRIES)
     production.init()
     production.apply("-target=module.environment.module.database")
@@ -56,7 +56,7 @@ def servers(tree, production, client, stage, place):  # noqa: F811
     settings = place / "postgresql/settings"
     settings.mkdir(parents=True)
     certificates(settings, *hosts)
-    # the one difference in what is applied: the test's authority where Amazon's would be, here and in the cluster's ConfigMap
+    # the only difference in what is applied: the test's certificate authority instead of Amazon's, here and in the cluster's ConfigMap
     shutil.copy(settings / "ca.pem", tree / "modules/secrets/rotation/rds-ca.pem")
     run([sys.executable, tree / "package"], tries=TRIES)
     database = stack.one("aws_db_instance", "primary")["db_name"]
@@ -67,7 +67,7 @@ def servers(tree, production, client, stage, place):  # noqa: F811
 
 @pytest.fixture(scope="session")
 def applied(production, servers) -> Root:
-    """All of it: Terraform calls the rotation function, which finds the database."""
+    """Applies everything: Terraform calls the rotation function, which reaches the database."""
     production.apply()
     return production
 

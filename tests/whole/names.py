@@ -1,4 +1,4 @@
-"""Names and ARNs on their way: what Terraform's state says, and where it has to stand in the cluster."""
+"""Names and ARNs: their values in Terraform's state, and where the cluster must have them."""
 
 import json
 import re
@@ -35,7 +35,7 @@ DATABASES = "spec.template.spec.containers.0.env.ROCKET_DATABASES"
 PRIMARY = r'[{,]url="postgres://birthday@([^:]+):'
 REPLICA = r'replica_url="postgres://birthday@([^:]+):'
 
-# key of the bridge, kind, namespace/name, path; a regular expression where it is a part of a text
+# key of the bridge, kind, namespace/name, path; a regular expression if the value is part of a string
 PLACES = [
     ("image_repository", "Deployment", "birthday-api/birthday-api", "spec.template.spec.containers.0.image", r"([^@]+)@sha256:"),
     ("image_repository", "Deployment", "birthday-api/birthday-api-primary", "spec.template.spec.containers.0.image", r"([^@]+)@sha256:"),
@@ -68,7 +68,7 @@ PLACES = [
     ("database_port", "ServiceEntry", "birthday-api/database-replica", "spec.ports.0.number"),
     ("database_replica_host", "DestinationRule", "birthday-api/database-replica", "spec.host"),
     ("aws_region", "Deployment", "amazon-cloudwatch/otel-collector", "spec.template.spec.containers.0.env.AWS_REGION"),
-    # charts of controllers: what Argo CD hands to them
+    # controllers' charts: the values that Argo CD passes
     ("cluster_name", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.clusterName"),
     ("vpc_id", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.vpcId"),
     ("load_balancer_controller_role_arn", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
@@ -89,7 +89,7 @@ KINDS = [
 
 
 def made(stack, key: str, repository: str) -> str:
-    """What Terraform's state says; the image repository is of bootstrap."""
+    """The value in Terraform's state; the image repository comes from bootstrap."""
     if key == "image_repository":
         return repository
     if key.endswith("_subnet_cidrs"):
@@ -105,7 +105,7 @@ Seen = namedtuple("Seen", "key place value")
 
 
 def seen() -> list[Seen]:
-    """Every place, as the API server has it now."""
+    """The current value at every place, from the API server."""
     return [Seen(key, f"{kind} {where} {path}", value_at(kind, where, path, *pattern)) for key, kind, where, path, *pattern in PLACES]
 
 
@@ -123,7 +123,7 @@ def value_at(kind: str, where: str, path: str, pattern: str = "") -> str:
 
 
 def follow(found, path: str) -> list:
-    """Steps are keys, indexes, `*`, and names in a list of environment variables; a key may hold dots."""
+    """Steps are keys, indexes, `*`, and names in a list of environment variables; a key may contain dots."""
     if not path:
         return [found]
     step, _, rest = path.partition(".")
@@ -140,18 +140,18 @@ def follow(found, path: str) -> list:
 
 
 def spelled() -> dict[str, str]:
-    """Everything in the cluster that is spelled like a name of AWS: where it stands last."""
+    """Everything in the cluster that looks like a name from AWS, with the last place that has it."""
     found = {}
     for kind in KINDS:
         for item in c.items(kind):
             item["metadata"].pop("managedFields", None)
-            for name in SPELLED.findall(json.dumps(item).replace("eks.amazonaws.com/role-arn", "")):  # a key, no name
+            for name in SPELLED.findall(json.dumps(item).replace("eks.amazonaws.com/role-arn", "")):  # a key, not a name
                 found[name] = f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
     return found
 
 
 def service_account(kind: str, where: str) -> str:
-    """Who may take the role that stands there, as IAM names it."""
+    """The service account that may assume the role at that place, as IAM names it."""
     namespace, name = where.split("/")
     if kind == "Application":
         app = c.application(name)

@@ -1,4 +1,4 @@
-"""The whole system, link by link: each test takes over what the one before it left."""
+"""The whole system, step by step: each test continues where the one before stopped."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from runbooks import ALL, Kubectl, commands
 from secrets_manager import current, rotate
 
 SESSIONS = "pg_stat_activity join pg_stat_ssl using (pid) where application_name = 'birthday-api'"
-PHASES: dict[str, float] = {}  # when what began
+PHASES: dict[str, float] = {}  # start time of each phase
 
 
 def test_terraform_makes_the_database(chain, servers):
@@ -72,7 +72,7 @@ def test_every_name_in_the_cluster_is_one_that_terraform_made(chain, applied, bo
 
 
 def test_the_cluster_answers_what_the_runbooks_ask_it(chain, installed):
-    """Questions are asked, changes are tried (`--dry-run=server`); restarts cannot be tried."""
+    """Runs queries as they are and changes with `--dry-run=server`; restarts have no dry run."""
     values = {"$application": "birthday-api", "$zone": "eu-west-1a", "$node": c.kubectl("get", "nodes", "-o", "name").split()[0], "$pod": f"pod/{c.serving_pods()[0]['metadata']['name']}", "$X": "now"}
     asked, tried = set(), set()
     for command in (command for runbook in ALL for command in commands(runbook, "kubectl") if "console" not in command):  # psql.md makes that namespace
@@ -97,7 +97,7 @@ def test_the_migration_has_run(chain, servers):
 
 
 def owner(servers) -> str:
-    """Who of the two logged in last, as PostgreSQL's log has it."""
+    """The owner user that logged in last, from PostgreSQL's log."""
     return re.findall(r"connection authorized: user=(birthday_owner_[ab]) .*SSL enabled", servers.log())[-1]
 
 
@@ -134,7 +134,7 @@ def test_the_passwords_rotate_under_load(chain, load, client, applied, servers):
 
     function = SimpleNamespace(handler=handler)
     arns = {s["name"].rsplit("/", 1)[1]: s["arn"] for s in applied.stack().all("aws_secretsmanager_secret", "rotated")}
-    for user in ("birthday_app_b", "birthday_app_a"):  # the second time the first password ends
+    for user in ("birthday_app_b", "birthday_app_a"):  # the second rotation ends the first password
         rotate(function, manager, arns["application"])
         assert current(manager, arns["application"])["username"] == user
         began = time.monotonic()

@@ -1,5 +1,5 @@
 {{/* metadata of an Application: (list . NAME WAVE).
-     Waves: see the picture in gitops/README.md. */}}
+     Sync waves: see gitops/README.md. */}}
 {{- define "metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ index . 1 }}
@@ -19,7 +19,7 @@ targetRevision: {{ $root.Values.repository.revision }}
 path: {{ index . 1 }}
 {{- end }}
 
-{{/* Where and how: (list . NAMESPACE OPTION...). Options are added to those that all have. */}}
+{{/* Destination and sync policy: (list . NAMESPACE OPTION...). OPTIONs are added to the common sync options. */}}
 {{- define "sync" -}}
 destination: {server: https://kubernetes.default.svc, namespace: {{ index . 1 }}}
 revisionHistoryLimit: 10
@@ -27,19 +27,19 @@ syncPolicy:
   automated: {prune: true, selfHeal: true}
   retry:
     limit: 10
-    # a revert must not wait until the commit that it reverts has been tried ten times
+    # a revert must not wait for the ten retries of the commit that it reverts
     refresh: true
     backoff: {duration: 10s, factor: 2, maxDuration: 3m}
   syncOptions:
     - ServerSideApply=true
-    # pruning waits until all that is new is healthy
+    # prune only after all other objects are healthy
     - PruneLast=true
     {{- range slice . 2 }}
     - {{ . }}
     {{- end }}
 {{- end }}
 
-{{/* Labels of a namespace that an Application makes: (list LEVEL), the Pod Security Standard it enforces. */}}
+{{/* Labels of a namespace that an Application creates: (list LEVEL), the level of the Pod Security Standard to enforce. */}}
 {{- define "namespace" -}}
 managedNamespaceMetadata:
   labels:
@@ -47,13 +47,13 @@ managedNamespaceMetadata:
     pod-security.kubernetes.io/warn: restricted
 {{- end }}
 
-{{/* Removing the file of configuration or of the service removes its objects. Controllers have no finalizer: a file removed
-     by mistake must not take CRDs, and with them every object of those kinds. */}}
+{{/* For configuration and the service: removing the file deletes the objects. Controllers have no finalizer: a file removed
+     by mistake must not delete CRDs, and with them every object of those kinds. */}}
 {{- define "finalizers" -}}
 finalizers: [resources-finalizer.argocd.argoproj.io]
 {{- end }}
 
-{{/* Peers of a NetworkPolicy: a comma-separated list of CIDR blocks. */}}
+{{/* Peers of a NetworkPolicy, from a comma-separated list of CIDR blocks. */}}
 {{- define "blocks" -}}
 {{- range splitList "," . }}
 - ipBlock: {cidr: {{ trim . }}}

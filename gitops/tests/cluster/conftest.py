@@ -1,4 +1,4 @@
-"""One environment, brought up the way an operator does it, on the cluster of KUBECONFIG."""
+"""Brings up one environment on the cluster of KUBECONFIG, as an operator does."""
 
 import contextlib
 import json
@@ -38,10 +38,10 @@ def applications(environment, bridge) -> list[dict]:
 
 @pytest.fixture(scope="session")
 def installed(environment, bridge, applications, tmp_path_factory):
-    """gitops/bootstrap/install, then everything Synced and Healthy; Flagger joins as soon as Argo CD has made its CRD."""
+    """Runs gitops/bootstrap/install and waits until everything is Synced and Healthy; Flagger starts once Argo CD has created its CRD."""
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([render.GITOPS / "tests" / "lib" / "charts", folder / "real"], check=True, capture_output=True)
-    # the settings that the argo-cd Application would give to Argo CD, but for how often it polls
+    # the settings that the argo-cd Application would give to Argo CD, except the polling intervals
     settings = next(a for a in applications if a["metadata"]["name"] == "argo-cd")["spec"]["source"]["helm"]["valuesObject"]["configs"]["cm"]
     data = {k: str(v) for k, v in settings.items() if not k.startswith("timeout.")}
     c.kubectl("patch", "configmap", "argocd-cm", "-n", "argocd", "--type=merge", "-p", json.dumps({"data": data}))

@@ -66,7 +66,7 @@ def test_a_commit_that_does_not_render_changes_nothing(repository, environment):
 
 
 def test_a_commit_that_the_api_server_refuses_changes_nothing_and_its_retries_do_not_hold_up_a_revert(repository, environment):
-    """A limit below its request fits the schema. The migration's Job is the first to be refused, and nothing comes after it."""
+    """A limit below its request passes the schema. The API server refuses the migration's Job first, and nothing after it is applied."""
     before, deployment = images(), c.get("deployment", "birthday-api", c.NAMESPACE)["metadata"]["generation"]
 
     def refused():
@@ -84,7 +84,7 @@ def test_a_commit_that_the_api_server_refuses_changes_nothing_and_its_retries_do
     c.refresh("birthday-api")
 
     def reverted():
-        """The state alone says little: nothing had changed. The sync that was tried again and again has to end."""
+        """The status alone is not enough, because nothing had changed: the retried sync has to end as well."""
         app = c.application("birthday-api")
         return c.states(app) == ("Synced", "Healthy") and app["status"].get("operationState", {}).get("phase") == "Succeeded"
 

@@ -7,7 +7,7 @@ import yaml
 
 from lib import render, schemas
 
-# Their charts are in no package. CHARTS names a folder of charts that `helm pull --untar` fetched, to check them too.
+# No package contains their charts. To check them too, set CHARTS to a folder of charts that `helm pull --untar` fetched.
 NOT_VERIFIED = {
     "argo-cd", "aws-load-balancer-controller", "cloudwatch", "cluster-autoscaler", "external-secrets", "fluent-bit", "prometheus",
 }  # fmt: skip
@@ -57,7 +57,7 @@ def schema_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def third_party(applications, charts) -> dict[str, list[dict]]:
-    """What charts of third parties make of our values, by Application."""
+    """Objects of third-party charts with our values, by Application."""
     apps = {a["metadata"]["name"]: a for a in applications if "chart" in a["spec"]["source"]}
     missing = set(NOT_VERIFIED)
     for name, source in ((name, apps[name]["spec"]["source"]) for name in NOT_VERIFIED):

@@ -1,4 +1,4 @@
-"""What Terraform hands over arrives where it is needed, and what is missing or wrong stops at the root."""
+"""Terraform's values arrive where they are needed, and a missing or wrong value fails at the root."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_mesh_lets_out_to_the_replica_where_there_is_one(platform, bridge):
     entries = {name: o["spec"] for (kind, name), o in platform.items() if kind == "ServiceEntry"}
     wanted = {"birthday-api/database": bridge["database_host"], "birthday-api/database-replica": bridge["database_replica_host"]}
     assert {name: spec["hosts"] for name, spec in entries.items()} == {name: [host] for name, host in wanted.items() if host}
-    # one listener each: two TCP services without an address on one port would be one
+    # one listener each: two TCP services without an address on one port would share a listener
     addresses = [a for spec in entries.values() for a in spec["addresses"]]
     assert len(set(addresses)) == len(entries)
 

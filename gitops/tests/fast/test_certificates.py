@@ -1,4 +1,4 @@
-"""The certificate authorities of the database that pods are given."""
+"""The database's certificate authorities in the pods."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -9,7 +9,7 @@ import yaml
 from lib import render
 
 CHART = render.GITOPS / "charts" / "birthday-api"
-# What turns everything on that the environments turn on.
+# Values that enable everything that the environments enable.
 FULL = {
     "image": {"repository": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/birthday-api", "digest": render.RELEASED},
     "database": {"host": "birthday.example.internal", "secret": "birthday-api-database", "ownerSecret": "birthday-api-database-owner", "certificateAuthority": "rds-ca"},
@@ -21,7 +21,7 @@ FULL = {
 
 
 def helm(release: str = "birthday", values: dict | None = None, changes: dict | None = None) -> dict[tuple[str, str], dict]:
-    """What `helm install` makes."""
+    """The objects of `helm install`, by kind and name."""
     return {(o["kind"], o["metadata"]["name"]): o for o in render.helm(release, CHART, "default", values or {}, changes=changes)}
 
 
@@ -155,7 +155,7 @@ def test_with_a_canary_flagger_makes_the_service_and_its_route():
 
 
 def test_retries_that_are_off_have_no_conditions():
-    """Istio refuses such a route, and Flagger then leaves the former one."""
+    """Istio refuses a route that has them, and Flagger then keeps the former one."""
     assert chart({"istio.retries.attempts": 0})["VirtualService", "birthday-api"]["spec"]["http"][0]["retries"] == {"attempts": 0}
 
 

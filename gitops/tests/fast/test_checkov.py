@@ -1,4 +1,4 @@
-"""checkov on what Argo CD applies; every waiver of .checkov.yaml has its reason beside it."""
+"""checkov on what Argo CD applies; every waiver of .checkov.yaml states its reason."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Each project allows what its Applications need, and not the rest."""
+"""Each project allows what its Applications need, and nothing else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What EKS, AWS and the controllers do, and nothing here would notice: rules of docs/real-kubernetes.md that can be read from the tree."""
+"""Behaviour of EKS, AWS and the controllers that no other test covers: rules of docs/real-kubernetes.md that can be checked statically."""
 
 import copy
 
@@ -10,7 +10,7 @@ SEEN = yaml.safe_load((render.GITOPS / "tests" / "charts.yaml").read_text())
 
 
 def found(node, key: str):
-    """Every value under a key, however deep."""
+    """Every value of a key, at any depth."""
     if isinstance(node, dict):
         if key in node:
             yield node[key]
@@ -56,7 +56,7 @@ def test_a_sync_that_hangs_ends(applications):
 
 
 def test_a_commit_is_applied_within_six_minutes(applications):
-    """Argo CD asks Git that often, and keeps the answer as long again."""
+    """Argo CD polls Git at this interval, and caches the answer for as long again."""
     settings = values(applications, "argo-cd")["configs"]["cm"]
     cache = (schemas.module("github.com/argoproj/argo-cd/v3@v3.5.7") / "reposerver/cache/cache.go").read_text()
     assert '"revision-cache-expiration", env.ParseDurationFromEnv("ARGOCD_RECONCILIATION_TIMEOUT"' in cache

@@ -1,10 +1,10 @@
-"""Every object fits the schema of its kind, on the oldest Kubernetes that the project starts from and on the newest."""
+"""Every object fits the schema of its kind, in the oldest Kubernetes version that the project supports and in the newest."""
 
 import pytest
 
 from lib import render, schemas
 
-# Kubernetes publishes no strict schema of the first two, and the CRDs of the others are in no package that can be installed; the API server
+# Kubernetes publishes no strict schema for the first two, and no installable package contains the CRDs of the others; the API server
 # of tests/run cluster checks the bindings.
 WITHOUT_SCHEMA = {"CustomResourceDefinition", "APIService", "IngressClassParams", "TargetGroupBinding"}
 
@@ -17,7 +17,7 @@ def everything(applications, objects, third_party) -> list[dict]:
 
 @pytest.mark.parametrize("version", ["1.31", schemas.newest()])
 def test_every_object_fits_its_schema(schema_folder, version, everything, tmp_path):
-    """Of Kubernetes, and of the CRDs that come with the charts."""
+    """Schemas of Kubernetes, and of the CRDs that come with the charts."""
     schemas.custom_resources(everything, tmp_path)
     checked = [o for o in everything if o["kind"] not in WITHOUT_SCHEMA]
     done = schemas.check([tmp_path, schema_folder], version, checked)

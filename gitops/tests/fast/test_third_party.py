@@ -1,4 +1,4 @@
-"""Charts of third parties with our values. Their schemas and projects are checked with everything else that is applied."""
+"""Third-party charts with our values. Other tests check their schemas and projects, with everything else that is applied."""
 
 from lib import render
 

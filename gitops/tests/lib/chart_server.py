@@ -1,8 +1,8 @@
 """Serves Helm repositories under their real URLs on loopback: an HTTP proxy that answers for their hosts and refuses all others, so
-that Argo CD and helm fetch every chart from the URL that the Applications name and nothing goes outside.
+that Argo CD and helm fetch every chart from the URL that the Applications name and nothing goes to the internet.
 
-A chart comes from a folder of real charts if it is there, else it is one of that name and version that holds a ConfigMap only, so
-that its Application makes its namespace.
+A chart comes from the folder of real charts if it is there; otherwise it has that name and version and only a ConfigMap, so
+that its Application creates its namespace.
 """
 
 import ssl
@@ -29,7 +29,7 @@ def run(*command: str | Path) -> None:
 
 
 class ChartServer(Loopback):
-    """For the charts of these Applications; `real` holds unpacked charts by name. Its certificate goes into `own`."""
+    """Serves the charts of these Applications; `real` holds unpacked charts by name. Writes its certificate into `own`."""
 
     def __init__(self, applications: list[dict], real: Path, use_real: set[str], own: Path):
         sources = [a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]]

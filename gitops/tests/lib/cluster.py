@@ -1,4 +1,4 @@
-"""A cluster under test: kubectl as functions, and the stand-ins for what a cluster without containers lacks."""
+"""A cluster under test: kubectl as functions, and replacements for what a cluster without containers lacks."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ def items(kind: str, namespace: str | None = None, selector: str | None = None) 
 
 
 def eventually(what: str, condition, timeout: float = 120, every: float = 1.0):
-    """Waits until `condition()` is true and returns it; its last answer is part of the failure."""
+    """Waits until `condition()` is true and returns its value; a failure shows the last value."""
     end, last = time.monotonic() + timeout, None
     while time.monotonic() < end:
         try:
@@ -60,12 +60,12 @@ def states(app: dict) -> tuple[str, str]:
 
 
 def refresh(name: str) -> None:
-    """Argo CD looks at Git now instead of at its next poll."""
+    """Makes Argo CD read Git now instead of at its next poll."""
     kubectl("annotate", "application.argoproj.io", name, "-n", "argocd", "argocd.argoproj.io/refresh=hard", "--overwrite")
 
 
 def serving_pods() -> list[dict]:
-    """Ready pods that take users' requests, the stable ones and a canary's, that are not being deleted."""
+    """Ready pods that serve users, stable and canary, except those that are being deleted."""
     pods = items("pods", NAMESPACE, "app.kubernetes.io/component=server")
     return [p for p in pods if "deletionTimestamp" not in p["metadata"] and ready(p)]
 
@@ -84,14 +84,14 @@ def zones(pods: list[dict]) -> dict[str, int]:
 
 
 def argo_cd_reads(name: str, content: dict[str, str]) -> None:
-    """A repository of Git or Helm, for Argo CD."""
+    """Registers a Git or Helm repository with Argo CD."""
     metadata = {"name": name, "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "repository"}}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content | {"insecure": "true"}}
     kubectl("apply", "-f", "-", stdin=json.dumps(secret))
 
 
 def all_well(applications: int) -> bool:
-    """So many Applications, and all Synced and Healthy."""
+    """True if at least that many Applications exist and all are Synced and Healthy; raises otherwise."""
     apps = items("applications.argoproj.io", "argocd")
     ill = [(a["metadata"]["name"], *states(a)) for a in apps if states(a) != ("Synced", "Healthy")]
     if len(apps) < applications or ill:
@@ -121,7 +121,7 @@ class Repository:
 
     @contextlib.contextmanager
     def mistake(self, message: str, path: str, old: str, new: str):
-        """A commit that is reverted at the end, whatever became of it."""
+        """Makes a commit and reverts it at the end, whatever happens."""
         self.edit(path, old, new)
         self.commit(message)
         try:
@@ -137,7 +137,7 @@ class Repository:
 
 
 class SecretsOperator:
-    """Plays external-secrets: makes the Secret of each ExternalSecret, and reports it ready."""
+    """Replaces external-secrets: creates the Secret of each ExternalSecret and reports it ready."""
 
     def __init__(self):
         self.stop = threading.Event()
@@ -151,7 +151,7 @@ class SecretsOperator:
                     for found in items(kind):
                         self.serve(kind, found)
             except (RuntimeError, subprocess.TimeoutExpired):
-                continue  # the CRD or the server is not there yet, or no longer
+                continue  # the CRD or the server is not available yet, or no longer
 
     def serve(self, kind: str, found: dict) -> None:
         name, namespace = found["metadata"]["name"], found["metadata"].get("namespace")
@@ -185,7 +185,7 @@ class Loopback:
 
 
 class Monitoring(Loopback):
-    """Plays Prometheus and the load tester for Flagger: all is well."""
+    """Replaces Prometheus and the load tester for Flagger; always reports success."""
 
     def __init__(self):
         class Handler(BaseHTTPRequestHandler):
@@ -213,7 +213,7 @@ class Monitoring(Loopback):
 
 
 class Flagger:
-    """The real controller, with the rights that its chart gives to its service account."""
+    """The real controller, with the permissions that its chart gives to its service account."""
 
     def __init__(self, binary: Path, monitoring: Monitoring, folder: Path):
         config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
@@ -225,12 +225,12 @@ class Flagger:
         kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(json.dumps(config))
         deployment = get("deployment", "flagger", "flagger")
-        # the arguments of the chart, but for the address of Prometheus
+        # the chart's arguments, except the address of Prometheus and leader election
         args = [a for a in deployment["spec"]["template"]["spec"]["containers"][0]["command"][1:]
                 if not a.startswith(("-metrics-server", "-enable-leader-election", "-leader-election-namespace"))]
         args += [f"-metrics-server={monitoring.url}", f"-kubeconfig={kubeconfig}", "-port=0", "-control-loop-interval=2s"]
         self.log = folder / "flagger.log"
-        # webhooks go to a name of the cluster: a proxy on loopback stands for it
+        # webhooks use a cluster-internal name: a proxy on loopback answers for it
         env = {**os.environ, "HTTP_PROXY": monitoring.url, "NO_PROXY": "127.0.0.1,localhost"}
         self.process = subprocess.Popen([str(binary), *args], stdout=self.log.open("w"), stderr=subprocess.STDOUT, env=env)
 

@@ -1,5 +1,5 @@
-"""What Argo CD makes of this folder, without Argo CD: the root hands the cluster Secret to gitops/apps (Helm), whose
-Applications point at Kustomize overlays and charts. A test on a real Argo CD holds the Applications equal."""
+"""Renders this folder as Argo CD does, without Argo CD: the root passes the cluster Secret to gitops/apps (Helm), whose
+Applications point at Kustomize overlays and charts. A test compares the Applications with those of a real Argo CD."""
 
 import argparse
 import json
@@ -13,11 +13,11 @@ from pathlib import Path
 import yaml
 
 GITOPS = Path(__file__).resolve().parents[2]
-# an image, where an environment names none yet
+# image digest for environments that have no release yet
 RELEASED = "sha256:" + "1" * 64
 EXAMPLE = GITOPS / "bootstrap" / "cluster-secret.example.yaml"
 KUBE_VERSION = os.environ.get("KUBE_VERSION", "1.35.0")
-# what a cluster of ours serves beyond Kubernetes itself; charts ask for it
+# APIs that our clusters serve beyond Kubernetes' own; charts check for them
 API_VERSIONS = ["monitoring.coreos.com/v1", "networking.istio.io/v1", "policy/v1/PodDisruptionBudget"]
 
 
@@ -38,7 +38,7 @@ def documents(text: str) -> list[dict]:
 
 
 def helm(release: str, chart: Path, namespace: str, values: dict, files: list[Path] = (), changes: dict | None = None) -> list[dict]:
-    """`changes`: other values, by their paths."""
+    """`changes` overrides values, by their paths."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
         yaml.safe_dump(values, f)
         f.flush()
@@ -73,13 +73,13 @@ def handover(environment: str, file: Path = EXAMPLE) -> dict:
 
 
 def bridge(environment: str, file: Path = EXAMPLE) -> dict:
-    """Its labels and annotations as the root ApplicationSet merges them."""
+    """The cluster Secret's labels and annotations, as the root ApplicationSet merges them."""
     found = handover(environment, file)
     return {**found["annotations"], **found["labels"]}
 
 
 def applications(environment: str, secret: dict, changes: dict | None = None) -> list[dict]:
-    """The Applications of gitops/apps, as the root renders them. `changes`: other values than those of the environment."""
+    """The Applications of gitops/apps, as the root renders them. `changes` overrides the environment's values."""
     root = documents((GITOPS / "bootstrap" / "root.yaml").read_text())[0]
     source = root["spec"]["template"]["spec"]["source"]
     values = {
@@ -98,7 +98,7 @@ def wave(application: dict) -> int:
 
 
 def objects(application: dict, charts: Path | None, digest: str = "") -> list[dict] | None:
-    """The objects of an Application; None if its chart is a third party's and not in `charts`. `digest`: instead of the one that the
+    """The objects of an Application; None for a third-party chart that is not in `charts`. `digest` replaces the one that the
     environment names."""
     spec = application["spec"]
     source, namespace = spec["source"], spec["destination"]["namespace"]

@@ -1,7 +1,7 @@
 """JSON schemas for kubeconform, strict: an unknown field is an error, as it is for the API server.
 
-Kubernetes' own come from the PyPI package kubernetes-validate, those of custom resources are made from the CRDs that
-Go modules carry. Nothing is asked of schema collections on the net.
+Kubernetes' own come from the PyPI package kubernetes-validate, those of custom resources are generated from the CRDs in
+Go modules. Nothing is fetched from schema collections on the internet.
 """
 
 import json
@@ -39,7 +39,7 @@ def module(name: str) -> Path:
 
 
 def strict(schema, closed: bool = True):
-    """OpenAPI as CRDs have it, as JSON schema."""
+    """Converts the OpenAPI schema of a CRD to a JSON schema."""
     if not isinstance(schema, dict):
         return schema
     out = {k: v for k, v in schema.items() if not k.startswith("x-kubernetes-") and k not in IGNORED}
@@ -50,7 +50,7 @@ def strict(schema, closed: bool = True):
         out["properties"] = {k: strict(v, closed) for k, v in out["properties"].items()}
         if closed and not schema.get("x-kubernetes-preserve-unknown-fields"):
             out.setdefault("additionalProperties", False)
-    for key in ("oneOf", "anyOf", "allOf"):  # these only narrow what is named outside of them
+    for key in ("oneOf", "anyOf", "allOf"):  # these only restrict fields that are declared outside of them
         if key in out:
             out[key] = [strict(s, closed=False) for s in out[key]]
     if schema.get("x-kubernetes-int-or-string"):
@@ -79,14 +79,14 @@ def custom_resources(documents: list[dict], out: Path) -> None:
 
 
 def relative(node):
-    """References to files beside each other."""
+    """Makes references relative, to files in the same folder."""
     if isinstance(node, dict):
         return {k: v.rsplit("/api/", 1)[-1] if k == "$ref" and isinstance(v, str) else relative(v) for k, v in node.items() if k != "$id"}
     return [relative(n) for n in node] if isinstance(node, list) else node
 
 
 def newest() -> str:
-    """The newest Kubernetes that the package knows, as 1.37."""
+    """The newest Kubernetes version in the package, such as 1.37."""
     folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
     return max((f.name.removesuffix(".0-local-strict")[1:] for f in folder.glob("v1.*.0-local-strict")), key=lambda v: int(v[2:]))
 
@@ -105,7 +105,7 @@ def write(out: Path, versions: list[str]) -> None:
 
 
 def check(folders: list[Path], version: str, documents: list[dict]) -> subprocess.CompletedProcess:
-    """kubeconform's verdict on objects, by the schemas that were written into the folders; the first that has one counts."""
+    """Runs kubeconform on objects, with the schemas in the folders; the first folder that has a schema wins."""
     core = "{{.NormalizedKubernetesVersion}}-standalone{{.StrictSuffix}}/{{.ResourceKind}}{{.KindSuffix}}.json"
     custom = "crd/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
     command = ["kubeconform", "-strict", "-summary", "-kubernetes-version", f"{version}.0"]

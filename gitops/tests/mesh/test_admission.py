@@ -1,5 +1,5 @@
-"""What the admission policies of the tree let into the service's namespace, asked of a real API server without Argo CD, which would
-heal what is changed here. nodes/ has the pods that Istio's injector makes."""
+"""Which pods the admission policies allow in the service's namespace, on a real API server without Argo CD, which would
+revert the changes made here. nodes/ tests the pods that Istio's injector creates."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from lib import render
 
 @pytest.fixture(scope="module")
 def tree() -> list[dict]:
-    """The policies and the service, applied as far as pods need it."""
+    """The policies and the service; applies what pods need of them."""
     apps = {a["metadata"]["name"]: a for a in render.applications("production", render.bridge("production"))}
     policies, service = (render.objects(apps[name], None, render.RELEASED) for name in ("policies", "birthday-api"))
     for o in policies + service:
@@ -32,7 +32,7 @@ def image_policy(tree) -> dict:
 
 @pytest.fixture
 def pod(tree, image_policy) -> dict:
-    """The service's, with a sidecar as the injector makes it."""
+    """A pod of the service, with a sidecar as the injector adds it."""
     template = copy.deepcopy(next(o for o in tree if o["kind"] == "Deployment")["spec"]["template"])
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     proxy = {"name": "istio-proxy", "image": image_policy["data"]["proxy"], "restartPolicy": "Always", "securityContext": security,
@@ -43,7 +43,7 @@ def pod(tree, image_policy) -> dict:
 
 @pytest.fixture
 def running(pod):
-    """One that stays: dry runs have no update."""
+    """A pod that exists: a dry run cannot create one to update."""
     pod["metadata"]["name"] = "running"
     c.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
     yield pod
@@ -55,7 +55,7 @@ FOREIGN = f"docker.io/library/busybox@{render.RELEASED}"
 
 
 def refused(why: str, *args: str, **options) -> None:
-    """A policy takes a moment until it is in force."""
+    """Retries, because a policy takes a moment to take effect."""
 
     def asked() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""istioctl finds nothing in the whole tree, and finds what is broken on purpose."""
+"""istioctl finds nothing in the whole tree, and finds deliberate mistakes."""
 
 import copy
 import subprocess
@@ -10,7 +10,7 @@ from lib import render
 
 
 def flagger_virtual_service(canary: dict) -> dict:
-    """What Flagger makes of a Canary."""
+    """The VirtualService that Flagger creates for a Canary."""
     service = canary["spec"]["service"]
     route = [{"destination": {"host": f"birthday-api-{version}"}, "weight": weight} for version, weight in (("primary", 100), ("canary", 0))]
     spec = {"http": [{"route": route, "timeout": service["timeout"], "retries": service["retries"]}]}
@@ -21,7 +21,7 @@ def everything(environment: str, charts) -> list[dict]:
     apps = render.applications(environment, render.bridge(environment))
     found = [o for a in apps for o in render.objects(a, charts, render.RELEASED) or []]
     canary = next(o for o in found if o["kind"] == "Canary")
-    # what controllers make: Flagger its route and Services, the ReplicaSet of the gateway its pod
+    # objects that controllers create: Flagger's route and Services, and the gateway's pod
     made = [flagger_virtual_service(canary)]
     for version in ("", "-primary", "-canary"):
         ports = [{"name": "http", "port": 80, "targetPort": "http", "appProtocol": "http"}]

@@ -1,4 +1,4 @@
-"""gitops/bootstrap/install on a cluster that has nothing of Argo CD, with kubectl, helm and jq and no tool that compiles."""
+"""gitops/bootstrap/install on a cluster without Argo CD, with kubectl, helm and jq but no compiler."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from lib import render, schemas
 from lib.chart_server import ChartServer
 
 KINDS = ("applications", "applicationsets", "appprojects")
-# The real chart can be had from the internet only. This one has its CRDs, its settings and the two workloads that install waits for.
+# The real chart is available only from the internet. This one has its CRDs, its settings and the two workloads that install waits for.
 TEMPLATE = """
 apiVersion: v1
 kind: ConfigMap
@@ -49,7 +49,7 @@ def charts(tmp_path):
 
 @pytest.fixture
 def tools(tmp_path):
-    """A PATH with what install names, and what every machine has."""
+    """A PATH with the tools that install names and those that every machine has."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("kubectl", "helm", "jq"):

@@ -1,4 +1,4 @@
-"""Production on real nodes, brought up from a commit. With STAGE, the folder of a stage that runs, the tests use that one."""
+"""Brings up production on real nodes, from a commit. If STAGE names the folder of a running stage, the tests use that one."""
 
 import base64
 import functools
@@ -25,8 +25,8 @@ from nodes.traffic import Connection
 
 ENVIRONMENT = "production"
 VALUES = f"gitops/environments/{ENVIRONMENT}/birthday-api.yaml"
-# What differs in the commit from what is in Git, because a test has neither ten minutes nor more than two CPUs: the shortest interval of
-# a canary, metrics that keep up with it, small requests of CPU; a line in the log for each request, and a trace of every fifth.
+# Changes to Git's version in the commit, because a test has neither ten minutes nor more than two CPUs: the shortest interval of
+# a canary, scrape intervals to match, small CPU requests; a log line for each request, and a trace of every fifth.
 EDITS = [
     (VALUES, "cpu: 500m", "cpu: 80m"),
     (VALUES, "\nautoscaling:", "\nsettings: {accessLog: true}\nresources: {requests: {cpu: 40m}}\ncanary: {interval: 10s}\nautoscaling:"),
@@ -44,7 +44,7 @@ alter default privileges for role birthday_owner in schema public grant select, 
 """
 
 
-# ------------------------------------------------------------------ what Terraform makes elsewhere
+# ------------------------------------------------------------------ what Terraform creates in AWS
 
 
 @pytest.fixture(scope="session")
@@ -67,14 +67,14 @@ def place(tmp_path_factory) -> Path:
     if "STAGE" in os.environ:
         return Path(os.environ["STAGE"])
     folder = tmp_path_factory.mktemp("stage")
-    for path in (folder, *folder.parents[:2]):  # other users' servers read in it
+    for path in (folder, *folder.parents[:2]):  # servers that run as other users read files in it
         path.chmod(0o755)
     return folder
 
 
 @pytest.fixture(scope="session")
 def double(place):
-    """The address of a double of AWS."""
+    """The address of an AWS double."""
     if "STAGE" in os.environ:
         yield (place / "double").read_text()
         return
@@ -88,7 +88,7 @@ def double(place):
 
 @pytest.fixture(scope="session")
 def manager(double, names):
-    """Secrets Manager of the account in which external-secrets has its role."""
+    """A client of Secrets Manager in the account of external-secrets' role."""
     at = {"region_name": "eu-west-1", "endpoint_url": double}
     sts = boto3.client("sts", aws_access_key_id="testing", aws_secret_access_key="testing", **at)
     keys = sts.assume_role(RoleArn=names["external_secrets_role_arn"], RoleSessionName="test")["Credentials"]
@@ -108,7 +108,7 @@ def stage(place, double):
         running.up()
         yield running
     finally:
-        if "KEEP" in os.environ:  # to look at it, and to write tests
+        if "KEEP" in os.environ:  # to inspect it, and to write tests
             print(f"\nSTAGE={place}; remove {place}/double to end it", flush=True)
             while (place / "double").exists():
                 time.sleep(1)
@@ -116,7 +116,7 @@ def stage(place, double):
 
 
 def certificates(folder: Path, *hosts: str) -> None:
-    """ca.pem, and server.crt and server.key for these names."""
+    """Writes ca.pem, and server.crt and server.key for these names."""
     ca = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]
     subprocess.run([*ca, "/CN=authority", "-keyout", folder / "ca.key", "-out", folder / "ca.pem"], check=True, capture_output=True)
     names = "subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts)
@@ -127,7 +127,7 @@ def certificates(folder: Path, *hosts: str) -> None:
 
 @pytest.fixture(scope="session")
 def servers(stage, place, names, manager):
-    """The database, with the roles and secrets that the rotation's first run makes."""
+    """The database, with the roles and secrets that the rotation's first run creates."""
     hosts, folder = (names["database_host"], names["database_replica_host"]), place / "postgresql"
     if "STAGE" not in os.environ:
         (folder / "settings").mkdir(parents=True)
@@ -157,7 +157,7 @@ def applications(names) -> list[dict]:
 
 @pytest.fixture(scope="session")
 def images(stage, place, names):
-    """Pushes an image of the service under the name that Terraform gave its repository; its digest."""
+    """Pushes an image of the service under the name that Terraform gave its repository, and returns its digest."""
     image = os.environ["IMAGE"]
 
     def push(variant: str) -> str:
@@ -191,7 +191,7 @@ def repository(place, servers) -> c.Repository:
 
 @pytest.fixture(scope="session")
 def release(repository, images):
-    """What the delivery does: one line of Git changes."""
+    """Releases a version as the delivery does: changes one line in Git."""
 
     def release(variant: str) -> str:
         digest, file = images(variant), repository.folder / VALUES
@@ -207,7 +207,7 @@ def release(repository, images):
 
 @pytest.fixture(scope="session")
 def installed(stage, place, bridge, applications, repository, release):
-    """Argo CD and gitops/bootstrap/install, then every Application Synced and Healthy."""
+    """Starts Argo CD, runs gitops/bootstrap/install and waits until every Application is Synced and Healthy."""
     if "STAGE" in os.environ:
         return
     release("first")
@@ -225,7 +225,7 @@ def installed(stage, place, bridge, applications, repository, release):
     print(f"\nArgo CD brought production up in {time.monotonic() - began:.0f} s; STAGE={place}", flush=True)
 
 
-# ------------------------------------------------------------------ what tests ask
+# ------------------------------------------------------------------ what tests use
 
 
 @functools.lru_cache(1)
@@ -234,20 +234,20 @@ def ready_gateways(_second: int) -> list[str]:
 
 
 def gateways() -> list[str]:
-    """Addresses of the gateway's ready pods in any order, as the load balancer has them; looked up once a second at the most."""
+    """Addresses of the gateway's ready pods in random order, as the load balancer uses them; looked up at most once a second."""
     found = ready_gateways(int(time.monotonic()))
     return random.sample(found, len(found))
 
 
 @pytest.fixture(scope="session")
 def user(installed, names):
-    """Makes a client of the public address."""
+    """Creates clients of the public address."""
     return lambda: Client(Connection(gateways, names["domain_name"]), headers={"Host": names["domain_name"]})
 
 
 @pytest.fixture
 def load(user):
-    """A steady load that has begun; it has run for a while before the test begins."""
+    """A steady load that already runs when the test begins."""
     with Load(user) as load:
         c.eventually("the load runs", lambda: len(load.events) > 100, 60)
         assert not load.failures, load.failures[:5]
@@ -266,7 +266,7 @@ def prometheus(installed):
 
 @pytest.fixture(scope="session")
 def pod(installed):
-    """Runs a pod with curl and returns what calls from it: (URL, curl's arguments) -> its output and the status."""
+    """Runs a pod with curl and returns a function that calls from it: (URL, curl's arguments) -> output and status."""
     made = []
 
     def run(name: str, namespace: str, account: str = "default", labels: dict | None = None, sidecar: bool = True):
@@ -292,7 +292,7 @@ def pod(installed):
 
 
 def digest(workload: dict) -> str:
-    """Of the image of a pod of the service, or of what makes such pods."""
+    """Digest of the image of a service pod, or of a workload that creates such pods."""
     pod = workload["spec"].get("template", workload)["spec"]
     return pod["containers"][0]["image"].partition("@")[2]
 
@@ -303,13 +303,13 @@ def on_node(pod: dict, *command: str) -> str:
 
 
 def kill(pod: dict, container: str) -> None:
-    """The container's processes are gone without a signal that they could notice."""
+    """Kills the container's processes with SIGKILL, which they cannot handle."""
     [status] = [s for s in pod["status"]["containerStatuses"] + pod["status"].get("initContainerStatuses", []) if s["name"] == container]
     on_node(pod, "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", status["containerID"].partition("//")[2])
 
 
 def envoy(pod: dict, path: str) -> str:
-    """What the proxy of a pod says of itself."""
+    """Queries the admin interface of a pod's proxy."""
     return c.kubectl("exec", "-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "-c", "istio-proxy", "--", "pilot-agent", "request", "GET", path)
 
 

@@ -1,5 +1,5 @@
-"""PostgreSQL 18.1 as RDS runs it, in the database subnets: a primary, a standby without which nothing is acknowledged, a read
-replica. After a failover the primary's name leads to another address."""
+"""PostgreSQL 18.1 as RDS runs it, in the database subnets: a primary, a synchronous standby, and a read
+replica. After a failover the primary's name resolves to another address."""
 
 import os
 import secrets
@@ -12,7 +12,7 @@ from common.engine import docker
 
 IMAGE, USER, MOUNT = "postgres:18.1", 999, "/etc/postgresql"  # the user is postgres in the image
 ADDRESSES = {"primary": "10.0.21.10", "standby": "10.0.22.10", "replica": "10.0.23.10"}
-# As RDS with rds.force_ssl: TLS or nothing.
+# As RDS with rds.force_ssl: network connections must use TLS.
 ACCESS = "local all all trust\nhostssl all all all scram-sha-256\nhostssl replication replication all scram-sha-256\n"
 ROLES = """
 create role {username} login createrole createdb password '{password}';
@@ -22,7 +22,7 @@ create database {database} owner {username};
 
 
 class Servers:
-    """`hosts` are the names of primary and replica, `parameters` those of the parameter group; `point` makes a name lead to an
+    """`hosts` are the names of primary and replica, `parameters` those of the parameter group; `point` makes a name resolve to an
     address. `settings` in `folder` holds ca.pem, server.crt and server.key."""
 
     def __init__(self, network: str, folder: Path, hosts: tuple[str, str], database: str, master: dict, parameters: dict[str, str],
@@ -42,7 +42,7 @@ class Servers:
     def start(self) -> None:
         self._initialize()
         for role in ("standby", "replica"):
-            # the first one has no clients yet: a copy of its files is a backup
+            # the primary has no clients yet: a copy of its files is a backup
             shutil.copytree(self.folder / "primary", self.folder / role, copy_function=shutil.copy2)
             (self._data(role) / "standby.signal").touch()
             for path in (self.folder / role).rglob("*"):
@@ -56,12 +56,12 @@ class Servers:
         self.point(self.replica_host, ADDRESSES["replica"])
 
     def query(self, statement: str, role: str | None = None) -> str:
-        """On the server that is the primary now, as its superuser."""
+        """Runs a statement as superuser, on the current primary or on the server of `role`."""
         name = self.names[role] if role else self.primary
         return docker("exec", name, "psql", "-XAtU", "rdsadmin", "-d", self.database, "-c", statement, limit=30)
 
     def fail_over(self) -> float:
-        """The primary's machine is gone without a word; the standby takes its work and its name. Seconds until it has both."""
+        """Kills the primary without a clean shutdown and promotes the standby under the primary's name. Returns the seconds that this took."""
         killed = time.monotonic()
         docker("kill", "--signal=KILL", self.primary)
         self.primary = self.names["standby"]
@@ -72,7 +72,7 @@ class Servers:
         return time.monotonic() - killed
 
     def replica_follows(self) -> None:
-        """Has everything that the new primary has."""
+        """Waits until the replica has everything that the new primary has."""
         position = self.query("select pg_current_wal_lsn()")
         end = time.monotonic() + 60
         while self.query(f"select pg_last_wal_replay_lsn() >= '{position}'", "replica") != "t":
@@ -86,7 +86,7 @@ class Servers:
         password = f"POSTGRES_PASSWORD={secrets.token_hex(16)}"
         scripts = f"{self.folder}/settings/roles.sql:/docker-entrypoint-initdb.d/roles.sql:ro"
         options = ["-e", password, "-e", "POSTGRES_USER=rdsadmin", "-e", "POSTGRES_DB=postgres", "-v", scripts]
-        # prints one setting and ends, after everything was initialized
+        # initializes everything, then prints one setting and exits
         docker("run", "--rm", *self._files("primary"), *options, IMAGE, "postgres", "-C", "data_directory")
 
     def _run(self, role: str, host: str, **settings: str) -> None:
@@ -99,7 +99,7 @@ class Servers:
         docker("run", "--detach", "--name", self.names[role], *place, *self._files(role), IMAGE, "postgres", *flags)
 
     def _files(self, role: str) -> list[str]:
-        # the label finds what a killed run left
+        # the label identifies the containers that a killed run left behind
         return ["--label", self.network, "-v", f"{self.folder}/{role}:/var/lib/postgresql", "-v", f"{self.folder}/settings:{MOUNT}:ro"]
 
     def _data(self, role: str) -> Path:
@@ -110,7 +110,7 @@ class Servers:
         while time.monotonic() < end:
             try:
                 last = self.query(condition)
-            except AssertionError as error:  # it is starting
+            except AssertionError as error:  # it is still starting
                 last = str(error)
             if last == "t":
                 return

@@ -1,5 +1,5 @@
-"""Takes one protection after the other away, by a commit that Argo CD applies, and expects a test to fail. A protection whose loss no
-test notices is not tested."""
+"""Removes the protections one by one, each in a commit that Argo CD applies, and expects a test to fail. If no test notices the
+removal, the protection is untested."""
 
 import os
 import re
@@ -13,8 +13,8 @@ from lib import cluster as c
 from lib import render
 
 MESH, POLICIES, CHART = "gitops/platform/mesh", "gitops/platform/policies", "gitops/charts/birthday-api"
-# What is taken away: the file, a part of its text and what stands there instead; the Application that applies it; the tests that notice,
-# and a word of their failure.
+# Each removal: the file, the text to replace and its replacement; the Application that applies it; the tests that must fail,
+# and a word in their failure.
 TABLE = {
     "mTLS is PERMISSIVE": (
         f"{MESH}/mtls.yaml", "STRICT", "PERMISSIVE", "mesh", "a_pod_without_a_sidecar_is_refused", "status"),
@@ -45,7 +45,7 @@ TABLE = {
 
 
 def apply(application: str, commit: str) -> None:
-    """Waits until the commit is what runs; objects of the mesh reach the proxies some seconds later."""
+    """Waits until the commit is applied; mesh objects reach the proxies some seconds later."""
     for name in ("root", application):
         c.refresh(name)
 
@@ -55,7 +55,7 @@ def apply(application: str, commit: str) -> None:
         return root["status"]["sync"]["revision"] == at == commit and c.states(app) == ("Synced", "Healthy")
 
     c.eventually(f"{application} is Synced and Healthy at {commit[:8]}", applied, 420)
-    # the kubelet looks after istiod's files when the pod changes
+    # a change of the pod makes the kubelet refresh istiod's files
     c.kubectl("annotate", "pod", "-n", "istio-system", "-l", "app=istiod", f"now={time.time_ns()}", "--overwrite")
     time.sleep(10)
 
@@ -72,7 +72,7 @@ def test_it_is_noticed_that(what, installed, place, repository):
         command = [sys.executable, "-m", "pytest", "nodes", "-x", "-k", tests]
         done = subprocess.run(command, cwd=render.GITOPS / "tests", env=os.environ | {"STAGE": str(place), "CI": "1"}, text=True, capture_output=True)
     finally:
-        apply(application, repository.revert(commit))  # what tests commit, they revert themselves
+        apply(application, repository.revert(commit))  # tests revert their own commits
     failures = re.findall(r"^(?:FAILED|ERROR) .*$", done.stdout, re.M)
     assert done.returncode == 1 and failures, done.stdout[-3000:]
     assert word in done.stdout

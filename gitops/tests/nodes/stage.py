@@ -1,4 +1,4 @@
-"""Real nodes, and what stands around them that is not in Git: the subnets, the load balancer's way in, names of the outside, images
+"""Real nodes, and their environment that is not in Git: the subnets, the load balancer's network path, external names, images
 in a registry, charts at their URLs, Argo CD's own processes."""
 
 import contextlib
@@ -23,12 +23,12 @@ SHARED = Path(os.environ.get("NODES_SCRIPTS", render.GITOPS.parent.parent / "sha
 HOME = Path(os.environ.get("NODES_HOME", Path.home() / ".cache" / "birthday-nodes"))
 BIN = Path(os.environ.get("CLUSTER_HOME", Path.home() / ".cache" / "birthday-cluster")) / "bin"
 CRDS = BIN.parent / "crds"
-# The nodes lie in a public subnet: what comes from the host has its first address, and so comes from the load balancer's.
+# The nodes are in a public subnet: traffic from the host has its first address, and so comes from the load balancer's subnets.
 SUBNET, DATABASE, NETWORK = "10.0.1", "10.0.20.0/22", "birthday-database"
 GATEWAY = f"{SUBNET}.1"
 NODES = ("node-1", "node-2", "node-3")
 ZONES = {"node-1": "eu-west-1a", "node-2": "eu-west-1b", "node-3": "eu-west-1c"}
-# What stands in a pod's image name -> the local image. Istio's and Prometheus' are in the registry under their own names.
+# Part of a pod's image name -> the local image. Istio's and Prometheus' images are in the registry under their own names.
 IMAGES = {
     "metrics-server/metrics-server": "registry.k8s.io/metrics-server/metrics-server:nodes",
     "external-secrets/external-secrets": "oci.external-secrets.io/external-secrets/external-secrets:nodes",
@@ -36,8 +36,8 @@ IMAGES = {
     "fluxcd/flagger-loadtester": "birthday-nodes/loadtester",
     "aws-observability/aws-otel-collector": "birthday-nodes/collector",
 }
-# Values that the charts get here and nowhere else: upstream Envoy has none of Istio's own filters, the kubelet's certificate is its
-# own, Secrets Manager is a double. Envoy's counters become istio_* by the rules of charts/kube-prometheus-stack.
+# Chart values for these tests only: upstream Envoy has none of Istio's own filters, the kubelet's certificate is self-signed,
+# Secrets Manager is a double. The rules of charts/kube-prometheus-stack compute istio_* from Envoy's counters.
 CHARTS = {
     "istiod": {"_internal_defaults_do_not_set": {
         "env": {"PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FILTER": "false"},
@@ -51,7 +51,7 @@ CHARTS = {
 
 
 def build(tag: str, dockerfile: str, *files: Path) -> None:
-    """An image of these files."""
+    """Builds an image of these files."""
     with tempfile.TemporaryDirectory() as context:
         for file in files:
             shutil.copy(file, context)
@@ -67,7 +67,7 @@ def merge(into: dict, more: dict) -> dict:
 
 
 class Programs:
-    """Servers beside the cluster; all end with it."""
+    """Servers outside the cluster; all stop with it."""
 
     def __init__(self, folder: Path):
         self.folder, self.running = folder, {}
@@ -98,10 +98,10 @@ class Stage:
         for number, node in enumerate(NODES, 1):
             docker("network", "connect", "--ip", f"10.0.20.1{number}", NETWORK, f"nodes-{node}")
             subprocess.run(["ip", "route", "replace", f"10.244.{number}.0/24", "via", f"{SUBNET}.1{number}"], check=True)
-        # pods reach the double of AWS, which listens on loopback, at the first address of the network
+        # the AWS double listens on loopback; pods reach it at the first address of the network
         docker("run", "--detach", "--name", "nodes-aws", "--network", "host", "--entrypoint", "socat", "nodes-node",
                f"TCP-LISTEN:5000,bind={GATEWAY},fork,reuseaddr", f"TCP:{self.double.removeprefix('http://')}")  # fmt: skip
-        # as EKS' add-on: two, in two zones
+        # as EKS' add-on: two replicas, in two zones
         spread = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
         two = {"spec": {"replicas": 2, "template": {"spec": {"topologySpreadConstraints": [spread]}}}}
         c.kubectl("patch", "deployment", "coredns", "-n", "kube-system", "-p", json.dumps(two))
@@ -120,10 +120,10 @@ class Stage:
             docker("rm", "--force", "--volumes", *left)
         subprocess.run(["docker", "network", "rm", NETWORK], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    # ------------------------------------------------------------------ names of the outside
+    # ------------------------------------------------------------------ external names
 
     def point(self, host: str, address: str) -> None:
-        """As Route 53 does after a failover: the name leads there five seconds later at the most."""
+        """Makes a name resolve to an address within five seconds, as Route 53 does after a failover."""
         self.hosts[host] = address
         (self.folder / "hosts").write_text(self._hosts())
         self._names()
@@ -141,7 +141,7 @@ class Stage:
         c.eventually("CoreDNS has the names", lambda: self._reached(found["data"]["hosts"]), 120, every=0.5)
 
     def _reached(self, hosts: str) -> bool:
-        """The kubelet looks after the files of a pod once a minute, or when the pod changes; that may be before it sees the names."""
+        """The kubelet refreshes a pod's files once a minute, or when the pod changes, which may be before it sees the new names."""
         c.kubectl("annotate", "pod", "-n", "kube-system", "-l", "k8s-app=kube-dns", f"names={time.time_ns()}", "--overwrite")
         for pod in c.items("pods", "kube-system", "k8s-app=kube-dns"):
             file = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~configmap/config/hosts"
@@ -152,7 +152,7 @@ class Stage:
     # ------------------------------------------------------------------ images and charts
 
     def push(self, image: str, name: str) -> str:
-        """A local image for the pods, under a name with a tag; its digest."""
+        """Pushes a local image for the pods, under a name with a tag, and returns its digest."""
         done = subprocess.run([SHARED / "push", f"{image}={name}"], text=True, capture_output=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip().partition("@")[2]
@@ -174,7 +174,7 @@ class Stage:
         ChartServer(applications, real, {f.name for f in real.iterdir()}, self.folder).known_to_argo_cd()
 
     def _images(self, applications: list[dict], charts: Path) -> None:
-        """Every image that the tree names, under that name."""
+        """Pushes every image that gitops/ uses, under its name."""
         flagger, gobin = shutil.which("flagger"), Path(os.environ["EXTRA"])
         # their probes call wget
         base = "FROM nodes-debian\nRUN apt-get update && apt-get install -y --no-install-recommends wget && rm -rf /var/lib/apt/lists/*\n"
@@ -196,7 +196,7 @@ class Stage:
     # ------------------------------------------------------------------ Argo CD
 
     def argo_cd(self, url: str, repository: Path, settings: dict[str, str]) -> None:
-        """Its three servers on the host, with the settings that Git has for them; `url` leads to `repository`."""
+        """Starts its three servers on the host, with their settings from Git; `url` resolves to `repository`."""
         argo, home = self.folder / "argocd", str(self.folder / "argocd")
         for name in ("gpg", "tmp", "tls", "ssh", "plugins"):
             (argo / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The service's chart by itself, as a newcomer installs it with helm. First, while the nodes have nothing of the platform."""
+"""The service's chart alone, as a new user installs it with helm. Runs first, before the nodes have the platform."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from lib import cluster as c
 from lib import render
 
 CHART, NAMESPACE, ALL = render.GITOPS / "charts/birthday-api", "alone", ("--wait", "--timeout", "120s")
-# Nothing here makes volumes: one on a node stands for the default class.
+# There is no volume provisioner: a local volume on a node serves the default class.
 CLASS = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer",
          "metadata": {"name": "alone", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}  # fmt: skip
 VOLUME = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "alone"}, "spec": {
@@ -48,7 +48,7 @@ def namespace(stage):
 
 @contextlib.contextmanager
 def forwarded(notes: str):
-    """A client by the command of the chart's notes, with another port of this machine."""
+    """A client that uses the command of the chart's notes, with another local port."""
     command, port = re.search(r"kubectl (port-forward .*) 8000:80\n", notes)[1], free_port()
     process = subprocess.Popen(["kubectl", *command.split(), f"{port}:80"], stdout=subprocess.PIPE, text=True)
     try:

@@ -1,4 +1,4 @@
-"""Who may speak to whom: admission, mutual TLS, authorization and network policies, each asked with real requests."""
+"""Who may connect to whom: admission, mutual TLS, authorization and network policies, each tested with real requests."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_a_pod_that_sets_its_profile_for_its_own_container_alone_is_admitted_wit
 
 
 def test_six_pods_are_two_in_each_zone_even_where_the_scheduler_would_rather_not():
-    """Alone in three equal zones six pods would be even without a rule."""
+    """One zone is made less attractive, because in three equal zones six pods would be even without a rule."""
     before = {p["metadata"]["name"] for p in c.serving_pods()}
     assert len(before) == 6
     c.kubectl("taint", "node", "node-3", "test/unloved=:PreferNoSchedule")
@@ -60,7 +60,7 @@ def test_the_certificate_of_a_pod_is_its_service_accounts():
 
 
 def test_a_pod_without_a_sidecar_is_refused(pod):
-    """Under the labels that the network policy lets through: what refuses it is mTLS."""
+    """It has the labels that the network policy allows, so mTLS is what refuses it."""
     call = pod("plain", "flagger", "flagger-loadtester", {"app.kubernetes.io/name": "loadtester"}, sidecar=False)
     answer = call(f"http://{server()['status']['podIP']}:8000/")
     assert "Connection reset" in answer or "Recv failure" in answer or "Empty reply" in answer, answer
@@ -99,7 +99,7 @@ def test_a_pod_that_no_network_policy_names_reaches_no_port(pod):
 
 
 def test_a_pod_of_the_service_reaches_nothing_but_what_the_policies_name(stage, names):
-    """From inside its network, past the sidecar, as an intruder would that is root there."""
+    """From inside the pod's network namespace, bypassing the sidecar, as an intruder with root would."""
     pod = server()
     process = on_node(pod, "sh", "-c", f"grep -ls {pod['metadata']['uid']} /proc/[0-9]*/cgroup | head -1 | cut -d/ -f3")
 

@@ -1,4 +1,4 @@
-"""What the outside can reach, and what the gateway does when clients are slow or large."""
+"""What is reachable from outside, and how the gateway handles slow clients and large requests."""
 
 import json
 import socket
@@ -103,18 +103,18 @@ def test_proxies_speak_http2_with_each_other_and_http1_with_the_service(ask):
 
 
 def test_a_trace_leads_from_the_gateway_through_the_sidecar_to_the_services_log_and_no_log_names_a_person(ask):
-    # the gateway alone decides which request is traced, whatever its client says
+    # only the gateway decides which requests are traced, whatever the client sends
     trace, person = "5eed%028x" % time.time_ns(), "Rumpelstilzchen"
     headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "Referer": f"https://birthday.example.com/?username={person}"}
     for _ in range(60):
         assert ask("GET", f"/hello/{person}", headers=headers).status == 404
 
     def lines(namespace: str, selector: str, *container: str) -> list[str]:
-        """Of all pods, since a minute."""
+        """Log lines of all pods, from the last minute."""
         return [line for p in c.items("pods", namespace, selector) for line in c.kubectl("logs", "-n", namespace, p["metadata"]["name"], *container, "--since=60s").splitlines()]
 
     def spans() -> list[dict]:
-        """One of a sidecar, and the gateway's that it belongs to."""
+        """The gateway's span and its child, a sidecar's span."""
         made = {s["span"]: s for s in (json.loads(line) for line in lines("amazon-cloudwatch", "app.kubernetes.io/name=otel-collector") if trace in line)}
         pairs = [[made[s["parent"]], s] for s in made.values() if s["parent"] in made]
         return next((pair for pair in pairs if len({s["resource"]["service.name"] for s in pair}) == 2), [])

@@ -1,4 +1,4 @@
-"""What Prometheus sees through STRICT mTLS, and what follows from it."""
+"""What Prometheus scrapes despite STRICT mTLS, and what depends on it."""
 
 import json
 import os
@@ -46,11 +46,11 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_after_it(instal
 
     def read() -> set[str]:
         found = c.get("hpa", hpa, c.NAMESPACE)["status"].get("currentMetrics") or []
-        # one that it could not read has no type
+        # a metric that the HPA could not read has no type
         return {m["containerResource"]["container"] for m in found if "averageUtilization" in m.get("containerResource", {}).get("current", {})}
 
     c.eventually("the HPA reads the CPU of the service and of its native sidecar", lambda: read() == {"birthday-api", "istio-proxy"}, 120)
-    # a gateway asks the pods of its own zone first: through all three, so that all pods are asked
+    # a gateway prefers pods of its own zone: the load goes through all three, to reach all pods
     hey = [os.environ["EXTRA"] + "/hey", "-z", "150s", "-c", "14", "-host", names["domain_name"]]
     loads = [subprocess.Popen([*hey, f"http://{address}:8080/hello/Nobody"], stdout=subprocess.DEVNULL) for address in gateways()]
     try:
@@ -60,14 +60,14 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_after_it(instal
             load.kill()
             load.wait()
     print(f"\n{most} pods under load")
-    # five minutes of rest and a pod a minute are the chart's; the test asks the same HPA to hurry
+    # the chart waits five minutes, then removes one pod a minute; the test speeds up the same HPA
     hurry = {"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 12, "periodSeconds": 5}]}}}}
     c.kubectl("patch", "hpa", hpa, "-n", c.NAMESPACE, "--type=merge", "-p", json.dumps(hurry))
     c.eventually("6 pods", lambda: len(c.serving_pods()) == 6, 240)
 
 
 def test_a_pod_that_refuses_connections_is_put_aside_and_costs_no_answer(load):
-    """A firewall on its node refuses what comes from others: the gateway's proxies eject it, and take it back."""
+    """A firewall rule on its node refuses connections from outside the pod: the gateway's proxies eject the pod, and later use it again."""
     victim = c.serving_pods()[0]
     rule = ["FORWARD", "-d", victim["status"]["podIP"], "-p", "tcp", "--dport", "8000", "-j", "REJECT", "--reject-with", "tcp-reset"]
     def ejected() -> int:

@@ -1,4 +1,4 @@
-"""A new version gets users step by step, stays if it is good, and goes if it is not: Flagger, its load tester and Prometheus decide."""
+"""A new version gets users step by step, and is promoted if good, rolled back if bad: Flagger, its load tester and Prometheus decide."""
 
 import re
 import time
@@ -25,7 +25,7 @@ def shares() -> list[dict[str, int]]:
 
 
 def decisions(since: str = "6m") -> list[str]:
-    """What Flagger said it did, and why."""
+    """What Flagger did and why, from its log."""
     lines = [line for p in c.items("pods", "flagger", "app.kubernetes.io/name=flagger") for line in c.kubectl("logs", "-n", "flagger", p["metadata"]["name"], "-c", "flagger", f"--since={since}").splitlines()]
     return [m[1] for line in lines if (m := re.search(r'"msg":"(.*?)"[,}]', line)) and "birthday-api" in line]
 
@@ -106,7 +106,7 @@ def test_users_with_the_header_get_the_new_version_and_others_do_not(release, re
 
 
 def requests() -> dict[str, int]:
-    """Requests for the documentation that each image has logged."""
+    """Number of requests for the documentation that each image has logged."""
     found: dict[str, int] = {}
     for pod in c.serving_pods():
         log = c.kubectl("logs", "-n", c.NAMESPACE, pod["metadata"]["name"], "-c", "birthday-api")

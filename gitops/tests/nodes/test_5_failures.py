@@ -1,5 +1,5 @@
-"""Under a steady load of saves and lookups: a pod, a node and with it a zone end, a node drains, the database fails over, the
-password rotates. Last, because the primary does not come back."""
+"""Under a steady load of saves and lookups: a pod dies, a node and its zone are lost, a node drains, the database fails over, the
+password rotates. Runs last, because the primary does not come back."""
 
 import json
 import time
@@ -14,20 +14,20 @@ from nodes.conftest import envoy, kill, secret
 from nodes.stage import ZONES
 
 pytestmark = pytest.mark.usefixtures("installed")
-DEADLINE = 5  # seconds that the service takes for an answer at the most: connect_timeout + query_timeout
-PROMISED = 60  # seconds of a failover, from the kill to the last request that failed: RDS' own figure for Multi-AZ
+DEADLINE = 5  # longest time in seconds that the service takes to answer: connect_timeout + query_timeout
+PROMISED = 60  # longest failover in seconds, from the kill to the last failed request: RDS' own figure for Multi-AZ
 SESSIONS = "select distinct usename from pg_stat_activity where application_name = 'birthday-api'"
 
 
 def settled() -> bool:
-    """Two pods in each zone at least (the autoscaler may want more), and a gateway."""
+    """At least two pods (the autoscaler may add more) and a gateway in each zone."""
     gateways = [p for p in c.items("pods", "istio-ingress", "istio=ingress") if c.ready(p) and "deletionTimestamp" not in p["metadata"]]
     pods = c.zones(c.serving_pods())
     return len(pods) == len(c.zones(gateways)) == 3 and min(pods.values()) >= 2
 
 
 def restart(name: str, namespace: str) -> None:
-    """Ends when only new pods are left: the old ones could be taken for them."""
+    """Waits until only new pods are left, because old ones could be mistaken for them."""
     c.kubectl("rollout", "restart", f"deployment/{name}", "-n", namespace)
     c.kubectl("rollout", "status", f"deployment/{name}", "-n", namespace, "--timeout=300s", timeout=310)
 
@@ -40,7 +40,7 @@ def test_a_pod_is_deleted_without_notice(load):
 
 
 def test_the_service_in_a_pod_is_killed_and_requests_fail_there_until_it_is_back_or_not_ready(load):
-    """Its sidecar lives on and answers 503, which is not tried elsewhere: so are the service's own, and they must not be multiplied."""
+    """Its sidecar stays up and answers 503, which is not retried, like the service's own 503: retries would multiply those."""
     victim, at = c.serving_pods()[0]["metadata"]["name"], time.time()
     kill(c.get("pod", victim, c.NAMESPACE), "birthday-api")
     c.eventually("it starts again", lambda: (p := c.get("pod", victim, c.NAMESPACE))["status"]["containerStatuses"][0]["restartCount"] == 1 and c.ready(p), 90)
@@ -50,7 +50,7 @@ def test_the_service_in_a_pod_is_killed_and_requests_fail_there_until_it_is_back
 
 
 def test_a_503_of_the_service_is_not_tried_again_and_ejects_no_pod(user, servers):
-    """The database is away for half a minute. One gateway asks the two pods of its zone, more often than what would eject them."""
+    """The database is down for half a minute. One gateway sends the two pods of its zone enough requests to eject them if a 503 counted."""
     proxy = next(p for p in c.items("pods", "istio-ingress", "istio=ingress") if c.ready(p))
 
     def save(_) -> Answer:
@@ -89,14 +89,14 @@ def test_a_node_is_drained_and_no_request_fails(load):
         assert load.failures == []
     finally:
         c.kubectl("uncordon", "node-2")
-        # nothing moves a running pod back by itself
+        # Kubernetes does not move running pods back
         restart("birthday-api-primary", c.NAMESPACE)
         restart("istio-ingress", "istio-ingress")
         c.eventually("two pods in each zone again", settled, 300)
 
 
 def test_a_node_and_with_it_a_zone_is_lost_and_only_what_was_in_flight_there_fails(load):
-    """It answers nothing any more, as a machine without power. Each client has one request in flight."""
+    """The node stops answering, like a machine without power. Each client has one request in flight."""
     at = time.time()
     docker("pause", "nodes-node-3")
     try:
@@ -104,7 +104,7 @@ def test_a_node_and_with_it_a_zone_is_lost_and_only_what_was_in_flight_there_fai
         time.sleep(10)
         failed = [e for e in load.events if e.failed]
         print(f"\n{len(failed)} failed; the last {max([e.ended for e in failed], default=at) - at:.1f} s after the loss: {load.failures[:12]}")
-        # a gateway asks the pods of its own zone first, so that what goes through the others is not hurt
+        # a gateway prefers pods of its own zone, so requests through the other gateways are not affected
         assert len(failed) <= load.clients and not [e for e in failed if e.answer or e.sent > at + 30]
     finally:
         docker("unpause", "nodes-node-3")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Connection(http.client.HTTPConnection):
-    """To the first gateway of `addresses` that takes it, as the load balancer connects to healthy targets only."""
+    """Connects to the first gateway of `addresses` that accepts, as the load balancer connects only to healthy targets."""
 
     def __init__(self, addresses: Callable[[], list[str]], host: str, port: int = 8080, timeout: float = 15):
         super().__init__(host, port, timeout=timeout)

@@ -1,4 +1,4 @@
-"""CloudWatch watches the same objectives as Prometheus, and finds in the real service's log what its filters look for."""
+"""CloudWatch has the same objectives as Prometheus, and its metric filters match the real service's log."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def test_the_documentation_promises_the_same():
 
 @pytest.fixture(scope="session")
 def lines(tmp_path_factory) -> dict[str, list[str]]:
-    """What the real service logs, by what happens to it."""
+    """The real service's log lines, by scenario."""
     folder = tmp_path_factory.mktemp("logs")
     files = {name: folder / name for name in ("healthy", "refused", "broken")}
 

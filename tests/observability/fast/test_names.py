@@ -1,4 +1,4 @@
-"""Rules and dashboard name only what somebody exports."""
+"""Rules and dashboard use only metrics and labels that are exported."""
 
 import re
 import subprocess
@@ -10,14 +10,14 @@ from common.start import fetch, service
 from lib.exposition import EXPORTERS, Sample, samples
 from lib.queries import dashboard, expressions, panels, recorded, selectors
 
-# what Prometheus itself adds: to every target, and about alerts
+# what Prometheus itself adds: for every target, and for alerts
 OWN = {"up": {"job", "instance", "namespace", "pod"}, "ALERTS": {"alertname", "alertstate", "severity"}}
 ADDED = {"job", "instance", "namespace", "pod", "container"}
 
 
 @pytest.fixture(scope="session")
 def text() -> str:
-    """What a new service says after one of each."""
+    """The metrics of a new service after one save and one lookup."""
     with service() as api:
         client = Client(api.port)
         assert (client.save("Zebedee").status, client.find("Zebedee").status) == (204, 200)
@@ -58,7 +58,7 @@ def test_every_metric_and_label_is_exported(where, selector, known):
     labels = known[selector.metric]
     for label, operator, value in selector.labels:
         assert label in ADDED or any(label in sample for sample in labels), f"{where}: {selector.metric} has no label {label}"
-        # values that the service or an exporter has from the start
+        # labels whose values are exported from the start
         if operator == "=" and label in {"le", "server", "kind", "reporter", "condition", "namespace"}:
             assert any(sample.get(label) == value for sample in labels), f"{where}: {label} is never {value}"
 

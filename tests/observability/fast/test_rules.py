@@ -32,7 +32,7 @@ def test_promtool_reads_every_expression_of_dashboard_and_runbooks(tmp_path):
 @pytest.mark.parametrize("cases", CASES, ids=lambda file: file.name)
 def test_alerts_fire_and_stay_silent_as_the_cases_say(cases, tmp_path):
     write_rules(tmp_path, annotations=False)
-    # promtool takes groups in no order of its own, and then an alert may see what was recorded a minute before.
+    # promtool evaluates groups in no fixed order, so that an alert may see what was recorded a minute earlier.
     order = yaml.safe_dump({"group_eval_order": [group["name"] for group in groups()]})
     (tmp_path / cases.name).write_text(cases.read_text() + "\n" + order)
     promtool("test", "rules", cases.name, folder=tmp_path)

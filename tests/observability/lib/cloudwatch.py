@@ -1,4 +1,4 @@
-"""Terraform's metric filters, and which lines of the log they count. What is not known here of CloudWatch's filter patterns is an error."""
+"""Terraform's metric filters, and which log lines they count. Filter pattern syntax that is not supported here is an error."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def promise() -> dict:
 
 
 def filters() -> dict[str, str]:
-    """Patterns by the metric that counts what they find."""
+    """Filter patterns by the metric that counts their matches."""
     found = re.findall(r'^    (\w+) = {\n      pattern += ("(?:[^"\\]|\\.)*")$', (MODULE / "log_alarms.tf").read_text(), re.MULTILINE)
     return {metric: json.loads(pattern) for metric, pattern in found}
 
@@ -32,7 +32,7 @@ def shipped(line: str, container: str) -> dict:
 
 
 def counts(pattern: str, event: dict) -> bool:
-    """Terms of text, with a star at the end or without, joined by && and ||."""
+    """Supports string terms, with or without a star at the end, joined by && and ||."""
 
     def term(found: re.Match) -> str:
         value = event

@@ -1,4 +1,4 @@
-"""Metrics as text: what the service says, and what is simulated in place of the exporters that are not here."""
+"""Metrics in text format: the service's, and simulated ones in place of the other exporters."""
 
 import http.server
 import re

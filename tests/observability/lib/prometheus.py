@@ -1,4 +1,4 @@
-"""A Prometheus with the project's own rules, as they are; only its clock is faster: a second between scrapes instead of fifteen."""
+"""A Prometheus with the project's own rules, unchanged; only its interval is shorter: a second between scrapes instead of fifteen."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ class Api:
         return {f"{alert['labels']['alertname']} {alert['labels'].get('window', '')}".strip(): alert for alert in firing}
 
     def values(self, expression: str, start: float, end: float) -> list[float]:
-        """Every value of every series between two moments."""
+        """Every value of every series between two points in time."""
         matrix = self.get("query_range", query=expression, start=start, end=end, step=2)["result"]
         return [float(value) for series in matrix for _, value in series["values"]]
 

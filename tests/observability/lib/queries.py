@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are given, and runbooks ask: the expressions, and the names in them."""
+"""The expressions in rules, dashboard and runbooks, and the names in them."""
 
 import json
 import re
@@ -21,7 +21,7 @@ class Selector:
 
 
 def groups() -> list[dict]:
-    """The groups of every PrometheusRule, as Prometheus' own files have them."""
+    """The groups of every PrometheusRule, in the format of Prometheus' rule files."""
     files = sorted((BASE / "rules").glob("*.yaml"))
     return [group for file in files for group in yaml.safe_load(file.read_text())["spec"]["groups"]]
 
@@ -54,7 +54,7 @@ def panels() -> list[dict]:
 
 
 def expressions() -> list[tuple[str, str]]:
-    """Where it stands, and the expression."""
+    """Where each expression is used, and the expression."""
     rules = [(rule.get("alert") or rule["record"], rule["expr"]) for group in groups() for rule in group["rules"]]
     marks = [(f"mark {mark['name']}", mark["expr"]) for mark in dashboard()["annotations"]["list"]]
     asked = [
@@ -66,7 +66,7 @@ def expressions() -> list[tuple[str, str]]:
 
 
 def selectors(expression: str) -> set[Selector]:
-    """What is selected. Not a parser of PromQL, which promtool is, but enough for what promtool has found right."""
+    """The selectors in an expression. Not a full PromQL parser, but enough for expressions that promtool has accepted."""
     text = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", expression)
     text = re.sub(r"\[[^]]*\]", " ", text)
     found = set()

@@ -1,7 +1,7 @@
-"""A day in four minutes: Prometheus watches the service and its database; the primary goes away and returns.
+"""A day in four minutes: Prometheus monitors the service and its database; the primary stops and starts again.
 
-The rules are the project's own. Their windows look at what data there are, so a fresh Prometheus needs no shortened ones; the waiting
-times of two minutes are waited for.
+The rules are the project's own. Their windows use the data that exists, so a fresh Prometheus needs no shorter ones; the test waits
+the full two minutes of their `for`.
 """
 
 import itertools
@@ -27,7 +27,7 @@ PANELS = [(panel["title"], target["expr"]) for panel in panels() for target in p
 
 @dataclass
 class Day:
-    """What was seen. Alerts are by name; of the outage with the seconds after which each fired."""
+    """What Prometheus showed. Alerts are by name; those of the outage with the seconds until each fired."""
 
     before: dict[str, dict]
     during: dict[str, tuple[float, dict]]
@@ -49,7 +49,7 @@ def day(tmp_path_factory) -> Day:
             began = time.time()
             with Load(lambda: Client(api.port, headers={"traceparent": f"00-{next(traces):032x}-{1:016x}-01"}), clients=3, pause=0.05) as load:
                 alerts = outage(watcher, primary, load)
-            # its last answer is in the last scrape by now
+            # a scrape then contains the load's last request
             time.sleep(3)
             ended = time.time()
             found = watcher.get("query_exemplars", query="birthday_http_request_duration_seconds_bucket", start=began, end=ended)
@@ -63,7 +63,7 @@ def day(tmp_path_factory) -> Day:
 
 
 def outage(api: Api, primary: Started, load: Load) -> tuple[dict, dict, dict]:
-    """The alerts before, during and after."""
+    """The alerts before, during and after the outage."""
     time.sleep(HEALTHY)
     before = api.firing()
     primary.tell("stop")
@@ -84,7 +84,7 @@ def test_everything_is_scraped_and_no_rule_fails(day):
 
 
 def others(names) -> set[str]:
-    """What should not ring. A machine that does other things may be too slow for the objective of 50 ms."""
+    """Alerts that must not fire. A busy machine may be too slow for the objective of 50 ms."""
     return {name for name in names if name not in EXPECTED and not name.startswith("BirthdayApiSlow")}
 
 

@@ -1,4 +1,4 @@
-{{/* Empty while an environment names no image yet (a digest of zeros): then nothing is rendered, and nothing waits for it. */}}
+{{/* Empty before an environment's first release (a digest of zeros): the chart then renders nothing, and no sync waits for it. */}}
 {{- define "birthday-api.released" -}}
 {{- if ne .Values.image.digest (printf "sha256:%064d" 0) }}yes{{ end }}
 {{- end }}
@@ -17,13 +17,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
-{{/* Nothing that changes with the chart's version: a pod template that differs is a rollout. */}}
+{{/* No label that changes with the chart's version: a changed pod template causes a rollout. */}}
 {{- define "birthday-api.podLabels" -}}
 app.kubernetes.io/name: {{ .Release.Name }}
 app.kubernetes.io/part-of: birthday-api
 {{- end }}
 
-{{/* What all pods that serve have in common, stable and canary: Flagger changes `name` on the stable ones. */}}
+{{/* Labels that all serving pods share, stable and canary: Flagger changes `name` on the stable ones. */}}
 {{- define "birthday-api.server" -}}
 app.kubernetes.io/part-of: birthday-api
 app.kubernetes.io/component: server
@@ -49,14 +49,14 @@ capabilities: {drop: [ALL]}
 {{- if or .Values.database.host .Values.database.url }}yes{{ end }}
 {{- end }}
 
-{{/* The URL of a host of PostgreSQL: (list . HOST). */}}
+{{/* The URL of a PostgreSQL host: (list . HOST). */}}
 {{- define "birthday-api.url" -}}
 {{- with (index . 0).Values.database -}}
 postgres://birthday@{{ index $ 1 }}:{{ .port }}/{{ .name }}?sslmode={{ if .certificateAuthority }}verify-full&sslrootcert=/etc/birthday-api/rds-ca.pem{{ else }}require{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* Settings that serve and migrate read alike. */}}
+{{/* Settings that both serve and migrate read. */}}
 {{- define "birthday-api.databaseEnvironment" -}}
 {{- $db := .Values.database -}}
 {{- $url := $db.url -}}
@@ -75,8 +75,8 @@ postgres://birthday@{{ index $ 1 }}:{{ .port }}/{{ .name }}?sslmode={{ if .certi
   value: {{ printf "{format=\"json\",access_log=%t}" .Values.settings.accessLog | squote }}
 {{- end }}
 
-{{/* One volume, so that the certificate authorities and the credentials lie under one path and
-     change in one step. Takes (list . SECRET). */}}
+{{/* One volume, so that the certificate authorities and the credentials are under one path and
+     change atomically. Takes (list . SECRET). */}}
 {{- define "birthday-api.configVolume" -}}
 name: config
 projected:
@@ -94,8 +94,8 @@ projected:
           - {key: password, path: database/password}
 {{- end }}
 
-{{/* What proxies do with connections to the service; the numbers are explained in the README. No `tls`:
-     the mesh turns mTLS on by itself, and STRICT refuses anything else. */}}
+{{/* How proxies handle connections to the service; the README explains the numbers. No `tls`:
+     the mesh uses mTLS automatically, and STRICT refuses anything else. */}}
 {{- define "birthday-api.trafficPolicy" -}}
 {{- with .Values.istio -}}
 connectionPool:
@@ -107,10 +107,10 @@ connectionPool:
     http2MaxRequests: {{ .connections.maxRequests }}
     idleTimeout: {{ .connections.idleTimeout }}
     maxRetries: 16
-    # one connection carries what many did; the sidecar speaks HTTP/1.1 to the service
+    # HTTP/2: one connection instead of many; the sidecar speaks HTTP/1.1 to the service
     h2UpgradePolicy: UPGRADE
 outlierDetection:
-  # a 503 that the service answers while the database is away must not eject pods
+  # the service's own 503 during a database outage must not eject pods
   splitExternalLocalOriginErrors: true
   consecutiveLocalOriginFailures: {{ .outlierDetection.consecutiveLocalOriginFailures }}
   consecutive5xxErrors: 0
@@ -121,11 +121,11 @@ outlierDetection:
 {{- end }}
 {{- end }}
 
-{{/* How a request to the service is tried: the fields that VirtualService and Canary share. */}}
+{{/* Timeout and retries of requests to the service: the fields that VirtualService and Canary share. */}}
 {{- define "birthday-api.route" -}}
 timeout: {{ .Values.istio.timeout }}
 {{- with .Values.istio.retries }}
-# Istio refuses conditions of retries that are off
+# Istio refuses retryOn without attempts
 retries: {{- toYaml (ternary . (dict "attempts" 0) (gt (int .attempts) 0)) | nindent 2 }}
 {{- end }}
 {{- end }}
