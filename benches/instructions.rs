@@ -1,5 +1,5 @@
-//! Work to count instructions of: `instructions CASE CALLS` does CASE so many times. `bench/instructions` runs it under callgrind.
-//! Without arguments it names the cases.
+//! Workloads for counting instructions: `instructions CASE CALLS` runs CASE that many times. `bench/instructions` runs it under
+//! callgrind. Without arguments it lists the cases.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -18,7 +18,7 @@ use rocket::http::{ContentType, Status};
 use rocket::local::asynchronous::Client;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
-/// Requests that come at the same time, where a case has more than one.
+/// The number of concurrent requests, in cases with more than one.
 const TOGETHER: usize = 64;
 
 type Case = (&'static str, fn(usize));
@@ -83,13 +83,13 @@ fn countdown(calls: usize, born: &str, rule: LeapDay) {
     repeat(calls, || days_until(black_box(born), black_box(today), rule));
 }
 
-/// The whole service but its sockets, on SQLite; `calls` requests, `together` of them at a time.
+/// Sends `calls` requests, `together` at a time, to the whole service except its sockets, on SQLite.
 fn requests(calls: usize, together: usize, request: impl AsyncFn(&Client, usize)) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let url = format!("sqlite://{}/birthdays.db", directory.path().display());
     let figment = Figment::from(Toml::string(include_str!("../Rocket.toml")).nested())
         .merge(Serialized::default("databases.birthdays.url", url))
-        // Much slower than a real machine, the simulated one would run into the time limits.
+        // Callgrind simulates a much slower machine, which would exceed the default time limits.
         .merge(Serialized::default("databases.birthdays.connect_timeout", 15))
         .merge(Serialized::default("databases.birthdays.query_timeout", 15))
         .merge(Serialized::default("shutdown.grace", 30));
@@ -99,7 +99,7 @@ fn requests(calls: usize, together: usize, request: impl AsyncFn(&Client, usize)
         store::migrate_at_start(&settings.databases.birthdays).await.expect("a new database");
         let rocket = birthday_api::rocket(figment, settings, Clock::new(now));
         let client = Client::untracked(rocket).await.expect("the service starts");
-        // Both directions once, so that connections are open and statements prepared.
+        // Saves and lookups once, so that connections are open and statements prepared.
         join_all((0..TOGETHER).map(|number| put(&client, number))).await;
         join_all((0..TOGETHER).map(|number| get(&client, number))).await;
         get(&client, 0).await;
@@ -109,7 +109,7 @@ fn requests(calls: usize, together: usize, request: impl AsyncFn(&Client, usize)
     });
 }
 
-/// A path with one of as many names as there are requests at a time.
+/// A path with a different name for each concurrent request.
 fn path(number: usize) -> String {
     let letter = |number: usize| char::from(b'a' + u8::try_from(number % 26).expect("below 26"));
     format!("/hello/Name{}{}", letter(number / 26), letter(number))

@@ -1,14 +1,14 @@
-//! Starts what tests in other languages need, and ends it when its own standard input ends, however that comes about.
+//! Starts servers for tests in other languages, and stops them when its standard input closes, for whatever reason.
 //!
-//!     start postgres [--pair | --tls AUTHORITY] [NAME=VALUE...]     PostgreSQL 18.1 with further settings
+//!     start postgres [--pair | --tls AUTHORITY] [NAME=VALUE...]     PostgreSQL 18.1 with additional settings
 //!     start service [--in FOLDER] [KEY=VALUE...]                    the service, with settings as in ROCKET_<KEY>
 //!     start clock [TOML]                                            the service in this process, with settings as in Rocket.toml
 //!
-//! Prints one line of JSON: `url`, and of PostgreSQL `log` (a file) and the `standby` of a pair, without which no commit is acknowledged.
-//! `--tls` takes encrypted connections to `localhost` only, and writes its authority's certificate to a file.
-//! PostgreSQL then reads commands, and prints a line when each is done: `stop` (as before a restart), `start` (on the same port and data).
-//! `clock` reads what the service's clock is to show: `2031-01-01T12:00:00Z`.
-//! The service starts in the folder, else in an empty one, on a free port; its log goes to standard error. BIRTHDAY_API names another binary.
+//! Prints one line of JSON: `url`, and for PostgreSQL `log` (a file) and, with `--pair`, the URL of the synchronous `standby`.
+//! `--tls` accepts only encrypted connections, to `localhost`, and writes the certificate of its authority to the file AUTHORITY.
+//! `postgres` then reads commands and prints a line after each: `stop` (as for a restart), `start` (with the same port and data).
+//! `clock` reads the times to set the service's clock to: `2031-01-01T12:00:00Z`.
+//! `service` runs in FOLDER, or in an empty folder, on a free port and logs to standard error. BIRTHDAY_API names another binary.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for tests")]
 
@@ -58,7 +58,7 @@ fn print(line: &Value) {
 }
 
 fn obey(mut server: Server, standby: Option<String>) {
-    // The tests in Rust save time by a single iteration, which clients of other languages refuse.
+    // The Rust tests use a single SCRAM iteration to save time, which clients in other languages refuse.
     let secure = format!(
         "alter system set scram_iterations = 4096; select pg_reload_conf(); select pg_sleep(0.1); alter role postgres password '{}'",
         server.password

@@ -1,8 +1,8 @@
-//! The time of day, as a value that tests choose.
+//! The current time, which tests can set.
 
 use chrono::{DateTime, Utc};
 
-/// Where the time of day comes from; read once for a request.
+/// The source of the current time; read once per request.
 pub struct Clock(Box<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 
 impl Clock {
@@ -10,7 +10,7 @@ impl Clock {
         Self(Box::new(now))
     }
 
-    /// The clock of this machine.
+    /// The system clock.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads it")]
     pub fn system() -> Self {
         Self::new(Utc::now)

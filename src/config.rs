@@ -1,7 +1,7 @@
-//! The settings: the Rocket.toml inside the binary, then one in the working directory, then `ROCKET_*` variables,
+//! The settings: the Rocket.toml inside the binary, overridden by one in the working directory, then by `ROCKET_*` variables,
 //! in which two underscores separate levels: `ROCKET_DATABASES__BIRTHDAYS__URL`.
 //!
-//! Everything is read and checked before the start. What is unknown or cannot work ends it with one line that names the key.
+//! Everything is read and checked before the service starts. An unknown or invalid setting stops it with one line naming the key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use url::Url;
 use crate::birthday::LeapDay;
 use crate::store;
 
-/// Rocket's own settings that have an effect here, and this service's.
+/// Rocket's own settings that take effect here, and this service's.
 const KEYS: [&str; 16] = [
     "address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors",
     "birthday", "databases", "http", "lifecycle", "telemetry", "public_url",
 ];
 const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
-/// What a request may take: http/server.rs cuts no connection before it.
+/// The longest deadline of a request: http/server.rs closes no connection sooner.
 const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Deserialize)]
@@ -35,10 +35,10 @@ pub struct Settings {
     pub http: Http,
     pub lifecycle: Lifecycle,
     pub telemetry: Telemetry,
-    /// Where users reach the service, if that is not where it listens: an origin (RFC 6454), without a slash at the end.
+    /// Where users reach the service, if that is not where it listens: an origin (RFC 6454), without a trailing slash.
     #[serde(default, deserialize_with = "origin")]
     pub public_url: Option<String>,
-    /// Rocket's own.
+    /// Rocket's own settings.
     #[serde(skip)]
     pub rocket: Config,
 }
@@ -60,7 +60,7 @@ pub struct Databases {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Connections of clients at the same time.
+    /// The maximum number of concurrent client connections.
     pub max_connections: usize,
 }
 
@@ -85,7 +85,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// A setting that stops the start: its key and what is wrong with it.
+/// A setting that prevents the start: its key and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("setting {key}: {reason}")]
 pub struct SettingError {
@@ -108,7 +108,7 @@ pub fn figment() -> Result<Figment, SettingError> {
     if !rockets_own.contains(figment.profile()) && !figment.profiles().any(|profile| profile == figment.profile()) {
         return Err(refused("ROCKET_PROFILE", format!("no file has a profile {}", figment.profile())));
     }
-    // Only what is in the binary comes from no place.
+    // Only values from the file in the binary have no source.
     let by_default = figment.find_metadata("databases.birthdays.url").is_some_and(|metadata| metadata.source.is_none());
     if by_default && Env::var("DATABASE_URL").is_some() {
         let reason = "DATABASE_URL is not read; write it to ROCKET_DATABASES__BIRTHDAYS__URL";
@@ -118,7 +118,7 @@ pub fn figment() -> Result<Figment, SettingError> {
 }
 
 impl Settings {
-    /// Reads and checks all of `figment`. Returns what Rocket needs beside the settings.
+    /// Reads and checks all of `figment`. Returns Rocket's configuration and the settings.
     pub fn load(figment: &Figment) -> Result<(Figment, Self), SettingError> {
         refuse_unknown_keys(figment)?;
         let figment = Figment::from(Config::default())
@@ -172,7 +172,7 @@ fn refuse_unknown_keys(figment: &Figment) -> Result<(), SettingError> {
     Ok(())
 }
 
-/// The first thing that figment found, in words: which key, what is wrong, and where it stands. Never a value that may hold a password.
+/// Describes figment's first error: the key, what is wrong, and where it is set. Never quotes a value that may hold a password.
 fn not_extracted(error: figment::Error) -> SettingError {
     let key = if error.path.is_empty() { "file or variable".to_owned() } else { error.path.join(".") };
     let source = error.metadata.as_ref().map_or_else(String::new, |metadata| match &metadata.source {
@@ -184,7 +184,7 @@ fn not_extracted(error: figment::Error) -> SettingError {
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if secret => {
             format!("not readable: expected {expected}")
         }
-        // What the parser of TOML says takes several lines, and quotes the file.
+        // The TOML parser's message spans several lines and quotes the file.
         kind => kind.to_string().lines().filter(|line| !line.contains(" |")).collect::<Vec<_>>().join(": "),
     };
     SettingError { key, reason: format!("{reason}{source}") }

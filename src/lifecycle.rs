@@ -1,7 +1,7 @@
 //! Start, drain, stop.
 //!
-//! Load balancers still send requests when a service is asked to stop. So the service first says that it is leaving (`/readyz` 503,
-//! `Connection: close`) and goes on answering, and only then closes its listener.
+//! Load balancers keep sending requests for a while after a service is asked to stop. So the service first announces its shutdown
+//! (`/readyz` 503, `Connection: close`) and keeps answering, and only then closes its listener.
 
 use std::error::Error;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Log lines, on standard error. They never hold a name, a date or a body: requests are identified by route template and ids.
+//! Logging to standard error. Lines never contain a name, a date or a body: requests are identified by route template and ids.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -9,18 +9,18 @@ use tracing_subscriber::prelude::*;
 
 use crate::config::LogFormat;
 
-/// Lines that may wait for a reader who is slow; those after them are lost, and counted.
+/// Lines buffered for a slow reader; any more are dropped and counted.
 const WAITING_LINES: usize = 4096;
 
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Sends the lines of this process to standard error in `format`, until the guard that it returns is dropped. A panic becomes a line too.
+/// Logs to standard error in `format` until the returned guard is dropped. Panics are logged too.
 ///
-/// A thread writes them: a reader that stalls must not stop the service.
+/// A separate thread writes the lines: a stalled reader must not stop the service.
 pub fn start(format: LogFormat) -> WorkerGuard {
     let (stderr, guard) = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
     LOST.get_or_init(|| stderr.error_counter());
-    // sqlx's own lines may quote values.
+    // sqlx's own log lines may quote values.
     let levels = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
     let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr);
     let lines = match format {

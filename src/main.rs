@@ -15,7 +15,7 @@ use figment::Figment;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Cheaper than the system's allocator where many small things are made and dropped for each request.
+/// Cheaper than the system allocator for the many small, short-lived allocations of each request.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -56,7 +56,7 @@ enum Command {
     Openapi,
 }
 
-/// What ends the process: one line, and exit code 2 if a setting is to blame, or else 1.
+/// An error ends the process with one line and exit code 2 if a setting is wrong, otherwise 1.
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -115,7 +115,7 @@ fn copy(from: &str, to: &str, replace: bool) -> Outcome {
     Ok(())
 }
 
-/// One thread does not pay for coordination; more than one is for a machine that this service has to itself.
+/// A single thread has no coordination overhead; use more only on a machine that this service has to itself.
 fn runtime(settings: &Settings) -> std::io::Result<Runtime> {
     let mut builder = match settings.rocket.workers {
         1 => Builder::new_current_thread(),
@@ -134,7 +134,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
             _ = interrupt.recv() => {}
         }
         tokio::spawn(async move {
-            // The shell's convention: 128 and the number of the signal.
+            // The shell's convention: 128 plus the signal number.
             let code = tokio::select! {
                 _ = terminate.recv() => 143,
                 _ = interrupt.recv() => 130,
@@ -144,7 +144,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-/// One HTTP request by hand: a client library would double what a container's health check has to load.
+/// Writes one HTTP request by hand: a client library would double what a container's health check has to load.
 fn healthcheck(settings: &Settings) -> Outcome {
     const LIMIT: Duration = Duration::from_secs(2);
     let address = match settings.rocket.address {

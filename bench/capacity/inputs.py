@@ -1,5 +1,5 @@
-"""Every figure that the calculation starts from. What the repository decides or has measured is read from the file that does so, and
-a file that does not say it any more stops the run. What nobody has measured here stands below, under its own name."""
+"""The inputs of the calculation. What the repository sets or has measured is read from the file in question; the run stops if that
+file no longer has it. Values that were not measured here are listed below, each under its own name."""
 
 import re
 from pathlib import Path
@@ -14,15 +14,15 @@ SYNC, TOLERANCE, METRICS_WINDOW, METRICS_AGE = 15, 0.1, 15, 15
 # Documentation: Cluster Autoscaler, FAQ (scan-interval).
 SCAN = 10
 # Documentation: EKS reserves 70m of a node's two vCPUs for kubelet and system.
-# Added up from the CPU requests under gitops/apps and EKS's add-ons, and taken as what they use: 0.38 on every node, and the rest.
+# The sum of the CPU requests under gitops/apps and of EKS's add-ons, taken as their usage: 0.38 on every node, and the rest.
 NODE_CPU, PLATFORM = 1.93 - 0.38, 2.45
 
 # Assumptions: from the autoscaler's decision to a node that is Ready; from a scheduled pod to its first request.
 NODE_START, POD_START = 90, 8
-# Assumptions: requests of a person a day; the busiest hour of an ordinary day against the mean; bytes of a log line, and two lines
-# for each request that is traced, one in a hundred.
+# Assumptions: requests per person and day; the busiest hour of an ordinary day relative to the mean; bytes of a log line, and two
+# lines for each traced request, one in a hundred.
 REQUESTS_A_DAY, BUSY_HOUR, LOG_LINE, LOG_LINES = 1, 3, 1000, 0.02
-# Assumption: no CPU is planned to be busier than this, and no database to hold more in its memory.
+# Assumption: the highest planned CPU utilization, and the highest share of a database's memory that its data may fill.
 FULL = 0.7
 
 
@@ -31,7 +31,7 @@ def read(path: str) -> str:
 
 
 def found(path: str, pattern: str) -> str:
-    """What the one place in the file says that matches."""
+    """The value at the only place in the file that matches."""
     matches = re.findall(pattern, read(path), re.M | re.S)
     if len(matches) != 1:
         raise SystemExit(f"{path}: {len(matches)} places match {pattern!r}, wanted 1")
@@ -43,7 +43,7 @@ def number(path: str, pattern: str) -> float:
 
 
 def costs(title: str) -> tuple[float, float]:
-    """CPU seconds of application and database for one request of a load of the last benchmark."""
+    """CPU seconds of application and database per request, for one load of the last benchmark."""
     row = rf"^## {title}, 64 connections$[^#]*?^\| \*\*this service\*\* on PostgreSQL \|[^|]*\|[^|]*\| "
     application = number("bench/results.md", row + r"(\d+) \| \d+ \|")
     return application * 1e-6, number("bench/results.md", row + r"\d+ \| (\d+) \|") * 1e-6
@@ -54,8 +54,8 @@ APPLICATION, DATABASE = LOADS["90 % GET, 10 % PUT"]
 
 
 def curve() -> list[tuple[float, float, float]]:
-    """Requests/s of a pod, and how many times as much a request costs there in service and database as in a busy pod. Rates that could
-    not be kept say nothing."""
+    """Requests/s of a pod, and how many times as much a request costs there in service and database as in a busy pod. Leaves out rates
+    that could not be reached."""
     row = r"^\| ([\d,]+|as many as it can) \| ([\d,]+)[^|]*\| ([\d,]+)[^|]*\| ([\d,]+)[^|]*\|$"
     rows = [[cell.replace(",", "") for cell in cells] for cells in re.findall(row, read("bench/pod.md").split("## Behind")[0], re.M)]
     _, most, application, database = rows.pop()
@@ -67,7 +67,7 @@ CURVE = curve()
 
 
 def cost(rate: float) -> tuple[float, float]:
-    """CPU seconds of service and database for one request, in a pod that gets so many a second: the fewer, the fewer share a statement."""
+    """CPU seconds of service and database for one request, in a pod at this rate: the lower it is, the fewer share a statement."""
     points = [(0.0, *CURVE[0][1:]), *CURVE]
     for (low, *before), (high, *after) in zip(points, points[1:], strict=False):
         if rate <= high:
@@ -96,7 +96,7 @@ def policies(direction: str) -> tuple[int, list[tuple[str, float, int]]]:
 
 
 UP, DOWN = policies("scaleUp"), policies("scaleDown")
-# Documentation: what an HPA does that says nothing of its behaviour, as the gateway's chart does.
+# Documentation: the defaults of an HPA without `behavior`, such as that of the gateway's chart.
 DEFAULT_UP = 0, [("Percent", 100.0, 15), ("Pods", 4.0, 15)]
 DEFAULT_DOWN = 300, [("Percent", 100.0, 15)]
 
@@ -117,7 +117,7 @@ PRIMARY = SIZES[INSTANCE.split(".")[-1]][0]
 
 
 def price(row: str, copies: str = r"[^|]*") -> float:
-    """Dollars a month of a row of the one table of prices."""
+    """Dollars a month of a row in the table of prices."""
     return number("terraform/README.md", rf"^\| {row} \| {copies}\| ([\d,]+) \|")
 
 

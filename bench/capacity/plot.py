@@ -1,4 +1,4 @@
-"""The birthday morning as an SVG: what is asked and answered, and who answers."""
+"""The birthday morning as an SVG: requests asked and answered, and the pods, gateways and nodes that answer them."""
 
 from .simulation import Second
 
@@ -31,7 +31,7 @@ def panel(left: int, top: int, unit: str, curves: dict[str, list[float]], most: 
         parts.append(f'<text x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{value:,}</text>')
     for number, (name, values) in enumerate(curves.items()):
         length = len(values)
-        # A point every half minute says all.
+        # One point every half minute is enough.
         points = " ".join(f"{left + WIDTH * at / length:.1f},{bottom - HEIGHT * values[at] / most:.1f}" for at in range(0, length, 30))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="1.5"{DASHED if name == "nodes" else ""}/>')
         parts.append(f'<text x="{left + 8 + 110 * number}" y="{top - 4}" fill="{COLOURS[name]}">{name}{" " + unit if unit and not number else ""}</text>')

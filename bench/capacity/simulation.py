@@ -1,7 +1,7 @@
-"""A birthday morning, second by second: offered load, the autoscalers of pods, gateways and nodes, and what fits through.
+"""A birthday morning, second by second: offered load, the autoscalers of pods, gateways and nodes, and how much is answered.
 
-CPU is what limits. It is shared by all that runs on the nodes, evenly spread; what a full cluster cannot take waits, as many as the
-gateways hold, and the rest is answered 503 at no cost. No randomness: the same values give the same morning.
+CPU is the limit. Everything on the nodes shares it evenly. When the cluster is full, as many requests wait as the gateways hold, and
+the rest are answered 503 at no cost. There is no randomness: the same values give the same morning.
 """
 
 import math
@@ -17,7 +17,7 @@ WAITING = math.inf
 
 
 def offered(second: int, base: float) -> float:
-    """x20 within five minutes, half an hour of it, and back within ten minutes."""
+    """Rises to x20 within five minutes, stays there for half an hour, and falls back within ten minutes."""
     since = second - BEFORE
     height = min(1, since / CLIMB, (CLIMB + TOP + FALL - since) / FALL)
     return base * (1 + (TIMES - 1) * max(0, height))
@@ -25,7 +25,7 @@ def offered(second: int, base: float) -> float:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is configured: the repository's values, unless a question is asked of others."""
+    """The configuration: the repository's values, unless others are given."""
 
     pods: tuple[int, int] = known.PODS
     gateways: tuple[int, int] = known.GATEWAYS
@@ -39,7 +39,7 @@ class Setting:
 
 
 class Autoscaler:
-    """The HPA's algorithm and its behaviour, on a list of pods: the second from which each serves."""
+    """The HPA's algorithm and its `behavior`, on a list of pods: the second from which each serves."""
 
     def __init__(self, limits: tuple[int, int], targets: list[float], up, down) -> None:
         self.limits, self.targets, self.up, self.down = limits, targets, up, down
@@ -51,7 +51,7 @@ class Autoscaler:
         return sum(start <= now for start in self.pods)
 
     def sync(self, now: int, usages: list[float]) -> None:
-        """`usages`: cores that all pods together use, one for each target of cores a pod."""
+        """`usages`: cores that all pods use together, one value for each target (cores per pod)."""
         count = len(self.pods)
         ratios = [usage / (target * count) for usage, target in zip(usages, self.targets, strict=True)]
         wanted = max(count if abs(ratio - 1) <= known.TOLERANCE else math.ceil(round(ratio * count, 9)) for ratio in ratios)
@@ -70,7 +70,7 @@ class Autoscaler:
             self.pods = sorted(self.pods)[:wanted] + [WAITING] * (wanted - count)
 
     def _bound(self, rule: tuple[str, float, int], now: int, sign: int) -> int:
-        """How far one policy lets the count go, from where it was a period ago."""
+        """The count that one policy allows, from the count a period ago."""
         kind, value, period = rule
         then = len(self.pods) - sum(change for at, change in self._changes if at > now - period and change * sign > 0)
         return math.ceil(then * (1 + sign * value / 100)) if kind == "Percent" else int(then + sign * value)
@@ -90,8 +90,8 @@ class Second:
 
 
 def capacity(setting: Setting, pods: int, gateways: int, nodes: int, service: float = known.APPLICATION) -> float:
-    """Requests a second that can be answered, whichever limit is met first. `service`: CPU seconds of a request on the nodes. A thread
-    or a database that is full itself makes requests wait, so that they share statements: both are counted at their cheapest."""
+    """Requests a second that can be answered, up to the first limit reached. `service`: CPU seconds of a request on the nodes. At a
+    thread or database that is itself full, requests wait and share statements: both are counted at their cheapest."""
     inside = setting.sidecar + service
     return min(
         (nodes * known.NODE_CPU - known.PLATFORM) / (setting.gateway + inside),
@@ -111,7 +111,7 @@ def morning(base: float, setting: Setting) -> list[Second]:
     at_rest = known.PLATFORM + sum(requests[id(scaler)] * len(scaler.pods) for scaler in (service, gateway))
     nodes, queue, seconds = [-WAITING] * max(setting.nodes[0], math.ceil(at_rest / known.NODE_CPU)), 0.0, []
     for now in range(BEFORE + CLIMB + TOP + FALL + AFTER):
-        # The scheduler, by requests; then the node autoscaler, which looks at what found no place.
+        # The scheduler, by requests; then the node autoscaler, which looks at what could not be scheduled.
         here = sum(start <= now for start in nodes)
         room = here * known.NODE_CPU - known.PLATFORM
         room -= sum(requests[id(scaler)] * sum(start < WAITING for start in scaler.pods) for scaler in (service, gateway))

@@ -8,7 +8,7 @@ from . import inputs as known
 from .simulation import TIMES, Second, Setting, capacity, morning
 
 MILLION, DAY, MONTH = 10**6, 86_400, 730 * 3600
-# Istio's own defaults, and an HPA that looks at the service alone: what one gets without thinking.
+# Istio's own defaults, and an HPA that looks only at the service: what one gets without tuning.
 SHIPPED, DEFAULTS = Setting(), Setting(sidecar_request=0.1, gateway_request=0.2, sidecar_counts=False)
 READY = Setting(pods=(known.PODS[1],) * 2, gateways=(known.GATEWAYS[1],) * 2, nodes=(known.NODES[1],) * 2)
 PHASES = {
@@ -26,7 +26,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def round_down(value: float) -> str:
-    """Two digits: more would claim more than is known."""
+    """Two significant digits: more would suggest false precision."""
     unit = 10 ** max(0, math.floor(math.log10(value)) - 1)
     return f"{math.floor(value / unit) * unit:,}"
 
@@ -79,7 +79,7 @@ def bytes_of_a_row(letters: int, full: float) -> tuple[float, float]:
 
 
 def gib(people: float) -> float:
-    """Names of 12 letters that came in no order: two thirds of each index page are filled."""
+    """Names of 12 letters, inserted in random order: each index page is two thirds full."""
     return people * sum(bytes_of_a_row(12, 0.69)) / 2**30
 
 

@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
 
 
 options = arguments()
-# `with` blocks end what was started, on SIGTERM too.
+# The `with` blocks stop what was started, on SIGTERM too.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -13,7 +13,7 @@ from .database import Server, into_sqlite, server
 from .load import Sample, closed_loop, open_loop
 from .systems import PIPELINED, SERVICE, SQLITE, SYSTEMS, System
 
-# Title, and how many per cent of the requests save.
+# Title, and the percentage of requests that save.
 LOADS = {"GET": 0, "PUT": 100, "90 % GET, 10 % PUT": 10}
 DATABASE = "bench"
 PAIRS = 10
@@ -54,7 +54,7 @@ class Comparison:
         self.measured[system.name, load].append(sample)
 
     def pairs(self) -> dict[str, list[Sample]]:
-        """One connection, one request at a time: what gathering requests must not cost."""
+        """One connection, one request at a time: coalescing must not make these slower."""
         samples = defaultdict(list)
         with self.start(SERVICE) as ours, self.start(PIPELINED) as plain:
             for number in range(PAIRS):
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
                 conformance.check(process.port, right)
         for number in range(options.rounds):
             report.say(f"round {number + 1} of {options.rounds}")
-            # Each round begins with another system, so that none always follows the same one.
+            # Each round begins with a different system, so that none always follows the same one.
             for system in chosen[number % len(chosen) :] + chosen[: number % len(chosen)]:
                 comparison.turn(system)
         write(comparison, chosen, comparison.pairs())

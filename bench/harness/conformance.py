@@ -14,7 +14,7 @@ def requests() -> list[tuple[str, str, object]]:
     found = []
     for days in (0, 1, 5, 200):
         found += [("PUT", NAME, {"dateOfBirth": (today + timedelta(days)).replace(year=2000).isoformat()}), ("GET", NAME, None)]
-    # in a common year counted to 1 March
+    # in a common year, counted to 1 March
     found += [("PUT", NAME, {"dateOfBirth": "2000-02-29"}), ("GET", NAME, None), ("GET", "Unknown", None)]
     for name in ("a1", "a%20b", "%C3%A9", "x" * 65):
         found += [("GET", name, None), ("PUT", name, {"dateOfBirth": "2000-01-02"})]
@@ -24,12 +24,12 @@ def requests() -> list[tuple[str, str, object]]:
 
 
 def answers(port: int) -> list[tuple[int, object]]:
-    """Statuses, and the content of what was found."""
+    """The statuses, and the bodies of 200 answers."""
     client, found = Client(port), []
     for method, name, body in requests():
         content = body if body is None else json.dumps(body)
         answer = client.request(method, f"/hello/{name}", content, {"Content-Type": "application/json"} if content else None)
-        # 422 is what FastAPI's documentation has it answer
+        # FastAPI answers 422, as its documentation says
         found.append((400 if answer.status == 422 else answer.status, json.loads(answer.body) if answer.status == 200 else None))
     return found
 

@@ -16,7 +16,7 @@ SETTINGS = {
     "fsync": "on",
     "max_connections": "200",
     "shared_buffers": "1GB",
-    # Checkpoints and vacuums come between the runs, not in the midst of one.
+    # Checkpoints and vacuums run between the loads, not during one.
     "max_wal_size": "8GB",
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
@@ -41,7 +41,7 @@ class Server:
     """`pid` is the server's first process."""
 
     def __init__(self, url: str, pid: int) -> None:
-        # the scheme that asyncpg and psycopg know
+        # the scheme that asyncpg and psycopg expect
         self._url, self.pid = url.replace("postgres:", "postgresql:", 1), pid
 
     def url(self, database: str) -> str:
@@ -55,7 +55,7 @@ class Server:
             return last.fetchone() if last.description else None
 
     def load(self, database: str, rows: int, people: str = PEOPLE) -> None:
-        """A new database with the table of the service's own migrations and rows in it."""
+        """Creates a database with the table of the service's own migrations, and fills it with rows."""
         migrations = sorted((ROOT / "migrations/postgres").glob("*.sql"))
         self.run("postgres", f"create database {database}")
         self.run(database, *(file.read_text() for file in migrations), people.format(rows=rows))

@@ -1,5 +1,5 @@
 """Envoy as the mesh runs it around a pod: a gateway that speaks mTLS to a sidecar, which speaks to the service. It is the upstream
-build: without Istio's metrics filter, and nothing redirects packets, so it does less."""
+build, without Istio's metrics filter and without packet redirection, so it does less."""
 
 import json
 import subprocess
@@ -17,11 +17,11 @@ TYPE = "type.googleapis.com/envoy.extensions."
 
 @dataclass(frozen=True)
 class Settings:
-    """What the mesh decides: which requests are logged, what the gateway speaks to the sidecar, and a proxy's threads."""
+    """What the mesh sets: which requests are logged, which protocol the gateway speaks to the sidecar, and a proxy's threads."""
 
     every_line: bool = False
     http2: bool = True
-    # without a limit of CPU Istio takes one for each of the node's two
+    # without a CPU limit, Istio starts one for each of the node's two CPUs
     threads: int = 2
 
 
@@ -31,7 +31,7 @@ MESHES = {
     "the same, HTTP/2 between them (shipped)": Settings(),
     "the same, one thread": Settings(threads=1),
 }
-# Telemetry of gitops/platform/mesh: errors, what a proxy answered by itself, and the requests that are traced.
+# As Telemetry in gitops/platform/mesh: errors, answers by a proxy itself, and traced requests.
 SAMPLE = {"extension_filter": {"name": "cel", "typed_config": {
     "@type": f"{TYPE}access_loggers.filters.cel.v3.ExpressionFilter",
     "expression": "response.code >= 500 || response.flags > 0 || request.headers['traceparent'].endsWith('-01')"}}}  # fmt: skip
@@ -44,7 +44,7 @@ HTTP2 = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
 
 
 def certificate(directory: Path) -> None:
-    """One that both ends show, and trust."""
+    """A certificate that both ends present and trust."""
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=pod"]
     files = ["-keyout", str(directory / "key.pem"), "-out", str(directory / "certificate.pem")]
     subprocess.run(["openssl", "req", "-x509", *key, *files], check=True, capture_output=True)
@@ -63,7 +63,7 @@ def address(port: int) -> dict:
 
 
 def command(directory: Path, name: str, port: int, admin: int, upstream: int, mesh: Settings, tls_in: bool, tls_out: bool) -> list[str]:
-    """Listens on `port` and sends all to `upstream`."""
+    """The command for an Envoy that listens on `port` and forwards everything to `upstream`."""
     log = {"@type": f"{TYPE}access_loggers.file.v3.FileAccessLog", "path": str(directory / f"{name}-access.log"),
            "log_format": {"json_format": {field: f"%{value}%" for field, value in FIELDS.items()}}}  # fmt: skip
     routes = [{"name": "public", "match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "7s"}}]

@@ -26,9 +26,9 @@ class Sample:
     p999: float
     application_cpu: float
     database_cpu: float
-    # of other processes that the requests pass
+    # of other processes on the request path
     beside_cpu: tuple[float, ...]
-    # Share of the machine that others took: neither system, database nor load generator.
+    # Share of the machine used by other programs: neither system, database nor load generator.
     others: float
 
     @property
@@ -37,7 +37,7 @@ class Sample:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process tree, of children that have ended too."""
+    """User and system time of a process tree, including children that have ended."""
     process = psutil.Process(pid)
     while True:
         own = process.cpu_times()
@@ -47,20 +47,20 @@ def cpu_seconds(pid: int) -> float:
                 total += sum(child.cpu_times()[:4])
             except psutil.NoSuchProcess:
                 pass
-        # A child whose end was noted meanwhile is in neither sum: once more.
+        # A child that was reaped meanwhile is in neither sum: try again.
         if process.cpu_times()[2:4] == own[2:4]:
             return total
 
 
 def quiet(limit: float = 5) -> None:
-    """Waits until the machine has next to nothing else to do, but not for ever."""
+    """Waits until the machine is almost idle, at most `limit` seconds."""
     until = time.monotonic() + limit
     while psutil.cpu_percent(0.5) > 10 and time.monotonic() < until:
         pass
 
 
 def measured(command: list[str], *pids: int) -> tuple[dict, list[float], float]:
-    """What a load generator prints, the CPU seconds of the processes meanwhile, and the share of the machine that others took."""
+    """A load generator's output, the CPU seconds that the processes used meanwhile, and the share of the machine that others used."""
 
     def now() -> list[float]:
         machine = psutil.cpu_times()

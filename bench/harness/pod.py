@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
 def proxy(proxies: contextlib.ExitStack, directory: Path, name: str, upstream: int, mesh: envoy.Settings, **tls: bool) -> Running:
     here, admin = free_port(), free_port()
     command = envoy.command(directory, name, here, admin, upstream, mesh, **tls)
-    # A sidecar refuses clients without a certificate, so its administration is asked.
+    # A sidecar refuses clients without a certificate, so the probe goes to its admin port.
     process = proxies.enter_context(running(command, {}, admin, directory / f"{name}.log", "/ready"))
     process.port = here
     return process

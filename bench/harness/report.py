@@ -42,8 +42,8 @@ def milliseconds(samples: Samples) -> list[str]:
 
 
 def loaded(rows: list[tuple[str, Samples]], rate: int = 0) -> str:
-    """One kind of load, all systems, fastest first. Of a schedule: a system that falls behind it has no latency to speak of, as that
-    would grow for as long as one measures."""
+    """One kind of load, all systems, fastest first. A system that falls behind a schedule has no meaningful latency: it would grow for
+    as long as the measurement lasts."""
 
     def cells(title: str, samples: Samples) -> list[str]:
         got = middle(samples, lambda s: s.rate)

@@ -30,7 +30,7 @@ class System:
 
     def environment(self, port: int, url: str) -> dict[str, str]:
         if self.name.startswith("birthday-api"):
-            # as it is delivered; it only ends sooner than it would behind a load balancer
+            # as delivered, except that it stops without the drain for a load balancer
             return {"ROCKET_PORT": str(port), "ROCKET_DATABASES__BIRTHDAYS__URL": url, "ROCKET_LIFECYCLE__DRAIN": "0"}
         return {"PORT": str(port), "DATABASE_URL": url}
 
@@ -46,7 +46,7 @@ def compiled(name: str, title: str) -> System:
 SERVICE = compiled("birthday-api", "**this service** on PostgreSQL")
 SQLITE = System("birthday-api-sqlite", "**this service** on SQLite", SERVICE.command, "SQLite")
 PIPELINED = compiled("actix-tokio-postgres", "actix-web + tokio-postgres, one connection per worker")
-# As uvicorn's documentation deploys it, with its fast loop and parser, and without a log line for each request.
+# Deployed as in uvicorn's documentation, with its fast loop and parser, and without an access log.
 UVICORN = "exec uvicorn fastapi_asyncpg:app --app-dir {} --workers 2 --loop uvloop --http httptools --no-access-log --log-level warning --port $PORT"
 FASTAPI = System("fastapi-asyncpg", "FastAPI + asyncpg (2 workers)", ("sh", "-c", UVICORN.format(shlex.quote(str(PEERS)))))
 SYSTEMS = [SERVICE, SQLITE, PIPELINED, FASTAPI]
@@ -99,7 +99,7 @@ def running(command: tuple[str, ...] | list[str], environment: dict[str, str], p
             time.sleep(0.0005)
         yield Running(process, port, time.perf_counter() - began)
     finally:
-        # the first process is asked to end, and ends its own children; what is left after that is killed
+        # terminates the first process, which ends its own children; kills what is left after that
         tree = [top := psutil.Process(process.pid), *top.children(recursive=True)] if process.poll() is None else []
         process.terminate()
         for left in psutil.wait_procs(tree, 10)[1]:

@@ -28,7 +28,7 @@ def before_today(born: date) -> date:
 class NewBirthday(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    # Pydantic by itself takes timestamps, too.
+    # Pydantic alone also accepts timestamps.
     date_of_birth: Annotated[date, BeforeValidator(iso_date.validate_python), AfterValidator(before_today)] = Field(alias="dateOfBirth")
 
 

@@ -5,22 +5,22 @@ use chrono::{Datelike, NaiveDate};
 use super::days_until::birthday_in;
 use super::{DateOfBirth, LeapDay, Username};
 
-/// The longest line in octets, without its end (RFC 5545, 3.1).
+/// The longest line in octets, without its line break (RFC 5545, 3.1).
 const LONGEST_LINE: usize = 75;
 
-/// All-day events that return every year, with UIDs that stay the same for this name.
+/// Yearly all-day events, with UIDs that stay the same for this name.
 ///
-/// Someone born on 29 February has four, one for each year of the leap cycle, each of which returns every four years: a rule for the last
-/// day of February or for day 60 of the year is one that widespread clients ignore or refuse. Right until 2099; 2100 is no leap year.
+/// Someone born on 29 February has four, one for each year of the leap cycle, each repeating every four years: common clients
+/// ignore or reject a rule for the last day of February or for day 60 of the year. Correct until 2099; 2100 is not a leap year.
 ///
-/// They start in the year of `today`, so that the year of birth cannot be read from them. DTSTAMP is midnight UTC of `today`: the
-/// text changes at most once a day.
+/// They start in the year of `today`, so that they do not reveal the year of birth. DTSTAMP is midnight UTC of `today`: the text
+/// changes at most once a day.
 pub fn yearly(name: &Username, born: DateOfBirth, today: NaiveDate, rule: LeapDay) -> String {
     let mut text = String::with_capacity(1024);
     let mut lines = |lines: &[&str]| lines.iter().for_each(|line| push(&mut text, line));
     let name = name.as_str();
     let title = format!("{name}'s birthday");
-    // The name, the description and how often to read it again: as RFC 7986 has them, and as clients read them before it.
+    // The name and the refresh interval, both as in RFC 7986 and in the older properties that clients also read.
     lines(&["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//birthday-api//Birthday API//EN", "CALSCALE:GREGORIAN"]);
     lines(&[&format!("NAME:{title}"), &format!("X-WR-CALNAME:{title}")]);
     lines(&["REFRESH-INTERVAL;VALUE=DURATION:P1D", "X-PUBLISHED-TTL:P1D"]);
@@ -51,7 +51,7 @@ fn digits(date: NaiveDate) -> String {
     format!("{:04}{:02}{:02}", date.year(), date.month(), date.day())
 }
 
-/// Folds a line that is too long: what follows a line break and a space continues it. Names are ASCII, so no character is cut.
+/// Folds a line that is too long: a line break and a space continue it. Names are ASCII, so no character is split.
 fn push(text: &mut String, line: &str) {
     let (first, rest) = line.split_at(line.len().min(LONGEST_LINE));
     *text += first;
@@ -81,7 +81,7 @@ mod tests {
         ] {
             assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{line} in\n{text}");
         }
-        // RFC 5546 demands an ORGANIZER with a METHOD.
+        // RFC 5546 requires an ORGANIZER if there is a METHOD.
         assert!(!text.contains("1990") && !text.contains("METHOD"), "{text}");
     }
 

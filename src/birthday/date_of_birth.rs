@@ -1,6 +1,6 @@
 use chrono::{Datelike, NaiveDate};
 
-/// The day somebody was born: a calendar date (proleptic Gregorian, ISO 8601), year 0001 or later.
+/// A date of birth: a calendar date (proleptic Gregorian, ISO 8601), year 0001 or later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateOfBirth(NaiveDate);
 
@@ -18,7 +18,7 @@ pub enum DateOfBirthError {
 impl DateOfBirth {
     /// Parses exactly `YYYY-MM-DD`, strictly before `today`.
     ///
-    /// By hand, because chrono's own parser takes `2000-1-2`, signs and spaces.
+    /// Hand-written, because chrono's own parser also accepts `2000-1-2`, signs and spaces.
     pub fn parse(text: &str, today: NaiveDate) -> Result<Self, DateOfBirthError> {
         let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
             return Err(DateOfBirthError::Form);
@@ -36,7 +36,7 @@ impl DateOfBirth {
         Ok(Self(date))
     }
 
-    /// A date that a store kept. It was checked when it was saved, against the today of that day.
+    /// A date read from a store. It was checked when it was saved, against that day's date.
     pub fn from_kept(date: NaiveDate) -> Self {
         Self(date)
     }
@@ -45,7 +45,7 @@ impl DateOfBirth {
         self.0
     }
 
-    /// Born on 29 February, so that most years need the [`LeapDay`](super::LeapDay) rule.
+    /// Whether the date is 29 February: most years then need the [`LeapDay`](super::LeapDay) rule.
     pub fn is_leap_day(self) -> bool {
         (self.0.month(), self.0.day()) == (2, 29)
     }

@@ -30,7 +30,7 @@ pub fn days_until(born: DateOfBirth, today: NaiveDate, rule: LeapDay) -> u32 {
     u32::try_from((next - today).num_days()).expect("the next birthday is not before today")
 }
 
-/// The birthday that falls into `year`. Only 29 February lacks a day in some years, and there `rule` decides.
+/// The birthday in `year`. Only 29 February is missing in some years; there `rule` decides.
 pub(super) fn birthday_in(year: i32, born: DateOfBirth, rule: LeapDay) -> NaiveDate {
     let date = born.date();
     let substitute = match rule {
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(days("1990-01-01", "2026-01-02", LeapDay::Mar1), 364);
     }
 
-    /// Whether `date` is a birthday, said without the code under test: same day and month, or the rule's substitute.
+    /// Whether `date` is a birthday, without using the code under test: same day and month, or the rule's substitute.
     fn is_birthday(born: (u32, u32), date: NaiveDate, rule: LeapDay) -> bool {
         let here = (date.month(), date.day());
         let substitute = if rule == LeapDay::Mar1 { (3, 1) } else { (2, 28) };
@@ -103,7 +103,7 @@ mod tests {
     }
 
     /// Walks backwards through 401 years (a whole Gregorian cycle) for each of the 366 birthdays, counting days one by one.
-    /// The rules differ for 29 February alone, so the second one is tried on it and its neighbours.
+    /// The rules differ only for 29 February, so the second one is tested on that day and its neighbours.
     #[test]
     fn every_day_of_a_400_year_cycle_agrees_with_counting_day_by_day_under_both_rules() {
         let (first, last) = (day("1999-12-31"), day("2401-12-31"));

@@ -1,6 +1,6 @@
-//! The domain: who has a birthday, when, and how far away it is.
+//! The domain: who has a birthday, when, and how many days away it is.
 //!
-//! Pure values and functions. Nothing here knows HTTP or SQL, and nothing reads a clock: "today" always comes in as a value.
+//! Pure values and functions. Nothing here depends on HTTP or SQL, and nothing reads a clock: "today" is always an argument.
 
 pub mod calendar;
 mod date_of_birth;

@@ -1,8 +1,8 @@
 use std::str::FromStr;
 
-/// A name that a birthday is kept under: 1 to 64 ASCII letters, case kept and significant.
+/// The name that a birthday is saved under: 1 to 64 ASCII letters, case-preserving and case-sensitive.
 ///
-/// Only parsing makes one.
+/// Only parsing creates one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(Box<str>);
 

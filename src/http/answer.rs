@@ -1,4 +1,4 @@
-//! What handlers answer with.
+//! The answers that handlers return.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +11,7 @@ use rocket::response::{self, Responder, Response};
 
 use super::call::Call;
 
-/// An answer. [`dispatch`](super::dispatch) adds what all of them have.
+/// An answer. [`dispatch`](super::dispatch) adds the headers that all answers have.
 pub struct Answer(Response<'static>);
 
 impl Answer {
@@ -26,7 +26,7 @@ impl Answer {
         answer
     }
 
-    /// A text that clients may keep, if they ask each time whether it has changed: 304 if not.
+    /// A text that clients may cache if they revalidate it each time: 304 if it has not changed.
     pub fn kept(call: &Call<'_>, kind: &'static str, text: impl Into<Bytes>, tag: impl Into<Cow<'static, str>>) -> Self {
         let tag = tag.into();
         let answer = if call.knows(&tag) { Self::new(Status::NotModified) } else { Self::text(kind, text) };

@@ -1,4 +1,4 @@
-//! What handlers ask of a request: the date that counts as today, whose page sent it, preconditions, the body.
+//! What handlers read from a request: the date that counts as today, which site's page sent it, preconditions, the body.
 
 use chrono::NaiveDate;
 use chrono_tz::{TZ_VARIANTS, Tz};
@@ -19,8 +19,8 @@ use crate::store::{Birthdays, Condition, Found};
 /// The largest body, in bytes.
 pub const LARGEST_BODY: usize = 1024;
 
-/// What Rocket does not get to see of a request. It would take the `_method` in a form for another method, which any web page could make
-/// a browser send.
+/// The parts of a request that are hidden from Rocket. It would let a form's `_method` field override the method, and any web
+/// page could make a browser send that.
 pub struct Received {
     pub started: Instant,
     /// The body, or why the request or its body is refused.
@@ -37,7 +37,7 @@ impl Received {
     }
 }
 
-/// A request, and what it is answered with.
+/// A request, and what its handler needs to answer it.
 pub struct Call<'r> {
     pub settings: &'r Settings,
     pub birthdays: &'r Birthdays,
@@ -72,7 +72,7 @@ impl<'r> FromRequest<'r> for Call<'r> {
 }
 
 impl Call<'_> {
-    /// The date that counts as today: in the zone of `?tz=`, or else of the settings.
+    /// The date that counts as today, in the time zone of `?tz=` or else of the settings.
     pub fn today(&self) -> Result<NaiveDate, Problem> {
         Ok(self.today_in(self.zone_asked_for()?.map_or(Ok(self.settings.birthday.time_zone), zone_named)?))
     }
@@ -81,7 +81,7 @@ impl Call<'_> {
         today_in(zone, self.clock.now())
     }
 
-    /// The value of `tz`, which may be given once.
+    /// The value of `tz`, which may be given only once.
     pub fn zone_asked_for(&self) -> Result<Option<&str>, Problem> {
         let mut zones = self.uri.query().into_iter().flat_map(|query| query.segments()).filter(|(name, _)| *name == "tz");
         match (zones.next(), zones.next()) {
@@ -94,7 +94,7 @@ impl Call<'_> {
         self.birthdays.find(name, self.deadline).await?.ok_or(Problem::UnknownUsername)
     }
 
-    /// Where users reach this service: the setting `public_url`, or else what the request says.
+    /// Where users reach this service: the setting `public_url`, or else the URL in the request's headers.
     pub fn site(&self) -> String {
         self.settings.public_url.clone().unwrap_or_else(|| {
             let scheme = self.header("X-Forwarded-Proto").filter(|scheme| *scheme == "https").unwrap_or("http");
@@ -102,14 +102,14 @@ impl Call<'_> {
         })
     }
 
-    /// Refuses what a page of another site sends. Programs, which send neither `Origin` nor `Sec-Fetch-Site`, may pass.
+    /// Refuses requests from pages of other sites. Programs, which send neither `Origin` nor `Sec-Fetch-Site`, may pass.
     ///
-    /// Browsers ask before they send a PUT or DELETE to another site, and this service does not allow it. A name that an attacker has
-    /// resolve to this machine (DNS rebinding) is not another site to them; `public_url` distinguishes it.
+    /// Browsers send a preflight request before a PUT or DELETE to another site, and this service does not allow it. With DNS
+    /// rebinding, where an attacker's name resolves to this machine, browsers see the same site; `public_url` tells them apart.
     pub fn refuse_other_sites(&self) -> Result<(), Problem> {
         let fetch_site = self.header("Sec-Fetch-Site");
         let public_url = self.settings.public_url.as_ref();
-        // Compared as URLs: `null` is none, and the scheme's own port is no difference.
+        // Compared as URLs: `null` is not one, and the scheme's default port makes no difference.
         let is_own = |origin: &str| {
             Url::parse(origin).is_ok_and(|origin| {
                 let here = || format!("{}://{}", origin.scheme(), self.header("Host").unwrap_or_default());
@@ -122,13 +122,13 @@ impl Call<'_> {
         if own && matches!(fetch_site, None | Some("same-origin" | "none")) { Ok(()) } else { Err(Problem::ForeignOrigin) }
     }
 
-    /// Whether one of the tags of `If-None-Match` is `tag`, by weak comparison (RFC 9110, 13.1.2). Tags of this service hold no comma.
+    /// Whether one of the tags in `If-None-Match` is `tag`, by weak comparison (RFC 9110, 13.1.2). Tags here have no comma.
     pub fn knows(&self, tag: &str) -> bool {
         let mut tags = self.headers.get("If-None-Match").flat_map(|tags| tags.split(',')).map(str::trim);
         tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag)
     }
 
-    /// What PUT and DELETE make depend on the present state (RFC 9110, 13.1). A birthday has no tag that `If-Match` could name.
+    /// The precondition of a PUT or DELETE (RFC 9110, 13.1). Birthdays have no tags that `If-Match` could name.
     pub fn precondition(&self) -> Result<Condition, Problem> {
         let header = |name| self.header(name).map(str::trim);
         match (header("If-Match"), header("If-None-Match")) {
@@ -139,13 +139,13 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the content type is one of `kinds`, whatever its parameters are.
+    /// Whether the content type is one of `kinds`, ignoring its parameters.
     pub fn has_type(&self, kinds: &[&str]) -> bool {
         let essence = self.header("Content-Type").and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
         kinds.iter().any(|kind| essence.eq_ignore_ascii_case(kind))
     }
 
-    /// The whole body, of content type `expected`.
+    /// The whole body, which must have the content type `expected`.
     pub fn body(&self, expected: &'static str) -> Result<&[u8], Problem> {
         if !self.has_type(&[expected]) {
             return Err(Problem::UnsupportedMediaType(expected));
@@ -161,7 +161,7 @@ impl Call<'_> {
     }
 }
 
-/// The IANA time zone of this name, in any case. A `+` that was not sent as `%2B` arrives as a space.
+/// The IANA time zone of this name, ignoring case. A `+` that was not sent as `%2B` arrives as a space.
 pub fn zone_named(name: &str) -> Result<Tz, Problem> {
     let name = name.replace(' ', "+");
     let in_any_case = || TZ_VARIANTS.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(&name));

@@ -1,5 +1,5 @@
-//! One request from hyper to Rocket, and Rocket's response back. What Rocket hides is judged here: the host, and a body that is too large
-//! or too slow.
+//! Passes a request from hyper to Rocket, and Rocket's response back. Checks what Rocket does not expose: the host, and a body
+//! that is too large or too slow.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -31,7 +31,7 @@ pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incomi
             (method, uri, host, read(body, started + settings.databases.birthdays.deadline()).await)
         }
         Ok((method, uri, host)) => (method, uri, host, Ok(Bytes::new())),
-        // No route takes this path, so that the catcher answers, with the problem.
+        // No route matches this path, so the catcher answers with the problem.
         Err(problem) => (Method::Get, uri!("/refused"), None, Err(problem)),
     };
     let mut request = client.req(method, uri).remote(remote);
@@ -49,7 +49,7 @@ pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incomi
     answer
 }
 
-/// The method, path and host that the request is about.
+/// The method, path and host of the request.
 fn target<'h>(head: &'h Parts, settings: &Settings) -> Result<(Method, Origin<'h>, Option<Authority>), Problem> {
     let host = host(head)?;
     let only_here = settings.rocket.address.is_loopback() && settings.public_url.is_none();
@@ -61,14 +61,14 @@ fn target<'h>(head: &'h Parts, settings: &Settings) -> Result<(Method, Origin<'h
     Ok((method, Origin::parse(path.as_str()).map_err(|_| Problem::BadRequest)?, host))
 }
 
-/// The host that the request is for (RFC 9112, 3.2). Old load balancers probe without one.
+/// The host that the request is for (RFC 9112, 3.2). Old load balancers send probes without one.
 fn host(head: &Parts) -> Result<Option<Authority>, Problem> {
     let mut hosts = head.headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if matches!(head.uri.path(), "/livez" | "/readyz") => Ok(None),
         (Some(host), None) => {
             let host = host.to_str().ok().and_then(authority_of).ok_or(Problem::InvalidHost)?;
-            // An absolute target takes the place of Host.
+            // An absolute request target overrides Host.
             Ok(Some(head.uri.authority().cloned().unwrap_or(host)))
         }
         _ => Err(Problem::InvalidHost),
@@ -83,7 +83,7 @@ fn authority_of(text: &str) -> Option<Authority> {
     (is_port && !authority.host().is_empty()).then_some(authority)
 }
 
-/// `localhost`, or an address of this machine alone.
+/// Whether the host is `localhost` or a loopback address.
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
@@ -110,14 +110,14 @@ async fn to_hyper(client: &Client, response: LocalResponse<'_>) -> Answer {
         }
     }
     let size = response.body().preset_size();
-    // Many clients may be reading a page: they share its text.
+    // Clients that read the same page share its text.
     let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
     let asset = tag.and_then(|tag| client.rocket().state::<Assets>().and_then(|assets| assets.tagged(tag)));
     let body = match asset {
         Some(text) if size.is_some() => text,
         _ => response.into_bytes().await.unwrap_or_default().into(),
     };
-    // The answer to HEAD has the length of the body that it lacks.
+    // The answer to HEAD has the length of the body that it omits.
     if let Some(size) = size.filter(|_| body.is_empty()) {
         headers.insert(header::CONTENT_LENGTH, size.into());
     }
@@ -125,11 +125,11 @@ async fn to_hyper(client: &Client, response: LocalResponse<'_>) -> Answer {
     answer
 }
 
-/// The headers that do not depend on the handler.
+/// Adds the headers that do not depend on the handler.
 fn complete(client: &Client, head: &Parts, answer: &mut Answer) {
     let status = answer.status();
     let headers = answer.headers_mut();
-    // A script or an image tag on another site must not tell a name that is known from one that is not.
+    // A script or image tag on another site must not reveal whether a name is known.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -140,7 +140,7 @@ fn complete(client: &Client, head: &Parts, answer: &mut Answer) {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    // While draining, clients should open their next connection elsewhere. What is left of a late body is no request.
+    // While draining, clients should open their next connection elsewhere. The rest of a late body is not a request.
     if status == StatusCode::REQUEST_TIMEOUT || client.rocket().state::<Draining>().is_some_and(Draining::is_set) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

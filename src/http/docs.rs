@@ -1,4 +1,4 @@
-//! The API described: the OpenAPI document, generated from the handlers, and a page that shows it.
+//! The API documentation: the OpenAPI document, generated from the handlers, and a page that shows it.
 
 use minijinja::context;
 use minijinja::value::Serde;
@@ -37,7 +37,7 @@ use crate::config::Settings;
 )]
 struct Description;
 
-/// With what operations have in common: their parameters by name, their problems by status.
+/// The document, completed with what operations have in common: parameters by name, problems by status.
 fn description() -> openapi::OpenApi {
     let mut api = Description::openapi();
     for item in api.paths.paths.values_mut() {
@@ -102,7 +102,7 @@ pub fn openapi() -> String {
     text
 }
 
-/// The page of `/docs`. Its curl examples name the public URL, or else the address that the service listens on.
+/// The page `/docs`. Its curl examples use the public URL, or else localhost and the port that the service listens on.
 pub fn page(settings: &Settings) -> String {
     let site = settings.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", settings.rocket.port));
     let pretty =

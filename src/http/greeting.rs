@@ -69,7 +69,7 @@ pub async fn save(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
     let (name, today) = (username.parse()?, call.today()?);
     call.refuse_other_sites()?;
     let body = call.body("application/json")?;
-    // A derived struct also accepts an array of its fields.
+    // Serde's derived struct would also accept an array of its fields.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::InvalidBody("it is not an object".into()));
     }
@@ -127,7 +127,7 @@ pub async fn subscribe(username: &str, call: Call<'_>) -> Result<Answer, Problem
     Ok(explained(Answer::kept(&call, "text/calendar; charset=utf-8", text, tag), today, found.from_replica))
 }
 
-/// With the date that counted as today, and a sign if the replica answered in the primary's place.
+/// Adds the date that counted as today, and a header if the replica answered instead of the primary.
 fn explained(answer: Answer, today: NaiveDate, from_replica: bool) -> Answer {
     let answer = answer.header("Birthday-Today", today.to_string());
     if from_replica { answer.header("Birthday-Source", "replica") } else { answer }

@@ -1,4 +1,4 @@
-//! 405 with `Allow` where a resource does not take a method; Rocket by itself would say 404.
+//! Answers 405 with `Allow` where a resource does not support a method; Rocket alone would answer 404.
 
 use std::collections::BTreeMap;
 
@@ -20,13 +20,13 @@ impl Handler for NotAllowed {
     }
 }
 
-/// Routes of the last rank for every method that a mounted path does not take.
+/// Lowest-priority routes for every method that a mounted path does not support.
 pub fn not_allowed(rocket: &Rocket<Build>) -> Vec<Route> {
     let mut taken: BTreeMap<&str, Vec<Method>> = BTreeMap::new();
     for route in rocket.routes() {
         let methods = taken.entry(route.uri.path()).or_default();
         methods.push(route.method);
-        // Rocket answers it wherever there is a GET.
+        // Rocket answers HEAD wherever there is a GET.
         if route.method == Get {
             methods.push(Head);
         }

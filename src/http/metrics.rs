@@ -1,4 +1,4 @@
-//! `/metrics`, the counting of requests, trace and request ids, and the access log. None of them holds a name, a date or a body.
+//! `/metrics`, request metrics, trace and request ids, and the access log. None of them contains a name, a date or a body.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -33,10 +33,10 @@ struct RequestLabels {
     status: u16,
 }
 
-/// With the trace of one request that took so long.
+/// Each bucket has the trace id of one of its requests as an exemplar.
 type Durations = HistogramWithExemplars<[(&'static str, String); 1]>;
 
-/// What is counted.
+/// The metrics of the service.
 pub struct Metrics {
     registry: Registry,
     durations: Family<RequestLabels, Durations, fn() -> Durations>,
@@ -47,13 +47,13 @@ pub struct Metrics {
     access_log: bool,
 }
 
-/// Connections of clients, and how many the service ended.
+/// Open client connections, and how many the service closed.
 #[derive(Clone, Default)]
 pub struct Connections {
     pub open: Gauge,
-    /// They sent no request in time.
+    /// Closed because no request came in time.
     pub silent: Counter,
-    /// They made room for others.
+    /// Closed to make room for others.
     pub crowded: Counter,
 }
 
@@ -78,9 +78,9 @@ pub fn metrics(metrics: &State<Metrics>, accept: Option<&Accept>) -> Result<(Con
     Ok((ContentType::new("text", "plain").with_params([("version", "0.0.4"), ("charset", "utf-8")]), classic(&open)))
 }
 
-/// OpenMetrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>) as the text format before it
-/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>): families have the names of their samples, and there are neither
-/// units, exemplars nor an end mark.
+/// Converts OpenMetrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>) to the older text format
+/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>): families are named like their samples, and there are no
+/// units, exemplars or end marker.
 fn classic(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help = "";
@@ -103,7 +103,7 @@ fn classic(open: &str) -> String {
     text
 }
 
-/// Counts requests, echoes trace and request ids, and writes the access log where it is wanted.
+/// Counts requests, echoes trace and request ids, and writes the access log if it is enabled.
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("metrics", |rocket| async {
         let metrics = Metrics::of(&rocket);
@@ -146,7 +146,7 @@ impl Metrics {
         if let Some(birthdays) = Birthdays::fetch(rocket) {
             birthdays.metrics.register(&mut registry);
         }
-        // A label lives as long as the process.
+        // Leaked, because labels live as long as the process.
         let routes: BTreeSet<&str> = rocket.routes().map(|route| route.uri.path()).collect();
         let routes = routes.into_iter().map(|path| &*path.to_owned().leak()).collect();
         Self { registry, durations, connections, lost_lines, routes, access_log: settings.telemetry.access_log }
@@ -154,14 +154,14 @@ impl Metrics {
 
     fn count(&self, request: &Request<'_>, response: &mut Response<'_>) {
         let took = Received::of(request).started.elapsed();
-        // The route's path with its parameters' names; everything that no route takes counts as one.
+        // The route's path template; all requests that match no route count as one.
         let path = request.route().map_or("", |route| route.uri.path());
         let route = self.routes.iter().find(|route| **route == path).unwrap_or(&"unmatched");
         let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
         let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
         let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
         let trace_id = trace.and_then(|trace| trace.split('-').nth(1));
-        // Only a trace that is sampled can be looked up.
+        // Only a sampled trace can be looked up.
         let sampled = trace.is_some_and(|trace| trace.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']));
         let exemplar = trace_id.filter(|_| sampled).map(|trace_id| [("trace_id", trace_id.to_owned())]);
         self.durations.get_or_create(&labels).observe(took.as_secs_f64(), exemplar, None);
@@ -192,7 +192,7 @@ fn is_traceparent(value: &str) -> bool {
         && parts.iter().all(|part| hex(part))
 }
 
-/// A proxy chooses it; it must not disturb a log line.
+/// A proxy chooses the id; it must not break a log line.
 fn is_request_id(value: &str) -> bool {
     (1..=128).contains(&value.len())
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

@@ -1,4 +1,4 @@
-//! The service on the network: the listener, routes, answers and problems.
+//! The HTTP interface: the listener, routes, answers and problems.
 
 mod answer;
 mod call;
@@ -21,7 +21,7 @@ pub use self::problem::Problem;
 pub use self::server::{Server, StartError};
 use crate::config::Settings;
 
-/// Routes, what is counted, and the catcher for what the framework refuses.
+/// Mounts the routes, the metrics, and the catcher for requests that the framework refuses.
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("http", |rocket| async {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");

@@ -1,11 +1,11 @@
-//! What the platform asks: is the process alive, should it get requests.
+//! Probes for the platform: is the process alive, and should it get requests?
 
 use prometheus_client::metrics::gauge::Gauge;
 use rocket::State;
 
 use super::problem::Problem;
 
-/// Whether the service is about to stop, as a figure that can be watched: 1 if so.
+/// Whether the service is draining before it stops, as a gauge: 1 if so.
 #[derive(Clone, Default)]
 pub struct Draining(pub Gauge);
 

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 problem details: the one place where a failure gets its status and its words.
+//! Errors as RFC 9457 problem details: the only place that gives a failure its status and text.
 
 use std::borrow::Cow;
 use std::mem::discriminant;
@@ -55,7 +55,7 @@ pub enum Problem {
     Unavailable(StoreError),
     #[error("the service is shutting down; another instance will answer")]
     Draining,
-    /// What Rocket refuses by itself and none of the above covers.
+    /// Refused by Rocket itself, and not covered by the variants above.
     #[error("the request was refused: {}", .0.reason_lossy())]
     Other(Status),
 }
@@ -78,7 +78,7 @@ pub struct Document {
     detail: String,
 }
 
-/// Of each kind of problem an example for the documentation, the status, the anchor in the documentation, and the title.
+/// For each kind of problem, an example for the documentation, the status, the anchor in the documentation, and the title.
 static KINDS: [(Problem, Status, &str, &str); 20] = {
     use Problem::*;
     [
@@ -149,12 +149,12 @@ impl<'r> Responder<'r, 'static> for Problem {
     }
 }
 
-/// Answers what no handler took.
+/// Answers requests that no handler takes.
 pub fn catcher() -> Catcher {
     fn refuse<'r>(status: Status, request: &'r Request<'_>) -> catcher::BoxFuture<'r> {
         let problem = match status.code {
             400 => Problem::BadRequest,
-            // A path that no route takes, or a parameter in it.
+            // No route matches the path, or a parameter in it.
             404 | 422 => Received::of(request).body.as_ref().err().cloned().unwrap_or(Problem::NotFound),
             500 => Problem::Internal,
             503 => Problem::Unavailable(StoreError::Unavailable),

@@ -1,7 +1,7 @@
-//! The listener and its connections: how many may be open, and how long each may stay silent.
+//! The listener and its connections: how many may be open, and how long each may go without a request.
 //!
-//! Rocket 0.5 keeps its listener to itself and limits neither connections nor the time and size of a request's head. So hyper serves
-//! the connections here, as it does inside Rocket, and [`dispatch`](super::dispatch) hands each request to Rocket.
+//! Rocket 0.5 does not expose its listener, and limits neither connections nor the time and size of a request's head. So hyper
+//! serves the connections here, as it does inside Rocket, and [`dispatch`](super::dispatch) hands each request to Rocket.
 
 use std::convert::Infallible;
 use std::io;
@@ -27,18 +27,18 @@ use super::dispatch::answer;
 use super::metrics::{Connections, Metrics};
 use crate::config::Settings;
 
-/// From the connection to its first whole request.
+/// The time from the connection to its first complete request.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// From one answer to the next whole request. A proxy that reuses connections should close them sooner.
+/// The time from one answer to the next complete request. A proxy that reuses connections should close them sooner.
 const NEXT_REQUEST: Duration = Duration::from_secs(30);
 /// The largest head of a request in bytes; hyper answers a larger one with 431.
 const LARGEST_HEAD: usize = 32 * 1024;
-/// Connections that the system keeps until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds no room
-/// tries again after a second (RFC 6298, section 2.1).
+/// Connections that the system queues until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds the
+/// queue full tries again after a second (RFC 6298, section 2.1).
 const BACKLOG: u32 = 4096;
-/// How long a connection may wait for a request before it has to make room for another one.
+/// How long a connection may be idle before it can be closed to make room for another one.
 const SETTLED: Duration = Duration::from_secs(1);
-/// How long to wait where the system or the limit lets no connection in.
+/// How long to wait when the system or the limit allows no further connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the service could not start.
@@ -58,19 +58,19 @@ pub struct Server {
 struct Shared {
     client: Client,
     http: http1::Builder,
-    /// At most this many connections.
+    /// The maximum number of connections.
     limit: usize,
     places: Arc<Semaphore>,
-    /// Those that have ended among them are taken out every second.
+    /// Closed connections are removed every second.
     open: Mutex<Vec<Weak<Connection>>>,
     stopping: AtomicBool,
     metrics: Connections,
 }
 
 struct Connection {
-    /// Since when it waits for a request, and how long it may; nothing while it has one, or ends.
+    /// Since when it has been waiting for a request, and how long it may; `None` during a request, or while it closes.
     waiting: Mutex<Option<(Instant, Duration)>>,
-    /// Ends the connection: at once, or after its answer while the service stops.
+    /// Closes the connection: at once, or after its answer while the service stops.
     end: Notify,
     open: Gauge,
     _place: OwnedSemaphorePermit,
@@ -98,12 +98,12 @@ impl Drop for Connection {
 }
 
 impl Server {
-    /// Takes the address, prepares `rocket`, and listens.
+    /// Binds the address, prepares `rocket`, and listens.
     pub async fn start(rocket: Rocket<Build>) -> Result<Self, StartError> {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let address = SocketAddr::new(settings.rocket.address, settings.rocket.port);
         let failed = |error| StartError::Listen(address, error);
-        // The database's files and sockets, the log, the event queue.
+        // For the database's files and sockets, the log, the event queue.
         let other_files = 32 + 4 * settings.databases.birthdays.max_connections;
         let limit = allowed_by_files(settings.http.max_connections, other_files).map_err(failed)?;
         let (socket, port) = bound(address).map_err(failed)?;
@@ -130,7 +130,7 @@ impl Server {
         self.shared.client.rocket()
     }
 
-    /// Serves until `stop` resolves, then ends the connections. False if some of them had to be cut.
+    /// Serves until `stop` resolves, then closes the connections. Returns false if some of them had to be cut off.
     pub async fn run(&mut self, stop: impl Future<Output = ()>) -> bool {
         let shared = &self.shared;
         if let Some(listener) = self.listener.take() {
@@ -165,7 +165,7 @@ impl Shared {
         }
     }
 
-    /// A place for one more connection. Where there is none, those that have been idle longest make room.
+    /// Waits for a free connection slot; when there is none, closes the connections that have been idle longest.
     async fn place(&self) -> OwnedSemaphorePermit {
         loop {
             if self.places.available_permits() == 0 {
@@ -192,9 +192,9 @@ impl Shared {
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, connection: Arc<Connection>) {
-        // Not from the moment it was accepted: under load, its request may have been waiting to be read since then.
+        // Counts from here and not from the accept: under load, the request may have been waiting to be read since then.
         connection.wait(Some(FIRST_REQUEST));
-        // It fails where the client has gone already, which the next read will notice.
+        // Fails if the client has already disconnected, which the next read will notice.
         let _ = stream.set_nodelay(true);
         let service = service_fn(async |request| {
             connection.wait(None);
@@ -211,7 +211,7 @@ impl Shared {
                 let limit = if connection.waiting().is_none() { config.shutdown.grace } else { config.shutdown.mercy };
                 let _ = timeout(Duration::from_secs(limit.into()), http).await;
             },
-            // An error is the client's: it broke off, or what it sent is not HTTP.
+            // An error is the client's: it disconnected, or what it sent is not HTTP.
             _ = http.as_mut() => {}
         }
     }
@@ -226,7 +226,7 @@ impl Shared {
         }
     }
 
-    /// Ends a sixteenth of the connections, those that have been without a request in progress for the longest time.
+    /// Closes a sixteenth of the connections: those that have been idle longest.
     fn end_longest_idle(&self) {
         let connections = self.connections();
         let waiting = connections.iter().filter_map(|connection| Some((connection.waiting()?.0, connection)));
@@ -237,7 +237,7 @@ impl Shared {
     }
 }
 
-/// A socket at `address`, and its port: the system chooses one for port 0.
+/// A socket bound to `address`, and its port: for port 0 the system chooses one.
 fn bound(address: SocketAddr) -> io::Result<(TcpSocket, u16)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -246,7 +246,7 @@ fn bound(address: SocketAddr) -> io::Result<(TcpSocket, u16)> {
     Ok((socket, port))
 }
 
-/// How many of the connections that are `wanted` the limit of open files allows beside `others`. Raises that limit as far as it may.
+/// How many of the `wanted` connections the limit of open files allows besides `others`. Raises that limit as far as it may.
 fn allowed_by_files(wanted: usize, others: usize) -> io::Result<usize> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));

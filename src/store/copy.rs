@@ -1,4 +1,4 @@
-//! Copying all birthdays from one database to another, of either kind: to outgrow SQLite, and as a backup into a file.
+//! Copies all birthdays from one database to another of either kind: to move from SQLite to PostgreSQL, or to back up to a file.
 
 use std::future::ready;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,11 +13,11 @@ use super::migrate::{MigrationError, up_to_date};
 use super::settings::DatabaseUrl;
 use crate::birthday::DateOfBirth;
 
-/// Rows that are in memory at a time.
+/// The number of rows held in memory at a time.
 const PAGE: usize = 10_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why there is no copy. The target is as it was before.
+/// Why the copy failed. The target's birthdays are as they were before.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     #[error("source: {0}")]
@@ -67,7 +67,7 @@ pub async fn copy(from: &DatabaseUrl, to: &DatabaseUrl, replace: bool, progress:
     Ok(copied.rows)
 }
 
-/// How many rows, and a hash of their contents in order.
+/// The number of rows, and a hash of their contents in order.
 #[derive(Default)]
 struct Sum {
     rows: usize,

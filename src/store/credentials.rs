@@ -11,7 +11,7 @@ pub struct Login {
     pub password: String,
 }
 
-/// The login in force. Without a directory it is what the URL says and never changes.
+/// The current login. Without a directory it comes from the URL and never changes.
 pub struct Credentials {
     directory: Option<PathBuf>,
     login: Mutex<Option<Login>>,
@@ -38,7 +38,7 @@ impl Credentials {
     }
 }
 
-/// Both files of one moment: Kubernetes swaps the link `..data` for another version of the whole directory.
+/// Reads both files from the same version of the directory: Kubernetes replaces all of it by swapping the link `..data`.
 fn read_login(directory: &Path) -> io::Result<Login> {
     let version = fs::canonicalize(directory.join("..data")).unwrap_or_else(|_| directory.to_owned());
     let read = |name: &str| {

@@ -1,4 +1,4 @@
-//! The two kinds of database behind one interface: where connections come from, and the statements that they run.
+//! One interface to both kinds of database: how to connect, and the statements to run.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use super::{postgres, sqlite};
 use crate::birthday::{DateOfBirth, Username};
 
 pub type Row = (Username, DateOfBirth);
-/// A row as it was read.
+/// A row as read from the database.
 pub type Read = (String, NaiveDate);
 
-/// All but the creation of a name may be executed twice with the same result.
+/// All except the creation of a name can be executed twice with the same result.
 #[derive(Clone, Copy)]
 pub enum Statement<'a> {
     Find(&'a [Username]),
-    /// Creates or replaces, all in one commit. Of several dates for one name the last is saved.
+    /// Creates or replaces, all in one commit. If a name has several dates, the last one is saved.
     Save(&'a [Row]),
     SaveIf(&'a Row, Condition),
     Delete(&'a Username),
 }
 
-/// What a statement found, in any order, and how many rows it wrote.
+/// The rows that a statement found, in any order, and how many it wrote.
 #[derive(Default)]
 pub struct Outcome {
     pub rows: Vec<Read>,
@@ -45,7 +45,7 @@ pub enum Connection {
 }
 
 impl Database {
-    /// `limit` is what a statement or a lock may take; `standby`, whether one will do.
+    /// `limit` is the time limit of a statement or a lock; `standby` says whether a standby is acceptable.
     pub fn new(url: &DatabaseUrl, limit: Duration, pooler: bool, standby: bool) -> Self {
         match url {
             DatabaseUrl::Postgres(options) => Self::Postgres(postgres::Database::new(options, limit, pooler, standby)),
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// Runs fixed SQL, several statements if need be.
+    /// Runs fixed SQL of one or more statements.
     pub async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
         let sql = raw_sql(AssertSqlSafe(sql));
         match self {
@@ -78,7 +78,7 @@ impl Connection {
         }
     }
 
-    /// All rows in ascending order, as they are at one moment.
+    /// All rows in ascending order, from one consistent snapshot.
     pub fn rows(&mut self) -> BoxStream<'_, sqlx::Result<Read>> {
         let all = raw_sql("select username, date_of_birth from birthdays order by username");
         match self {
@@ -87,7 +87,7 @@ impl Connection {
         }
     }
 
-    /// An error if the connection is broken, or does not lead to the server that is wanted.
+    /// Fails if the connection is broken or leads to the wrong server.
     pub async fn verify(&mut self) -> sqlx::Result<()> {
         match self {
             Self::Postgres(connection) => connection.verify().await,

@@ -1,4 +1,4 @@
-//! What went wrong with a statement or a connection ([`Kind`]), and what follows from it ([`Kind::rule`]).
+//! What went wrong with a statement or a connection ([`Kind`]), and how to react to it ([`Kind::rule`]).
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::StoreError;
 
-/// A statement or a connection that failed. The message is for the log: it never holds a name, a date or a password.
+/// A statement or a connection that failed. The message is for the log: it never contains a name, a date or a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", .kind.rule().meaning)]
 pub struct Error {
@@ -18,7 +18,7 @@ pub struct Error {
 pub enum Kind {
     /// The connection broke, or the server ended it. The statement may have been executed.
     Lost,
-    /// What the server keeps for this session is of no use: a cached plan, a prepared statement, a damaged file handle.
+    /// The session's state has become unusable: a cached plan, a prepared statement, a damaged file handle.
     Stale,
     /// The server does not accept this user or password.
     Login,
@@ -30,29 +30,29 @@ pub enum Kind {
     Row,
     /// Locked, cancelled or out of resources.
     Busy,
-    /// Rolled back for the sake of another transaction.
+    /// Rolled back because of a conflict with another transaction.
     Conflict,
-    /// The server takes no writes at present.
+    /// The server currently accepts no writes.
     ReadOnly,
-    /// A table or a column is missing, or may not be used.
+    /// A table or a column is missing, or access to it is denied.
     Schema,
     Other,
 }
 
-/// Which connections cannot be used again.
+/// Which connections to close after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
     None,
     This,
-    /// The other connections to the server most likely broke together with this one.
+    /// The other connections to the server are most likely broken too.
     All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The name under which it is counted.
+    /// The kind under which metrics count the error.
     pub counted_as: &'static str,
-    /// The log's words.
+    /// The description in the log.
     pub meaning: &'static str,
     pub close: Close,
     /// Whether the statement is sent once more: on a new connection if this one is closed.
@@ -89,7 +89,7 @@ impl Error {
         Self { kind, message: message.into() }
     }
 
-    /// What the request is answered with.
+    /// The error that the request gets.
     pub fn answer(&self) -> StoreError {
         self.kind.rule().answer
     }
@@ -114,7 +114,7 @@ impl From<sqlx::Error> for Error {
             None => sqlite(&code),
         };
         let message = match kind {
-            // The text may quote the value.
+            // The message may quote the value.
             Kind::Row => code.into_owned(),
             Kind::Schema => format!("{} ({code}); run birthday-api migrate", error.message()),
             _ => format!("{} ({code})", error.message()),
@@ -131,7 +131,7 @@ fn postgres(code: &str, severity: PgSeverity) -> Kind {
         _ if matches!(severity, PgSeverity::Fatal | PgSeverity::Panic) => Kind::Lost,
         (_, "08") | ("57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04", _) => Kind::Lost,
         ("25006", _) => Kind::ReadOnly,
-        // 0A000: a cached plan whose result would have another type. 42P05: a prepared statement of this name exists.
+        // 0A000: a cached plan whose result would have another type. 42P05: a prepared statement of this name already exists.
         ("0A000" | "42P05", _) | (_, "25" | "26") => Kind::Stale,
         // It is not known whether the statement was executed.
         ("40003", _) => Kind::Lost,
@@ -152,7 +152,7 @@ fn sqlite(code: &str) -> Kind {
         Ok(5 | 6) => Kind::Busy,
         // READONLY
         Ok(8) => Kind::ReadOnly,
-        // IOERR, CORRUPT, CANTOPEN, NOTADB: the file may have been replaced, and a new handle looks again
+        // IOERR, CORRUPT, CANTOPEN, NOTADB: the file may have been replaced, and a new handle opens the new one
         Ok(10 | 11 | 14 | 26) => Kind::Stale,
         // CONSTRAINT, MISMATCH
         Ok(19 | 20) => Kind::Row,

@@ -1,4 +1,4 @@
-//! What the store counts about itself.
+//! The store's metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,7 +10,7 @@ use super::error::{Error, Kind};
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// Cheap to clone: all clones count together.
+/// Cheap to clone: all clones share their counters.
 #[derive(Clone)]
 pub struct Metrics {
     pub lookups: Histogram,
@@ -48,7 +48,7 @@ impl Metrics {
         store.register("away", "1 while no connection to the server can be made", self.away.clone());
     }
 
-    /// Has every figure of `server` begin at 0: of a counter that appears with its first event, `rate` never sees that event.
+    /// Starts every metric of `server` at 0: if a counter first appears with its first event, `rate` never sees that event.
     pub fn expect(&self, server: &'static str) {
         for kind in Kind::COUNTED_AS {
             self.faults.get_or_create(&[("server", server), ("kind", kind)]).inc_by(0);

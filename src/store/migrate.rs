@@ -1,7 +1,7 @@
-//! Bringing the schema up to date. Several that migrate at once are safe, and a schema newer than this binary is left as it is.
+//! Brings the schema up to date. Concurrent migrations are safe, and a schema newer than this binary is left as it is.
 //!
-//! The files and the table `_sqlx_migrations` are sqlx's. Its own runner takes a lock of the session and named statements, which a
-//! pooler does not keep, and no lock with SQLite; so each migration runs in one transaction that takes the lock.
+//! The files and the table `_sqlx_migrations` are sqlx's. Its own runner uses a session lock and named statements, which a pooler
+//! does not preserve, and takes no lock with SQLite; so each migration runs in one transaction that takes the lock.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use super::database::{Connection, Database};
 use super::error::{Error, Kind};
 use super::settings::{DatabaseUrl, Settings};
 
-/// Version, description and text of every file, the oldest first. sqlx's macro would list them, but has sqlx and SQLite compiled twice.
+/// Version, description and text of every file, oldest first. sqlx's macro would list them, but compiles sqlx and SQLite twice.
 type File = (i64, &'static str, &'static str);
 const POSTGRES: &[File] = &[(1, "birthdays", include_str!("../../migrations/postgres/0001_birthdays.sql"))];
 const SQLITE: &[File] = &[(1, "birthdays", include_str!("../../migrations/sqlite/0001_birthdays.sql"))];
 
-/// A migration that waits longer than this for a lock steps back and tries again, rather than have the service wait behind it.
+/// A migration that waits longer than this for a lock gives up and tries again, so that the service does not queue up behind it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the schema is not up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// The database is away, or a lock is held: trying again may help.
+    /// The database is unreachable, or a lock is held: a retry may succeed.
     #[error("the schema cannot be brought up to date yet: {0}")]
     NotYet(String),
-    /// Trying again would end in the same way.
+    /// A retry would fail in the same way.
     #[error("the schema cannot be brought up to date: {0}")]
     Broken(String),
 }
@@ -38,15 +38,15 @@ impl From<sqlx::Error> for MigrationError {
     fn from(error: sqlx::Error) -> Self {
         let error = Error::from(error);
         match error.kind {
-            // Neither a file that cannot be opened nor a missing privilege heals by waiting.
+            // Waiting fixes neither a file that cannot be opened nor a missing privilege.
             Kind::Row | Kind::Schema | Kind::Other | Kind::Stale | Kind::ReadOnly => Self::Broken(error.to_string()),
             _ => Self::NotYet(error.to_string()),
         }
     }
 }
 
-/// What comes before the service serves, where the settings ask for it. A database that is away does not stop the start: the migration
-/// continues while the service runs.
+/// Runs before the service starts serving, if the settings ask for it. An unreachable database does not prevent the start: the
+/// migration continues while the service runs.
 pub async fn migrate_at_start(settings: &Settings) -> Result<(), MigrationError> {
     if !settings.migrate() {
         return Ok(());
@@ -64,9 +64,9 @@ pub async fn migrate_at_start(settings: &Settings) -> Result<(), MigrationError>
     Ok(())
 }
 
-/// Migrates; while the database cannot be reached or is locked, tries again until `wait` is over. A migration that runs is not cut.
+/// Migrates; while the database is unreachable or locked, retries until `wait` is over. A running migration is not interrupted.
 pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), MigrationError> {
-    // None: later than the clock can say, so without end.
+    // None: later than the clock can represent, so there is no limit.
     let until = Instant::now().checked_add(wait);
     let left = || until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
     let mut last = String::new();
@@ -86,14 +86,14 @@ pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), M
     }
 }
 
-/// One try, within `left` where nothing answers.
+/// One attempt, which ends within `left` if the database does not answer.
 async fn migrate(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
     let credentials = Credentials::read(settings.credentials.as_deref());
     let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
     up_to_date(&settings.url, login.as_ref(), settings.connect_timeout.min(left), LOCK_TIMEOUT.min(left)).await
 }
 
-/// Connects within `limit`, waits for a lock for `lock_timeout` at the most, and runs what has not been run.
+/// Connects within `limit`, waits at most `lock_timeout` for a lock, and runs the pending migrations.
 pub async fn up_to_date(
     url: &DatabaseUrl,
     login: Option<&Login>,
@@ -105,7 +105,7 @@ pub async fn up_to_date(
         DatabaseUrl::Sqlite(options) => (SQLITE, DatabaseUrl::Sqlite(options.clone().create_if_missing(true))),
     };
     let migrations: Vec<Migration> = files.iter().map(migration).collect();
-    // As behind a pooler: without a time limit for statements.
+    // As behind a pooler, so that statements have no time limit.
     let database = Database::new(&url, lock_timeout, true, false);
     let mut connection = match timeout(limit, database.connect(login)).await {
         Ok(connected) => connected?,
@@ -129,7 +129,7 @@ pub async fn up_to_date(
             return Ok(connection.close().await?);
         };
         if migration.no_tx {
-            // For what PostgreSQL refuses in a transaction; the lock is held meanwhile.
+            // For statements that PostgreSQL refuses in a transaction; the lock is held meanwhile.
             let mut beside = database.connect(login).await?;
             beside.execute(migration.sql.as_str()).await?;
             beside.close().await?;
@@ -145,7 +145,7 @@ fn migration((version, description, text): &File) -> Migration {
     Migration::new(*version, (*description).into(), MigrationType::Simple, text.into_sql_str(), outside)
 }
 
-/// Begins a transaction that no other migration is in, and returns version and checksum of what was applied.
+/// Begins a transaction that excludes other migrations, and returns the versions and checksums of those already applied.
 async fn begin(connection: &mut Connection, lock_timeout: Duration) -> sqlx::Result<Vec<(i64, String)>> {
     match connection {
         Connection::Postgres(connection) => {
@@ -166,7 +166,7 @@ async fn begin(connection: &mut Connection, lock_timeout: Duration) -> sqlx::Res
     }
 }
 
-/// Notes the migration as applied, and commits.
+/// The SQL that records the migration as applied, and commits.
 fn note(migration: &Migration, connection: &Connection) -> String {
     let checksum = match connection {
         Connection::Postgres(_) => format!("'\\x{}'", hex(migration)),

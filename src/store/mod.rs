@@ -1,8 +1,8 @@
-//! Where birthdays are kept: PostgreSQL or SQLite behind three operations, find, save and delete.
+//! The store of birthdays: PostgreSQL or SQLite behind three operations, find, save and delete.
 //!
-//! A request waits in a [`queue`]; a [`worker`] takes all that wait and sends them as one statement over its [`session`] with the
-//! [`server`], which connects, tries again and opens the circuit as [`error`] says. [`database`] holds the statements, [`postgres`] and [`sqlite`] their
-//! SQL. The replica answers lookups while the primary cannot.
+//! A request waits in a [`queue`]; a [`worker`] takes all waiting requests and sends them as one statement over its [`session`]
+//! with the [`server`], which connects, retries and opens the circuit as [`error`] defines. [`database`] holds the statements,
+//! [`postgres`] and [`sqlite`] their SQL. The replica answers lookups while the primary cannot.
 
 mod copy;
 mod credentials;
@@ -43,24 +43,24 @@ use crate::birthday::{DateOfBirth, Username};
 #[database("birthdays")]
 pub struct Birthdays(Store);
 
-/// Why there is no answer. The log says more; the caller of the service gets no more than this.
+/// Why there is no answer. The log has the details; the caller of the service gets only this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Not reachable, overloaded or too slow: worth trying again.
     #[error("the database did not answer in time")]
     Unavailable,
-    /// The database refuses this very row, which the domain's rules had let through.
+    /// The database refused this row, although it passed the domain's rules.
     #[error("the database refused the row")]
     Refused,
     #[error("the table of birthdays is missing or has another shape; run birthday-api migrate")]
     NotMigrated,
 }
 
-/// A date of birth, and which database knew it.
+/// A date of birth, and which database it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     pub date_of_birth: DateOfBirth,
-    /// True if the replica answered in the primary's place: the date may be some moments old.
+    /// True if the replica answered instead of the primary: the date may be slightly out of date.
     pub from_replica: bool,
 }
 
@@ -113,7 +113,7 @@ impl Store {
         }
     }
 
-    /// Answers what waits, then closes the connections, within `limit`.
+    /// Answers the waiting requests, then closes the connections, within `limit`.
     pub async fn finish(&self, limit: Duration) {
         self.lookups.close();
         self.writes.close();
@@ -124,7 +124,7 @@ impl Store {
         }
     }
 
-    /// Starts the workers. They connect by themselves: a database that is away does not stop the start.
+    /// Starts the workers. They connect in the background: an unreachable database does not prevent the start.
     fn start(settings: &Settings) -> io::Result<Self> {
         let metrics = Metrics::default();
         let server = |url, role| Server::start(url, role, settings, &metrics);
@@ -162,11 +162,11 @@ impl Pool for Store {
         Ok(Self::start(&figment.extract()?).map_err(|error| error.to_string())?)
     }
 
-    /// The workers hold the connections; none is lent.
+    /// Returns nothing: the workers hold the connections.
     async fn get(&self) -> Result<(), figment::Error> {
         Ok(())
     }
 
-    /// Rocket calls this as soon as a shutdown begins, while requests are still being answered. [`Store::finish`] closes.
+    /// Does nothing: Rocket calls this as soon as a shutdown begins, with requests still in flight. [`Store::finish`] closes.
     async fn close(&self) {}
 }

@@ -15,9 +15,9 @@ use crate::birthday::Username;
 
 pub struct Database {
     options: PgConnectOptions,
-    /// The URL leads to a pooler in transaction mode: each statement may meet another session of the server.
+    /// The URL leads to a pooler in transaction mode: each statement may run in a different session of the server.
     pooler: bool,
-    /// Whether a standby will do.
+    /// Whether a standby is acceptable.
     standby: bool,
 }
 
@@ -28,8 +28,8 @@ pub struct Connection {
 }
 
 impl Database {
-    /// The server also ends a statement after `statement_timeout`. Poolers take no startup options: there the role's own
-    /// `statement_timeout` does it.
+    /// The server also cancels a statement after `statement_timeout`. Poolers accept no startup options: there the role's own
+    /// `statement_timeout` applies.
     pub fn new(options: &PgConnectOptions, limit: Duration, pooler: bool, standby: bool) -> Self {
         let mut options = options.clone().disable_statement_logging();
         if options.get_application_name().is_none() {
@@ -55,7 +55,7 @@ impl Database {
 
 const FIND_ONE: &str = "select username, date_of_birth from birthdays where username = $1";
 const FIND: &str = "select username, date_of_birth from birthdays where username = any($1)";
-/// An equal date is not written again. One statement is one transaction (PostgreSQL manual, "Transactions").
+/// An unchanged date is not written again. One statement is one transaction (PostgreSQL manual, "Transactions").
 const SAVE_ONE: &str = "insert into birthdays (username, date_of_birth) values ($1, $2) on conflict (username) do update \
     set date_of_birth = excluded.date_of_birth where birthdays.date_of_birth <> excluded.date_of_birth";
 const SAVE: &str = "insert into birthdays (username, date_of_birth) select * from unnest($1::text[], $2::date[]) \
@@ -79,7 +79,7 @@ fn sql<'a>(statement: Statement<'a>) -> (&'static str, Vec<Value<'a>>) {
         Statement::Find(names) => (FIND, vec![Value::Names(names.iter().map(Username::as_str).collect())]),
         Statement::Save([(name, born)]) => (SAVE_ONE, vec![Value::Name(name.as_str()), Value::Date(born.date())]),
         Statement::Save(rows) => {
-            // One row a name; the order keeps two writers from waiting for each other in a circle.
+            // One row per name; the order prevents deadlocks between two writers.
             let rows: BTreeMap<_, _> = rows.iter().map(|(name, born)| (name.as_str(), born.date())).collect();
             (SAVE, vec![Value::Names(rows.keys().copied().collect()), Value::Dates(rows.into_values().collect())])
         }
@@ -92,7 +92,7 @@ fn sql<'a>(statement: Statement<'a>) -> (&'static str, Vec<Value<'a>>) {
 }
 
 impl Connection {
-    /// After a failover the old primary may answer as a standby: to stay with it would only prolong the outage.
+    /// After a failover the old primary may answer as a standby: staying connected to it would only prolong the outage.
     pub async fn verify(&mut self) -> sqlx::Result<()> {
         let row = raw_sql("select pg_is_in_recovery()").fetch_one(&mut self.inner).await?;
         if sqlx::Row::get::<bool, _>(&row, 0) && !self.standby {
@@ -124,7 +124,7 @@ impl Connection {
     }
 }
 
-/// For one message of the simple protocol, which a pooler sends to one session as a whole. The values are letters and dates only.
+/// For one message of the simple protocol, which a pooler sends to one session as a whole. The values are only letters and dates.
 fn with_literals(sql: &str, values: &[Value<'_>]) -> String {
     (1..).zip(values).fold(sql.to_owned(), |sql, (n, value)| {
         let text = match value {

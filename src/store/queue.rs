@@ -1,8 +1,8 @@
 //! Coalescing: requests that arrive while a statement runs share the next one.
 //!
-//! Requests wait in a [`Queue`]; a worker takes all that wait and answers them with one statement. No timers: a request that finds
-//! every worker idle wakes one at once and is a batch of one. While workers are busy requests gather, and every sixteenth wakes one
-//! worker more. The more there is to do, the less each request costs.
+//! Requests wait in a [`Queue`]; a worker takes all of them and answers them with one statement. There are no timers: a request
+//! that finds every worker idle wakes one at once and is a batch of one. While workers are busy, requests accumulate, and every
+//! sixteenth wakes one more worker. The higher the load, the less each request costs.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use tokio::time::Instant;
 pub const LARGEST_BATCH: usize = 256;
 /// The most requests that may wait, so that memory is bounded.
 const LONGEST_QUEUE: usize = 4096;
-/// When more wait than fit into a statement, those that have waited longer than this are rejected, and so are new ones: with more
-/// requests than can be answered, it is better to answer some soon than all too late. A pause of the database alone rejects none:
-/// what gathered meanwhile fits into the next statements.
+/// When more wait than fit into a statement, those that have waited longer than this are rejected, and so are new ones: under
+/// overload it is better to answer some soon than all too late. A pause of the database alone rejects none: the requests that
+/// accumulated meanwhile fit into the next statements.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// While a worker is busy, this many waiting requests wake one more.
 const WAKE_ANOTHER_EVERY: usize = 16;
-/// After a batch of at least so many, a worker that wakes up lets the runtime read more requests before it takes the next batch.
-/// Alone, a request would only be slower for it.
+/// After a batch of at least this many, a worker that wakes up lets the runtime read more requests before it takes the next
+/// batch. A lone request would only be delayed by this.
 const CROWD: usize = 8;
 
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unanswered {
-    /// Too many requests wait already, or wait too long.
+    /// Too many requests are waiting, or they have waited too long.
     Full,
     /// The queue is closed, or the worker that had taken the request panicked.
     Gone,
@@ -55,7 +55,7 @@ pub struct Queue<Q, A> {
 
 struct State<Q, A> {
     waiting: VecDeque<Job<Q, A>>,
-    /// Batches that were taken and are not answered yet.
+    /// Batches that were taken and not yet answered.
     busy: usize,
     /// Size of the last batch.
     last: usize,
@@ -68,7 +68,7 @@ impl<Q, A> Queue<Q, A> {
         Self { state: Mutex::new(state), wake: Notify::new() }
     }
 
-    /// Waits for the answer to `request`. Dropping the future takes the request back: it costs no statement any more.
+    /// Waits for the answer to `request`. Dropping the future cancels the request, if no worker has taken it yet.
     pub async fn ask(&self, request: Q) -> Result<A, Unanswered> {
         let (answer, receiver) = oneshot::channel();
         self.push(Job { request, since: Instant::now(), answer })?;
@@ -80,7 +80,7 @@ impl<Q, A> Queue<Q, A> {
         if state.closed {
             return Err(Unanswered::Gone);
         }
-        // Requests that were given up make room for those that still wait.
+        // Cancelled requests make room for those that still wait.
         while state.waiting.front().is_some_and(|oldest| oldest.answer.is_closed()) {
             state.waiting.pop_front();
         }
@@ -89,7 +89,7 @@ impl<Q, A> Queue<Q, A> {
             return Err(Unanswered::Full);
         }
         state.waiting.push_back(job);
-        // A worker that is busy looks again by itself.
+        // A busy worker checks the queue again by itself.
         let first = state.busy == 0 && state.waiting.len() == 1;
         if first || state.waiting.len().is_multiple_of(WAKE_ANOTHER_EVERY) {
             self.wake.notify_one();
@@ -97,12 +97,12 @@ impl<Q, A> Queue<Q, A> {
         Ok(())
     }
 
-    /// Waits for requests and takes them, [`LARGEST_BATCH`] at the most; `None` when the queue is closed and empty.
+    /// Waits for requests and takes them, at most [`LARGEST_BATCH`]; `None` when the queue is closed and empty.
     ///
-    /// Dropping the future loses nothing.
+    /// Dropping the future loses no requests.
     pub async fn next(&self) -> Option<Batch<'_, Q, A>> {
         loop {
-            // Made before the look, so that no wake-up in between is missed.
+            // Created before the check, so that no wake-up in between is missed.
             let woken = self.wake.notified();
             let last = {
                 let mut state = self.state.lock();
@@ -127,7 +127,7 @@ impl<Q, A> Queue<Q, A> {
         if state.waiting.len() > LARGEST_BATCH {
             let now = Instant::now();
             while state.waiting.len() > LARGEST_BATCH && state.waiting.front().is_some_and(|oldest| oldest.is_late(now)) {
-                // The request may have been given up meanwhile.
+                // The request may have been cancelled meanwhile.
                 let _ = state.waiting.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
             }
         }
@@ -149,14 +149,14 @@ impl<Q, A> Queue<Q, A> {
         Some(Batch { queue: self, requests, answers })
     }
 
-    /// No request is accepted any more; workers answer what waits and then end.
+    /// Stops accepting requests; workers answer those that wait and then end.
     pub fn close(&self) {
         self.state.lock().closed = true;
         self.wake.notify_waiters();
     }
 }
 
-/// Wakes another worker in the place of one that was woken and does not take anything.
+/// Wakes another worker in place of one that was woken but takes nothing.
 struct PassOn<'q>(&'q Notify);
 
 impl Drop for PassOn<'_> {
@@ -165,7 +165,7 @@ impl Drop for PassOn<'_> {
     }
 }
 
-/// Requests that a worker took, and the way back for their answers.
+/// Requests that a worker took, and the channels for their answers.
 pub struct Batch<'q, Q, A> {
     queue: &'q Queue<Q, A>,
     pub requests: Vec<Q>,
@@ -176,7 +176,7 @@ impl<Q, A> Batch<'_, Q, A> {
     /// Gives every request its answer: `answers` has one for each of `requests`, in the same order.
     pub fn answer(mut self, answers: impl IntoIterator<Item = A>) {
         for (sender, answer) in self.answers.drain(..).zip(answers) {
-            // The request may have been given up meanwhile.
+            // The request may have been cancelled meanwhile.
             let _ = sender.send(Ok(answer));
         }
     }
@@ -185,7 +185,7 @@ impl<Q, A> Batch<'_, Q, A> {
 impl<Q, A> Drop for Batch<'_, Q, A> {
     fn drop(&mut self) {
         self.queue.state.lock().busy -= 1;
-        // Its worker panicked or was stopped: another one takes what waits.
+        // Its worker panicked or was stopped: another one takes the waiting requests.
         if !self.answers.is_empty() {
             self.queue.wake.notify_one();
         }

@@ -1,4 +1,4 @@
-//! A server and its circuit breaker: while no connection can be made, requests fail at once, and the server is tried every second.
+//! A server and its circuit breaker: while no connection can be made, requests fail at once, and a probe runs every second.
 
 use std::io;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use super::error::{Error, Kind};
 use super::metrics::Metrics;
 use super::settings::{DatabaseUrl, Settings};
 
-/// How often a server that is away is tried.
+/// How often an unreachable server is probed.
 pub const PROBE: Duration = Duration::from_secs(1);
-/// How often changed credentials are looked for.
+/// How often to check for changed credentials.
 const POLL: Duration = Duration::from_secs(2);
 /// How long a connection may take to close.
 const CLOSE: Duration = Duration::from_secs(1);
@@ -31,13 +31,13 @@ pub struct Server {
     pub query_timeout: Duration,
     pub metrics: Metrics,
     circuit_is_open: AtomicBool,
-    /// Has every session replace its connection.
+    /// Makes every session replace its connection.
     pub renewal: watch::Sender<()>,
-    /// Connections are replaced one by one, so that a change of credentials needs only one more of them at a time.
+    /// Connections are replaced one by one, so that a change of credentials needs only one extra connection at a time.
     pub turn: Mutex<()>,
 }
 
-/// A connection that is counted as long as it is open.
+/// A connection that is counted while it is open.
 pub struct Counted {
     pub connection: Connection,
     _count: Count,
@@ -60,7 +60,7 @@ impl Counted {
 }
 
 impl Server {
-    /// `role` is `primary`, or `replica`, for which a standby will do.
+    /// `role` is `primary` or `replica`; a replica may be a standby.
     pub fn start(url: &DatabaseUrl, role: &'static str, settings: &Settings, metrics: &Metrics) -> io::Result<Arc<Self>> {
         metrics.expect(role);
         let server = Arc::new(Self {
@@ -78,13 +78,13 @@ impl Server {
         Ok(server)
     }
 
-    /// Makes a connection before `until`, and tries twice where that may help.
+    /// Connects before `until`, with a second attempt where that may help.
     pub async fn connect(&self, until: Instant) -> Result<Counted, Error> {
         if self.circuit_is_open.load(Ordering::Relaxed) {
             return Err(Error::new(Kind::Away, "it was away a moment ago"));
         }
         let error = match self.try_to_connect(until).await {
-            // The password was changed and that was not noticed yet, or the connection was ended together with the old ones.
+            // The new password may not have been read yet, or the connection was closed together with the old ones.
             Err(error) if matches!(error.kind, Kind::Login | Kind::Lost) => error,
             outcome => return outcome,
         };
@@ -109,7 +109,7 @@ impl Server {
                 return Ok(Counted { connection, _count: Count(open) });
             }
             Ok(Err(error)) => Error::from(error),
-            // Less time than a connection may take says nothing about the server.
+            // A time limit below `connect_timeout` says nothing about the server.
             Err(_) if limit < self.connect_timeout => return Err(Error::slow(limit)),
             Err(_) => Error::new(Kind::Away, format!("no connection within {} ms", limit.as_millis())),
         };
@@ -119,7 +119,7 @@ impl Server {
         }
     }
 
-    /// Logs and counts what a request or a check met. Where no connection can be made, requests fail at once from now on.
+    /// Logs and counts an error of a request or a check. If no connection can be made, requests fail at once from now on.
     pub fn report(self: &Arc<Self>, error: &Error) {
         self.metrics.failed(self.role, error);
         if !error.kind.rule().opens_circuit {

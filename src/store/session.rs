@@ -1,4 +1,4 @@
-//! One worker's connection to one server: made when it is needed, replaced when it breaks or credentials change, checked after a pause.
+//! One worker's connection to one server: opened when needed, replaced when it breaks or credentials change, checked when idle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use super::database::{Database, Outcome, Statement};
 use super::error::{Close, Error, Kind};
 use super::server::{Counted, PROBE, Server};
 
-/// A connection that was idle for so long is checked. Also keeps a NAT from dropping it in silence (AWS: after 350 s).
+/// A connection that was idle for this long is checked. This also keeps a NAT from silently dropping it (AWS: after 350 s).
 const CHECK: Duration = Duration::from_secs(30);
 
 pub struct Session {
     server: Arc<Server>,
     renewal: watch::Receiver<()>,
     connection: Option<Counted>,
-    /// When to check the connection, if it is not used until then.
+    /// When to check the connection, if it is not used before.
     check_at: Instant,
-    /// When to replace it at the soonest.
+    /// The earliest time to replace it.
     not_before: Instant,
 }
 
@@ -31,7 +31,7 @@ impl Session {
         Self { server, renewal, connection: None, check_at: now + CHECK, not_before: now }
     }
 
-    /// Runs `statement` before `until`, once more if the kind of error allows it.
+    /// Runs `statement` before `until`, and retries it once if the kind of error allows it.
     pub async fn run(&mut self, statement: Statement<'_>, until: Instant) -> Result<Outcome, Error> {
         let outcome = match self.attempt(statement, until).await {
             Err(error) => self.again(statement, until, error).await,
@@ -52,7 +52,7 @@ impl Session {
         tracing::debug!(server = self.server.role, "{error}; trying once more");
         self.server.metrics.retries.inc();
         let mut outcome = self.attempt(statement, until).await?;
-        // The first attempt may have deleted it.
+        // The first attempt may have deleted the row.
         if may_have_run && matches!(statement, Statement::Delete(_)) {
             outcome.written = 1;
         }
@@ -63,7 +63,7 @@ impl Session {
         if self.connection.is_none() || (self.is_outdated() && Instant::now() >= self.not_before) {
             self.renew(until).await?;
         }
-        // Not in `self` while it is in use: what ends this future early ends the connection.
+        // Taken out of `self` while in use: if this future is dropped, the connection is closed.
         let mut counted = self.connection.take().ok_or_else(|| Error::new(Kind::Away, "no connection"))?;
         let now = Instant::now();
         let limit = self.server.query_timeout.min(until.saturating_duration_since(now));
@@ -72,7 +72,7 @@ impl Session {
             return Err(Error::slow(limit));
         }
         let work = async {
-            // A creation is not sent twice, so the connection had better be good.
+            // A creation is not sent twice, so check the connection first.
             if is_creation(statement) {
                 counted.connection.verify().await?;
             }
@@ -94,12 +94,12 @@ impl Session {
         Err(error)
     }
 
-    /// Replaces the connection. The former one stays in use if only the new login is refused.
+    /// Replaces the connection. The old one stays in use if the new login is refused.
     async fn renew(&mut self, until: Instant) -> Result<(), Error> {
         let server = self.server.clone();
         self.renewal.mark_unchanged();
         if let Database::Sqlite(_) = server.database {
-            // All have to be closed before a new file is opened.
+            // All connections have to be closed before a new file is opened.
             self.close().await;
         }
         let _turn = match &self.connection {
@@ -131,7 +131,7 @@ impl Session {
             return sleep_until(self.not_before).await;
         }
         tokio::select! {
-            // The server that this session shares holds the sender, so there is no error.
+            // The shared server holds the sender, so this cannot fail.
             Ok(()) = self.renewal.changed() => self.renewal.mark_changed(),
             () = sleep_until(self.check_at) => {}
         }

@@ -30,7 +30,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What one request may take altogether: retry and replica included.
+    /// The time limit of one request, including retry and replica.
     pub fn deadline(&self) -> Duration {
         self.connect_timeout + self.query_timeout
     }
@@ -40,7 +40,7 @@ impl Settings {
         self.migrate.unwrap_or(matches!(self.url, DatabaseUrl::Sqlite(_)))
     }
 
-    /// Refuses what cannot work together; the error is the key and the reason.
+    /// Refuses settings that cannot work together; the error is the key and the reason.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         let startup_options = match &self.url {
             DatabaseUrl::Postgres(options) => Some(options.get_options().is_some()),
@@ -64,21 +64,21 @@ impl Settings {
     }
 }
 
-/// A number of seconds, an hour at the most.
+/// A number of seconds, at most an hour.
 pub fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
     let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| duration.as_secs() <= 3600);
     duration.ok_or_else(|| de::Error::custom(format!("{seconds} is not a number of seconds from 0 to 3600")))
 }
 
-/// Which database, and how to reach it. Prints without user, password and parameters.
+/// Which database, and how to reach it. Displayed without user, password and parameters.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     Postgres(PgConnectOptions),
     Sqlite(SqliteConnectOptions),
 }
 
-/// What sqlx understands in the URL's query. It only warns of others, and a mistyped `sslmode` must not go unnoticed.
+/// The URL parameters that sqlx supports. It only warns about others, and a mistyped `sslmode` must not go unnoticed.
 const POSTGRES_PARAMETERS: [&str; 7] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "application_name", "options"];
 const FORM: &str = "not a PostgreSQL URL; the form is postgres://user:password@host:5432/database?sslmode=verify-full, \
     where special characters in the password are percent-encoded";
@@ -113,7 +113,7 @@ fn sqlite(url: &str) -> Result<SqliteConnectOptions, String> {
     Ok(options.clone().create_if_missing(false))
 }
 
-/// Refuses a file that cannot be a database. One that cannot be opened is reported when it is needed.
+/// Refuses a file that cannot be a database. A file that cannot be opened is reported when it is first used.
 fn check(path: &Path) -> Result<(), String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut head = Vec::new();
@@ -133,14 +133,14 @@ fn check(path: &Path) -> Result<(), String> {
 
 fn postgres(url: &str) -> Result<PgConnectOptions, String> {
     let parsed = url::Url::parse(url).map_err(|_| FORM)?;
-    // An @ behind one of these means that the password holds it.
+    // An @ after one of these characters means that the character is part of the password.
     let rest = url.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
     if rest.is_some_and(|(_, rest)| rest.contains(['@', '#'])) {
         return Err(FORM.to_owned());
     }
     for (name, value) in parsed.query_pairs() {
         if !POSTGRES_PARAMETERS.contains(&&*name) {
-            // Without a host and a user this may be a part of the password.
+            // Without a host and a user this may be part of the password.
             let name = if parsed.username().is_empty() { "in the URL".to_owned() } else { format!("{name:?}") };
             return Err(format!("unknown parameter {name}; known are {}", POSTGRES_PARAMETERS.join(", ")));
         }
@@ -152,7 +152,7 @@ fn postgres(url: &str) -> Result<PgConnectOptions, String> {
     if options.get_database().unwrap_or_default().is_empty() {
         return Err("the PostgreSQL URL names no database".to_owned());
     }
-    // sqlx keeps the brackets of an IPv6 address, which no resolver knows.
+    // sqlx keeps the brackets of an IPv6 address, which no resolver accepts.
     let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(options.host(&host))
 }

@@ -16,7 +16,7 @@ use super::Condition;
 use super::database::{Outcome, Read, Statement};
 use crate::birthday::Username;
 
-/// A file, whatever it is called: device and inode.
+/// Identifies a file regardless of its name: device and inode.
 type Identity = Option<(u64, u64)>;
 
 fn identity(path: &Path) -> Identity {
@@ -25,7 +25,7 @@ fn identity(path: &Path) -> Identity {
 
 pub struct Database {
     options: SqliteConnectOptions,
-    /// The file that the open connections have open; each holds a read lock.
+    /// The file that the open connections use; each holds a read lock.
     file: Arc<RwLock<Identity>>,
 }
 
@@ -38,24 +38,24 @@ pub struct Connection {
 }
 
 impl Database {
-    /// WAL lets lookups go on while a save commits; FULL has every commit on the disk before it is answered
+    /// WAL lets lookups continue while a save commits; FULL puts every commit on the disk before it is answered
     /// (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
     pub fn new(options: &SqliteConnectOptions, limit: Duration) -> Self {
         let options = options
             .clone()
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            // Below the limit of the statement, so that a locked database is reported as such.
+            // Below the statement's time limit, so that a locked database is reported as such.
             .busy_timeout(limit.mul_f64(0.9))
             .disable_statement_logging();
         Self { options, file: Arc::default() }
     }
 
-    /// Once the file was replaced, waits until every connection to the former one is closed: their shared memory has the same name.
+    /// After the file was replaced, waits until every connection to the old one is closed: their shared memory has the same name.
     pub async fn connect(&self) -> sqlx::Result<Connection> {
         let path = self.options.get_filename();
         if !path.exists() {
-            // Creates it, or says why not.
+            // Creates the file, or reports why it cannot.
             sqlx::Connection::close(self.options.connect().await?).await?;
         }
         let found = identity(path);
@@ -76,14 +76,14 @@ impl Database {
 
 const FIND_ONE: &str = "select username, date_of_birth from birthdays where username = ?1";
 const FIND: &str = "select username, date_of_birth from birthdays where username in (select value from json_each(?1))";
-/// `where true`: without it the parser takes ON for a join's (<https://www.sqlite.org/lang_upsert.html>, "Parsing Ambiguity").
+/// `where true`: else the parser takes ON for a join condition (<https://www.sqlite.org/lang_upsert.html>, "Parsing Ambiguity").
 const SAVE: &str = "insert into birthdays (username, date_of_birth) select value ->> 0, value ->> 1 from json_each(?1) where true \
     on conflict (username) do update set date_of_birth = excluded.date_of_birth where date_of_birth <> excluded.date_of_birth";
 const CREATE: &str = "insert into birthdays (username, date_of_birth) values (?1, ?2) on conflict (username) do nothing";
 const REPLACE: &str = "update birthdays set date_of_birth = ?2 where username = ?1";
 const DELETE: &str = "delete from birthdays where username = ?1";
 
-/// A statement's SQL and parameters. A list is one of them, as JSON: SQLite has no arrays.
+/// A statement's SQL and parameters. A list is passed as one JSON parameter: SQLite has no arrays.
 fn sql(statement: Statement<'_>) -> (&'static str, Vec<String>) {
     match statement {
         Statement::Find([name]) => (FIND_ONE, vec![name.as_str().to_owned()]),
@@ -112,12 +112,12 @@ impl Connection {
         } else {
             outcome.written = query.execute(&mut self.inner).await?.rows_affected();
         }
-        // After the commit: what was written into a file without a name must not be acknowledged.
+        // After the commit: a write into a file that no longer has its name must not be acknowledged.
         self.verify()?;
         Ok(outcome)
     }
 
-    /// An error if the file no longer has its name.
+    /// Fails if the file no longer has its name.
     pub fn verify(&self) -> sqlx::Result<()> {
         match identity(&self.path) {
             found @ Some(_) if found == *self.file => Ok(()),

@@ -1,4 +1,4 @@
-//! The workers: tasks that take requests from a queue and answer them, each over a session of its own.
+//! The workers: tasks that take requests from a queue and answer them, each over its own session.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -22,7 +22,7 @@ use crate::birthday::{DateOfBirth, Username};
 pub type Answer<T> = Result<T, StoreError>;
 pub type Requests<R> = Queue<R, Answer<<R as Request>::Reply>>;
 
-/// What workers of one kind answer.
+/// A kind of request that workers answer.
 pub trait Request: Sized + Send {
     type Reply: Send;
 
@@ -39,13 +39,13 @@ pub struct Worker {
     pub primary: Session,
     /// Answers lookups that the primary cannot answer.
     pub replica: Option<Session>,
-    /// What a batch may take altogether: retry and replica included.
+    /// The time limit of a batch, including retry and replica.
     pub limit: Duration,
     pub metrics: Metrics,
 }
 
 impl Worker {
-    /// Works until the queue is closed and empty. After a panic the requests of that batch are unavailable, and the next are taken.
+    /// Works until the queue is closed and empty. After a panic, that batch is answered as unavailable, and the work continues.
     pub async fn run<R: Request>(mut self, requests: Arc<Requests<R>>, batch_sizes: Histogram) {
         while AssertUnwindSafe(self.work(&requests, &batch_sizes)).catch_unwind().await.is_err() {
             tracing::error!("a database worker panicked and is started again");
@@ -82,7 +82,7 @@ impl Worker {
         written.map_err(|error| error.answer())
     }
 
-    /// When one row is refused, the others are saved one by one.
+    /// If a row is refused, saves the rows one by one.
     async fn save(&mut self, rows: &[Row], until: Instant, answers: &mut Vec<Answer<bool>>) {
         if rows.is_empty() {
             return;
@@ -116,7 +116,7 @@ impl Request for Username {
         }
         let found = |date: &NaiveDate| Found { date_of_birth: DateOfBirth::from_kept(*date), from_replica };
         let answer = |name: &Username| match rows.get(name.as_str()) {
-            // The replica may lag: a name that it lacks may be known by now.
+            // The replica may lag: the primary may already know a name that it lacks.
             None if from_replica => Err(StoreError::Unavailable),
             date => Ok(date.map(found)),
         };
@@ -128,7 +128,7 @@ impl Request for Write {
     /// Whether the write took place.
     type Reply = bool;
 
-    /// In as few statements as keep the order: saves without a condition that follow each other share one.
+    /// Uses as few statements as the order allows: consecutive saves without a condition share one.
     async fn answer(worker: &mut Worker, writes: Vec<Self>, until: Instant) -> Vec<Answer<bool>> {
         let mut answers = Vec::with_capacity(writes.len());
         let mut rows = Vec::with_capacity(writes.len());

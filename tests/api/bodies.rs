@@ -1,4 +1,4 @@
-//! What `PUT` takes as a body. Whatever is wrong with one, the answer is a problem and nothing is saved.
+//! Which bodies `PUT` accepts. Whatever is wrong with a body, the answer is a problem and nothing is saved.
 
 use crate::support::{TestApp, birthday, on_both_stores, raw};
 

@@ -34,7 +34,7 @@ fn the_command_line_tells_its_version() {
     assert_eq!((version.code, version.stdout.trim()), (Some(0), concat!("birthday-api ", env!("CARGO_PKG_VERSION"))));
 }
 
-/// From one kind of database to the other and back, and as a backup of a file while it is in use.
+/// Copies from one kind of database to the other and back, and backs up a file that is in use.
 #[tokio::test]
 async fn copy_moves_all_birthdays_and_leaves_a_target_that_is_not_empty() {
     let directory = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! User name and password from a directory that changes as the kubelet changes it: a symlink is swapped.
+//! User name and password from a directory that is updated as the kubelet does it: by swapping a symlink.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,7 +78,7 @@ async fn files_that_cannot_be_read_for_a_while_leave_the_last_login_in_force() {
     assert_eq!(app.get("/hello/John").await.status, 200);
 }
 
-/// The first reading of new credentials may be wrong, or come before the database knows them.
+/// New credentials may be wrong when they are first read, or not yet known to the database.
 #[tokio::test]
 async fn a_new_login_that_is_refused_does_not_cost_the_connections_of_the_former_one() {
     let (_server, mut secret, app) = app_with_secret("blue 1");

@@ -1,4 +1,4 @@
-//! Which dates of birth are taken. (How many days remain from each: the unit tests of src/birthday.)
+//! Which dates of birth are accepted. (The unit tests in src/birthday cover how many days remain.)
 
 use crate::support::{Database, Store, TestApp, birthday, on_both_stores};
 
@@ -22,7 +22,7 @@ async fn other_dates_are_refused_with_todays(app: TestApp) {
         app.put("/hello/John", birthday(born)).await.expect_problem(400, "invalid-date-of-birth");
     }
     app.get("/hello/John").await.expect_problem(404, "unknown-username");
-    // What is today's date becomes yesterday's.
+    // The next day, this date is in the past.
     app.on("2026-11-24");
     app.save("John", "2026-11-23").await;
 }

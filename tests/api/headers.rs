@@ -1,4 +1,4 @@
-//! What protects the visitor of a page, header by header.
+//! The security headers that protect visitors of the pages.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ async fn a_page_allows_nothing_inline_nothing_from_elsewhere_and_no_frame_around
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
         assert_eq!(answer.header("server"), None, "{path}");
 
-        // HTTPS is asked for from now on only where it was used.
+        // HSTS is sent only to clients that used HTTPS.
         assert_eq!(answer.header("strict-transport-security"), None, "{path}");
         for (scheme, year) in [("https", true), ("http", false)] {
             let answer = app.get_with(path, ("X-Forwarded-Proto", scheme)).await;

@@ -12,7 +12,7 @@ use crate::support::{Client, Database, HEALS, JSON, Store, TestApp, birthday, ev
 const END_SESSIONS: &str =
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
 
-/// A service on a new database with these settings of it.
+/// A service on a new database, with these database settings.
 fn quick(store: Store, settings: &str) -> TestApp {
     TestApp::with(Database::new(store), &format!("[default.databases.birthdays]\n{settings}"))
 }
@@ -25,7 +25,7 @@ async fn away(client: &Client) -> bool {
     client.get("/metrics").await.body.contains("birthday_store_away{server=\"primary\"} 1\n")
 }
 
-/// Each change is made behind the service's back; then a lookup and a save come over connections that were used before.
+/// Each change is made without the service's knowledge; then a lookup and a save use connections that were used before.
 #[tokio::test]
 async fn what_happens_to_sessions_and_to_the_schema_fails_no_request() {
     let app = TestApp::start(Store::PostgreSql);
@@ -37,7 +37,7 @@ async fn what_happens_to_sessions_and_to_the_schema_fails_no_request() {
         // 0A000: the result of a cached plan has another type
         ("alter table birthdays alter column username type varchar(64)".to_owned(), 0),
         ("alter table birthdays drop constraint birthdays_username_check, alter column username type text".to_owned(), 0),
-        // Expand and contract: what a release adds is unused by the release before it, and what it removes was unused by that.
+        // Expand and contract: the previous release uses neither what a release adds nor what it removes.
         ("alter table birthdays add column note text, add column seen timestamptz not null default now()".to_owned(), 0),
         ("create index concurrently by_date on birthdays (date_of_birth)".to_owned(), 0),
         ("alter table birthdays drop column seen, drop column note".to_owned(), 0),
@@ -45,7 +45,7 @@ async fn what_happens_to_sessions_and_to_the_schema_fails_no_request() {
         assert_eq!(status_of_get_and_put(&app).await, (200, 204), "before {change}");
         app.database.run(&change);
         if change.contains("timeout") {
-            // New sessions have it.
+            // It applies only to new sessions.
             app.database.run(END_SESSIONS);
             assert_eq!(status_of_get_and_put(&app).await, (200, 204));
         }
@@ -102,8 +102,8 @@ async fn a_serialization_failure_is_tried_again_on_the_same_connection() {
     assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 3 day(s)");
 }
 
-/// The save has John's row and waits for a second table, whose holder then waits for John's row: PostgreSQL ends who waited first. The
-/// second table is wanted once: who has John's row after that is open.
+/// The save locks John's row and waits for a second table, whose holder then waits for John's row: PostgreSQL cancels the one
+/// that waited first. Only the first attempt wants the second table, so the retry cannot deadlock again.
 #[tokio::test]
 async fn a_deadlock_is_tried_again_on_the_same_connection() {
     let app = TestApp::start(Store::PostgreSql);
@@ -148,7 +148,7 @@ async fn prepared_statements_that_are_gone_or_whose_names_are_taken_fail_no_requ
     }
 }
 
-/// It was executed: sent again, it would be refused because of itself.
+/// The save was executed: a retry would be refused because of the first attempt.
 #[tokio::test]
 async fn a_create_only_save_whose_answer_was_lost_is_503_and_not_sent_again() {
     let database = Database::new(Store::PostgreSql);
@@ -157,7 +157,7 @@ async fn a_create_only_save_whose_answer_was_lost_is_503_and_not_sent_again() {
     let app = TestApp::at(database, &url, "[default.databases.birthdays]\nmax_connections = 2");
     let create = async |path| app.call("PUT", path, &[JSON, ("If-None-Match", "*")], birthday("1990-11-28")).await;
     assert_eq!(create("/hello/John").await.status, 204);
-    // The answer to the check of the connection is 75 bytes long.
+    // The answer to the connection check is 75 bytes long.
     proxy.set(Fault::Cut(80));
     create("/hello/Mary").await.expect_problem(503, "unavailable");
     assert_eq!(app.database.select("select count(*) from birthdays where username = 'Mary'").await, 1);
@@ -200,7 +200,7 @@ async fn an_sqlite_file_that_is_replaced_is_left_for_the_new_one_with_nothing_of
         app.save("John", "1990-11-28").await;
         let copy = file.with_extension("copy");
         app.database.run(&format!("vacuum into '{}'", copy.display()));
-        // Only in the old file's log.
+        // This save is only in the old file's log.
         app.save("Mary", "1990-11-28").await;
         if first == "removed" {
             std::fs::remove_file(&file).unwrap();

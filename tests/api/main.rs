@@ -1,7 +1,7 @@
-//! The service as its users and operators meet it: over HTTP, by its command line, with real databases.
+//! The service as its users and operators see it: over HTTP, through its command line, with real databases.
 //!
-//! Nothing but Rust has to be installed: PostgreSQL is fetched and run by [`support`]. Where `DATABASE_URL` is set, tests make
-//! their databases there; tests that stop or change a server run one of their own in either case.
+//! Only Rust has to be installed: [`support`] downloads and runs PostgreSQL. If `DATABASE_URL` is set, tests create their
+//! databases there; tests that stop or change a server always run their own.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
@@ -22,7 +22,7 @@ mod slow_clients;
 mod time_zones;
 mod usernames;
 
-// How it is run.
+// How the service is run.
 mod commands;
 mod lifecycle;
 mod migrations;
@@ -30,7 +30,7 @@ mod mistakes;
 mod privacy;
 mod settings;
 
-// What it stands on.
+// The database and the repository.
 mod credentials;
 mod healing;
 mod outages;
@@ -38,6 +38,6 @@ mod replica;
 mod repository;
 mod tls;
 
-// What it goes through.
+// Faults and overload.
 #[path = "../drills/mod.rs"]
 mod drills;

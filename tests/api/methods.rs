@@ -1,10 +1,10 @@
-//! Which methods each path takes: the routes themselves are asked, so that a new one cannot be forgotten here.
+//! Which methods each path supports. The list comes from the mounted routes, so that a new route is always covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{FORM, Store, TestApp, birthday, raw, routes};
 
-/// Concrete paths with the methods that they take; `HEAD` goes with `GET`.
+/// Concrete paths with the methods that they support; `GET` includes `HEAD`.
 async fn resources() -> BTreeMap<String, BTreeSet<String>> {
     let mut resources: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for route in routes().await.into_iter().filter(|route| !route.refuses) {
@@ -48,7 +48,7 @@ async fn head_is_what_get_is_without_the_body() {
         let (get, head) = (app.get(&path).await, app.call("HEAD", &path, &[], "").await);
         assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
         for name in ["content-type", "birthday-today", "content-length"] {
-            // Metrics are not twice the same.
+            // Metrics change between requests.
             assert!(head.header(name) == get.header(name) || (path == "/metrics" && name == "content-length"), "{path} {name}");
         }
     }
@@ -70,7 +70,7 @@ async fn a_path_or_a_method_that_does_not_exist_is_a_problem() {
     }
 }
 
-/// Any web page could have its visitors send such a form.
+/// Any web page could make its visitors send such a form.
 #[tokio::test]
 async fn no_form_can_override_a_method() {
     let app = TestApp::start(Store::Sqlite);
@@ -95,7 +95,7 @@ async fn no_form_can_override_a_method() {
         let answer = app.call(method, "/hello/John", &[FORM], birthday("1990-01-01")).await;
         answer.expect_problem(415, "unsupported-media-type");
     }
-    // A form does not make a POST of another method either.
+    // Nor does a form turn another method into a POST.
     for method in ["GET", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"] {
         let answer = app.call(method, "/save", &[FORM], "_method=post&username=John&dateOfBirth=1990-01-01&tz=").await;
         answer.expect_problem(405, "method-not-allowed");

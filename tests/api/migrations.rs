@@ -9,7 +9,7 @@ use crate::support::{Database, Ended, Store, TestApp, command, finish, postgresq
 
 const BOTH: [Store; 2] = [Store::Sqlite, Store::PostgreSql];
 
-/// How many migrations there are.
+/// The number of migrations.
 fn files(store: Store) -> usize {
     std::fs::read_dir(if store == Store::Sqlite { "migrations/sqlite" } else { "migrations/postgres" }).unwrap().count()
 }
@@ -20,7 +20,7 @@ fn migrate(directory: &TempDir, url: &str, wait: &str) -> Command {
     migrate
 }
 
-/// Exit code 1 and one line from the command itself, below what was logged while it waited.
+/// Exit code 1 and one line from the command itself, after what it logged while it waited.
 fn expect_given_up(ended: &Ended) {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let said: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("birthday-api: ")).collect();
@@ -66,7 +66,7 @@ fn it_waits_for_a_database_that_appears_later() {
 #[test]
 fn it_gives_up_after_the_time_it_was_given() {
     let directory = TempDir::new().unwrap();
-    // One that refuses connections, and one that accepts them and says nothing.
+    // One address refuses connections; the other accepts them and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for (address, least) in [("127.0.0.1:1".to_owned(), 2), (silent.local_addr().unwrap().to_string(), 0)] {
         let asked = Instant::now();
@@ -93,7 +93,7 @@ async fn another_migration_that_does_not_end_is_not_waited_for_longer_either() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// A statement that waits for a lock has everything behind it wait, too.
+/// A statement that waits for a lock makes everything behind it wait, too.
 #[tokio::test]
 async fn a_migration_that_meets_a_lock_steps_back_and_tries_again() {
     let directory = TempDir::new().unwrap();
@@ -102,7 +102,7 @@ async fn a_migration_that_meets_a_lock_steps_back_and_tries_again() {
     other.run("begin; create table birthdays (id int)").await;
     let mut waiting = migrate(&directory, &database.url(), "60");
     let waiting = std::thread::spawn(move || finish(&mut waiting));
-    // Longer than its lock_timeout, which ends the first try.
+    // Longer than its lock_timeout, which ends the first attempt.
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert!(!waiting.is_finished(), "it tries again");
     other.run("rollback").await;

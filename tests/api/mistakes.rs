@@ -1,4 +1,4 @@
-//! A setting that is unknown or cannot work ends the start: exit code 2 and one line that names the key and the reason.
+//! A setting that is unknown or cannot work prevents the start: exit code 2 and one line that names the key and the reason.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{command, finish, unprivileged};
 
-/// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to hold all `words`.
+/// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to contain all `words`.
 fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
     let directory = TempDir::new().unwrap();
     if !file.is_empty() {

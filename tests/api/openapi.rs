@@ -1,4 +1,4 @@
-//! The description and the service agree: each documented answer can be had, and (as the client checks in every test) no other is.
+//! The OpenAPI document matches the service: every documented answer occurs, and (as the client checks in every test) no other.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::support::{Database, FORM, JSON, Store, TestApp, birthday, command, ev
 
 const ENTRY: &str = "username=John&dateOfBirth=1990-05-17&tz=";
 
-/// Of GET with every name: known, unknown and none.
+/// Sends every GET with a known, an unknown and an invalid name.
 async fn get_all(app: &TestApp) {
     for (_, template) in operations().keys().filter(|(method, _)| method == "GET") {
         for name in ["John", "Nobody", "a1"] {
@@ -105,7 +105,7 @@ async fn nothing_lists_people() {
             continue;
         }
         for path in [route.path.replace("<file>", "docs.js"), format!("{}?limit=100&all=true&format=json", route.path)] {
-            // An answer is a refusal too, as long as nobody's name is in it.
+            // Any answer will do, as long as it contains no saved name or date.
             let answer = app.get(&path).await;
             assert!(!answer.body.contains("Zebedee") && !answer.body.contains("1987"), "{path}: {}", answer.body);
         }

@@ -1,4 +1,4 @@
-//! What the platform asks: probes, metrics, ids.
+//! What the platform uses: probes, metrics, ids.
 
 use crate::support::{Store, TestApp, on_both_stores};
 
@@ -6,7 +6,7 @@ on_both_stores![
     metrics_count_requests_by_route_and_status_and_hold_no_names, without_openmetrics_in_accept_metrics_are_classic_text,
 ];
 
-/// What Prometheus 3 sends.
+/// The `Accept` header of Prometheus 3.
 const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
 
 async fn without_openmetrics_in_accept_metrics_are_classic_text(app: TestApp) {
@@ -57,7 +57,7 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
         assert!(text.lines().any(|line| line.starts_with(figure)), "{figure} in {text}");
     }
     assert!(text.ends_with("# EOF\n"), "{text}");
-    // A duration may have the digits of the year.
+    // With the dash, because a duration may contain the digits of the year.
     assert!(!text.contains("Zeb") && !text.contains("1987-"), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! The database fails in every way: 503 problems meanwhile, and back by itself.
+//! The database fails in every way: the service answers 503 problems meanwhile, and recovers by itself.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ async fn without_its_table_every_operation_is_503_until_it_is_back(app: TestApp)
     app.save("John", "1990-11-29").await;
 }
 
-/// PostgreSQL is not migrated at the start: this is what the first requests after a forgotten `migrate` meet.
+/// PostgreSQL is not migrated at start: this is what the first requests get if `migrate` was not run.
 #[tokio::test]
 async fn a_missing_table_and_its_remedy_are_named_in_the_answer_and_in_the_log() {
     let directory = TempDir::new().unwrap();
@@ -44,7 +44,7 @@ async fn a_missing_table_and_its_remedy_are_named_in_the_answer_and_in_the_log()
     assert!(line.contains("\"birthdays\" does not exist"), "{line}");
 }
 
-/// Regression: a database that is down is never answered as the client's mistake, an unknown name, or a failure of the service.
+/// Regression: an outage of the database is never reported as the client's mistake, an unknown name, or a failure of the service.
 #[tokio::test]
 async fn while_postgresql_is_away_every_operation_is_503_and_its_return_is_noticed() {
     for signal in ["INT", "QUIT"] {
@@ -68,7 +68,7 @@ async fn while_postgresql_is_away_every_operation_is_503_and_its_return_is_notic
     }
 }
 
-/// Whether they serve, or are being made again after the last time: neither costs a request.
+/// No request fails, whether sessions end while they are in use or while they are being replaced after the last time.
 #[tokio::test]
 async fn sessions_that_the_server_ends_fail_no_request() {
     let app = TestApp::start(Store::PostgreSql);
@@ -85,7 +85,7 @@ async fn sessions_that_the_server_ends_fail_no_request() {
     }
 }
 
-/// Of saves that were under way: the drill `no_acknowledged_save_is_lost`.
+/// Saves in flight are covered by the drill `no_acknowledged_save_is_lost`.
 #[tokio::test]
 async fn a_save_that_was_acknowledged_survives_the_crash_of_postgresql() {
     let mut server = postgresql::Server::start(&["fsync=on"]);
@@ -94,7 +94,7 @@ async fn a_save_that_was_acknowledged_survives_the_crash_of_postgresql() {
     server.stop("QUIT");
     assert!(server.resume());
     assert_eq!(app.database.number("select count(*) from birthdays"), 100);
-    // Before its server.
+    // Dropped before its server.
     drop(app);
 }
 

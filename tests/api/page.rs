@@ -1,4 +1,4 @@
-//! The web page where no script runs: `GET /?username=` and the form that `POST /save` takes. (What a browser makes of it: tests/browser.)
+//! The web page without scripts: `GET /?username=` and the form that `POST /save` accepts. (In a browser: tests/browser.)
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ async fn a_form_of_another_site_is_refused(app: TestApp) {
     }
 }
 
-/// Behind a proxy that sets Host anew, and where another name resolves to this machine.
+/// Behind a proxy that replaces Host, and where another name resolves to this machine.
 #[tokio::test]
 async fn the_form_is_taken_from_the_public_url_or_from_where_the_browser_vouches_for() {
     let local = TestApp::start(Store::Sqlite);

@@ -1,4 +1,4 @@
-//! Logs never hold names, dates or bodies.
+//! Logs never contain names, dates or bodies.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Database, Service, Store, birthday, command, raw};
 
-/// Requests of every kind, all of which hold something that must not be logged; all that was logged until the end.
+/// Sends requests of every kind, each with something that must not be logged; returns the whole log.
 async fn log_of_a_life(database: &Database, format: &str) -> String {
     let mut service = Service::start(
         command(Path::new("/"))

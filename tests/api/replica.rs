@@ -5,7 +5,7 @@ use crate::support::{Database, HEALS, Store, TestApp, birthday, eventually, post
 #[tokio::test]
 async fn lookups_fall_back_to_the_replica_and_return_to_the_primary_by_themselves() {
     let mut primary = postgresql::Server::start(&[]);
-    // A database of its own plays the replica: what it holds is older.
+    // A separate database with older data stands in for the replica.
     let replica = Database::new(Store::PostgreSql).migrated();
     replica.run("insert into birthdays values ('John', '1990-11-24')");
     let settings = format!("[default.databases.birthdays]\nreplica_url = {:?}", replica.url());

@@ -1,4 +1,4 @@
-//! What the repository itself must keep to.
+//! Rules for the repository itself.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ async fn the_probes_and_the_scrape_of_the_chart_are_routes_of_the_service() {
     assert!(asked.iter().all(|path| routes.contains(&format!("/{path}"))), "{routes:?}");
 }
 
-/// No reference may mean another image tomorrow. (Those of gitops are checkov's: CKV_K8S_14.)
+/// A reference must always lead to the same image. (Checkov checks those under gitops: CKV_K8S_14.)
 #[test]
 fn compose_and_the_dockerfile_name_images_by_an_exact_tag() {
     let (compose, dockerfile) = (read("docker-compose.yml"), read("Dockerfile"));
@@ -27,7 +27,7 @@ fn compose_and_the_dockerfile_name_images_by_an_exact_tag() {
     assert!(images.len() > 4, "{images:?}");
     for image in images {
         let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-        // Distroless has its release in the name and only variants as tags; the delivery pins it by digest.
+        // Distroless has its release in the name and only variants as tags; the delivery pipeline pins it by digest.
         let exact =
             image.ends_with("cc-debian12:nonroot") || tag.starts_with('v') || tag.starts_with(|c: char| c.is_ascii_digit());
         assert!(exact, "{image}");

@@ -1,4 +1,4 @@
-//! What every request must bring (RFC 9112), and what it may make depend on the present state (RFC 9110, 13).
+//! What every request must contain (RFC 9112), and conditional requests (RFC 9110, 13).
 
 use crate::support::{Database, JSON, Store, TestApp, birthday, on_both_stores, raw};
 

@@ -1,4 +1,4 @@
-//! Every setting has the effect that it is there for. (What `telemetry` does is in `privacy`, `lifecycle` and `shutdown` in `lifecycle`.)
+//! Every setting takes effect. (`telemetry` is tested in `privacy`; `lifecycle` and `shutdown` are tested in `lifecycle`.)
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Database, Service, Store, TestApp, birthday, command, eventually, finish};
 
-/// On an SQLite database of its own, with these variables.
+/// Starts the service on its own SQLite database, with these variables.
 fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
     Service::start(command(directory.path()).envs(variables.iter().copied()))
 }
@@ -95,7 +95,7 @@ async fn the_application_name_of_the_url_is_what_the_server_sees() {
     assert!(app.database.select(named).await > 0);
 }
 
-/// Without IPv6 the error is the system's: no resolver got a name with brackets.
+/// Without IPv6 the error comes from the system: no resolver was asked for a name with brackets.
 #[test]
 fn a_database_host_in_brackets_is_an_address() {
     let directory = TempDir::new().unwrap();
@@ -107,7 +107,7 @@ fn a_database_host_in_brackets_is_an_address() {
 
 #[tokio::test]
 async fn connect_timeout_and_query_timeout_bound_a_request_when_nobody_answers() {
-    // Takes connections and never says a word.
+    // Accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let directory = TempDir::new().unwrap();
     let url = format!("postgres://nobody@127.0.0.1:{}/nowhere", silent.local_addr().unwrap().port());

@@ -1,4 +1,4 @@
-//! Nobody holds the service by sending nothing, or half a request.
+//! No client can block the service by sending nothing, or half a request.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,19 +14,19 @@ use crate::support::{Service, binary, birthday, command, command_by, raw};
 const HEAD: &str = "PUT /hello/Slow HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
 const GET: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// The limits of `src/http/server.rs`, and how much later than that a busy machine may notice.
+/// The limits of `src/http/server.rs`, and how much later a busy machine may enforce them.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 const NEXT_REQUEST: Duration = Duration::from_secs(30);
 const SLACK: Duration = Duration::from_secs(20);
 
-/// Sends `bytes` and nothing more: all that comes back, and when the connection ended.
+/// Sends `bytes` and nothing more; returns all that comes back, and when the connection closed.
 fn stall(to: SocketAddr, bytes: &str, limit: Duration) -> (String, Duration) {
     let started = Instant::now();
     let answer = raw::rest(raw::send(to, bytes), limit + SLACK);
     (answer, started.elapsed())
 }
 
-/// The connection stays open.
+/// Expects an answer on a connection that stays open.
 fn expect_answer(connection: &mut TcpStream) {
     connection.set_read_timeout(Some(SLACK)).unwrap();
     let mut answer = [0; 1024];
@@ -34,7 +34,7 @@ fn expect_answer(connection: &mut TcpStream) {
     assert!(answer[..length].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..length]));
 }
 
-/// One after the other on one connection, for longer than a connection without requests is left alone.
+/// Sends requests one after the other on one connection, for longer than an idle connection may stay open.
 fn steady(to: SocketAddr) {
     let mut connection = TcpStream::connect(to).unwrap();
     for _ in 0..5 {
@@ -121,7 +121,7 @@ fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_rejecte
     let directory = TempDir::new().unwrap();
     let service = Service::start(&mut command(directory.path()));
     service.signal(Signal::SIGSTOP);
-    // Whom the system's queue has no room for asks again after a second, and after two more: none does.
+    // A client that finds the system's queue full tries again after a second, and after two more: none has to.
     let connect =
         |number| TcpStream::connect_timeout(&service.address, Duration::from_millis(900)).map_err(|error| (number, error));
     let mut burst = (0..900).map(connect).collect::<Result<Vec<_>, _>>().unwrap();
@@ -178,7 +178,7 @@ fn a_reader_of_the_log_that_stalls_stops_no_request_and_the_lost_lines_are_count
     let mut line = String::new();
     log.read_line(&mut line).unwrap();
     let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    // Nothing reads the log from here on. A pipe holds 64 KiB, and the service 4,096 lines.
+    // Nothing reads the log from here on. A pipe buffers 64 KiB, and the service 4,096 lines.
     let pipeline = GET.repeat(1000);
     for _ in 0..8 {
         let answers = raw::exchange(address, &format!("{pipeline}{}", GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")));
@@ -196,7 +196,7 @@ fn a_reader_of_the_log_that_stalls_stops_no_request_and_the_lost_lines_are_count
 fn where_more_clients_come_than_there_are_places_each_is_answered_in_its_turn() {
     let directory = TempDir::new().unwrap();
     let service = Service::start(command(directory.path()).env("ROCKET_HTTP", "{max_connections=50}"));
-    // All hold their connection, before and after their request.
+    // All keep their connection open, before and after their request.
     let mut clients: Vec<TcpStream> = (0..200).map(|_| raw::send(service.address, GET)).collect();
     clients.iter_mut().for_each(expect_answer);
 }

@@ -1,4 +1,4 @@
-//! `?tz=` and the configured time zone: whose today counts.
+//! `?tz=` and the configured time zone: which date counts as today.
 
 use crate::support::{Database, Store, TestApp, birthday, on_both_stores};
 
@@ -8,7 +8,7 @@ on_both_stores![
     a_zone_that_is_empty_repeated_or_unknown_is_refused,
 ];
 
-/// 01:30 of the 24th on Kiritimati, 23:30 of the 22nd at UTC-12.
+/// 01:30 on the 24th on Kiritimati, 23:30 on the 22nd at UTC-12.
 const THREE_DATES_AT_ONCE: &str = "2026-11-23T11:30:00Z";
 const AHEAD: &str = "Pacific/Kiritimati";
 const BEHIND: &str = "Etc/GMT%2B12";

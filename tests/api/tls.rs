@@ -1,4 +1,4 @@
-//! `sslmode=verify-full`: the certificate must come from the named authority and be for the named host.
+//! `sslmode=verify-full`: the certificate must be issued by the given authority for the given host.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What is a username, and what is not, once it is a part of a path. (The rule by itself: the unit tests of src/birthday.)
+//! Valid and invalid usernames in a path. (The unit tests in src/birthday cover the rule itself.)
 
 use crate::support::{JSON, TestApp, birthday, on_both_stores, raw};
 

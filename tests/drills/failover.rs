@@ -1,4 +1,4 @@
-//! The primary dies: nothing that was acknowledged is lost, lookups go on at the replica, and the service heals by itself.
+//! The primary dies: nothing that was acknowledged is lost, the replica answers lookups, and the service recovers by itself.
 
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,7 @@ fn lookups_go_on_at_the_replica_while_the_primary_is_dead_and_return_to_the_new_
     );
 }
 
-/// A name server may lead to the old primary for a while, and that comes back as a standby.
+/// DNS may lead to the old primary for a while, which comes back as a standby.
 #[test]
 #[ignore = "a drill: just drills"]
 fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_primary() {
@@ -109,7 +109,7 @@ fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_pr
     let service = service_on(&directory, &through(&proxy, &pair.url()), "migrate=true,");
     block_on(service.save("John", "1990-05-17"));
     proxy.retarget(address(pair.standby.as_ref().unwrap()));
-    // The open connections end, and new ones lead to the standby.
+    // The open connections close, and new ones lead to the standby.
     proxy.set(Fault::Cut(0));
     let refused = Instant::now();
     while refused.elapsed() < Duration::from_secs(2) {
@@ -124,7 +124,7 @@ fn a_name_that_leads_to_a_standby_is_an_outage_that_ends_when_it_leads_to_the_pr
     measured!("standby", "saves again {} after the name leads to the primary", ms(moved.elapsed()));
 }
 
-/// Otherwise a save that was refused could be repeated into an acknowledgement that the standby knows nothing of.
+/// Otherwise, repeating a refused save could get it acknowledged although the standby does not have it.
 #[test]
 #[ignore = "a drill: just drills"]
 fn what_the_standby_does_not_have_is_not_acknowledged_however_often_it_is_saved() {
@@ -135,7 +135,7 @@ fn what_the_standby_does_not_have_is_not_acknowledged_however_often_it_is_saved(
     pair.standby.as_mut().unwrap().stop("KILL");
     let unsure = async || service.put("/hello/John", birthday("1990-05-18")).await.expect_problem(503, "unavailable");
     block_on(unsure());
-    // The waiting sessions end, and with them the wait: the row is there, but on this server only.
+    // This ends the waiting sessions and thereby the wait: the row is there, but only on this server.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'birthday-api'";
     run(&pair.url(), end);
     for _ in 0..3 {

@@ -13,11 +13,11 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::support::{birthday, block_on, name};
 
-/// Names that are known before the load begins; lookups ask for these.
+/// Names that are saved before the load begins; lookups ask for these.
 const KNOWN: usize = 20;
-/// Names that each of the savers saves in turn.
+/// The number of names that each saver saves in turn.
 const NAMES_OF_A_SAVER: usize = 25;
-/// No answer after this long is no answer.
+/// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Event {
     pub kind: Kind,
     pub sent: Instant,
     pub took: Duration,
-    /// The status, or the kind of the connection's failure.
+    /// The status, or the kind of connection failure.
     pub outcome: Result<u16, String>,
     pub from_replica: bool,
 }
@@ -41,7 +41,7 @@ impl Event {
     }
 }
 
-/// What was promised: for each name the newest date whose save was acknowledged.
+/// What was promised: for each name, the latest date whose save was acknowledged.
 pub type Acknowledged = BTreeMap<String, NaiveDate>;
 
 #[derive(Default)]
@@ -57,7 +57,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// `savers` and as many who look up, each with `pause` between an answer and the next request.
+    /// Starts `savers` clients that save and as many that look up, each with `pause` between an answer and the next request.
     pub fn start(service: SocketAddr, savers: usize, pause: Duration) -> Self {
         let (record, stop) = (Arc::new(Mutex::new(Record::default())), Arc::new(AtomicBool::new(false)));
         let (into, until) = (record.clone(), stop.clone());
@@ -95,13 +95,13 @@ impl Load {
         Self { record, stop, thread: Some(thread) }
     }
 
-    /// How many requests of a kind succeeded that were sent after `since`.
+    /// How many requests of a kind that were sent after `since` succeeded.
     pub fn succeeded(&self, kind: Kind, since: Instant) -> usize {
         let record = self.record.lock().unwrap();
         record.events.iter().filter(|event| event.kind == kind && event.sent >= since && event.succeeded()).count()
     }
 
-    /// Waits until requests of this kind succeed again; the time it took.
+    /// Waits until requests of this kind succeed again; returns the time it took.
     pub fn wait_for(&self, kind: Kind, since: Instant, limit: Duration) -> Duration {
         while self.succeeded(kind, since) < 3 {
             assert!(since.elapsed() < limit, "no {kind:?} succeeded within {limit:?}");
@@ -110,7 +110,7 @@ impl Load {
         since.elapsed()
     }
 
-    /// Ends the load when all that was sent is answered.
+    /// Stops the load, and waits until all requests sent are answered.
     pub fn stop(mut self) -> Record {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().expect("the load ran to its end");
@@ -124,14 +124,14 @@ impl Drop for Load {
     }
 }
 
-/// Every save has a date of its own, later than all before it, so that what is read back tells which save it was.
+/// Every save has its own date, later than all before it, so that the date that is read back identifies the save.
 fn next_day() -> NaiveDate {
     static DAYS: AtomicI32 = AtomicI32::new(1);
     NaiveDate::from_num_days_from_ce_opt(DAYS.fetch_add(1, Ordering::Relaxed)).unwrap()
 }
 
 pub fn client() -> Client {
-    // Another drill may have been first.
+    // Another drill may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
 }
@@ -154,7 +154,7 @@ impl Sender {
     }
 
     async fn look_up(&self, name: &str) {
-        // What is known stays known.
+        // Known names stay known.
         assert_ne!(
             self.send(Kind::Lookup, self.client.get(format!("{}/hello/{name}", self.base))).await,
             Ok(404),
@@ -186,7 +186,7 @@ impl Sender {
 }
 
 impl Record {
-    /// What was not a success, and how often.
+    /// The kinds of failures, and how often each occurred.
     pub fn failures(&self) -> BTreeMap<String, usize> {
         let mut failures = BTreeMap::new();
         for event in self.events.iter().filter(|event| !event.succeeded()) {
@@ -219,7 +219,7 @@ impl Record {
         assert!(self.failures().is_empty(), "{:?}", self.failures());
     }
 
-    /// Fails for a save that was acknowledged and is neither there nor replaced by a later one.
+    /// Fails if an acknowledged save is neither there nor replaced by a later one.
     pub fn expect_all_kept(&self, database_url: &str) {
         expect_all_kept(&self.acknowledged, &kept(database_url));
     }
@@ -231,7 +231,7 @@ pub fn expect_all_kept(acknowledged: &Acknowledged, kept: &Acknowledged) {
     assert!(lost.is_empty(), "{} of {} acknowledged saves are lost: {lost:?}", lost.len(), acknowledged.len());
 }
 
-/// All that a database holds.
+/// All rows of a database.
 pub fn kept(database_url: &str) -> Acknowledged {
     let all = "select username, date_of_birth from birthdays";
     let rows: Vec<(String, NaiveDate)> = block_on(async {

@@ -1,6 +1,6 @@
-//! Clients that make a service need memory, against the limit of a pod and of compose: 128 MiB.
+//! Clients that drive up the service's memory, against the limit of a pod and of Compose: 128 MiB.
 //!
-//! What counts there is the binary that is delivered: `BIRTHDAY_API=$PWD/target/release/birthday-api just drills memory`.
+//! Run them against the delivered binary: `BIRTHDAY_API=$PWD/target/release/birthday-api just drills memory`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,7 +26,7 @@ pub fn memory(service: &Service, kind: &str) -> usize {
     line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Expects the service to live and to answer others while the connections are held that `attack` returns.
+/// Expects the service to survive and to answer others while the connections that `attack` returns stay open.
 fn expect_to_live(what: &str, attack: impl FnOnce(SocketAddr) -> Vec<TcpStream>) {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
@@ -44,7 +44,7 @@ fn expect_to_live(what: &str, attack: impl FnOnce(SocketAddr) -> Vec<TcpStream>)
     measured!("memory", "{what}: {before} to {peak} KiB, {} connections held at the end", held.len());
 }
 
-/// Connections that have sent `bytes`, or as much of them as the service takes.
+/// Connections that have sent `bytes`, or as much of them as the service accepts.
 fn open(to: SocketAddr, number: usize, bytes: &str) -> Vec<TcpStream> {
     let open = |_| {
         let mut connection = TcpStream::connect(to).unwrap();
@@ -55,7 +55,7 @@ fn open(to: SocketAddr, number: usize, bytes: &str) -> Vec<TcpStream> {
     (0..number).map(open).collect()
 }
 
-/// The first bytes of an answer; an error if the service ended the connection before.
+/// The first bytes of an answer; an error if the service closed the connection first.
 fn beginning(connection: &mut TcpStream) -> std::io::Result<[u8; 12]> {
     let mut beginning = [0; 12];
     connection.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -94,7 +94,7 @@ fn ten_seconds_of_five_pages_and_a_reset() {
     expect_to_live("five /docs and a reset, for 10 s", |to| {
         let end = Instant::now() + Duration::from_secs(10);
         while Instant::now() < end {
-            // What has arrived and was not read makes the end a reset.
+            // Data that has arrived but was not read turns the close into a reset.
             beginning(&mut raw::send(to, &DOCS.repeat(5))).unwrap();
         }
         Vec::new()
@@ -106,7 +106,7 @@ fn ten_seconds_of_five_pages_and_a_reset() {
 fn five_thousand_requests_at_once() {
     expect_to_live("5,000 GETs at once", |to| {
         let mut burst = open(to, 5_000, GET);
-        // More than the store takes at once may be rejected, and who waits for long may have to make room.
+        // More than the store accepts at once may be rejected, and clients that wait for long may have to make room.
         let answers = burst.iter_mut().filter_map(|connection| beginning(connection).ok()).collect::<Vec<_>>();
         let of = |status: &[u8; 12]| answers.iter().filter(|answer| *answer == status).count();
         measured!("memory", "of 5,000 at once {} are 200 and {} are 503", of(b"HTTP/1.1 200"), of(b"HTTP/1.1 503"));

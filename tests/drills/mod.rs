@@ -1,21 +1,21 @@
-//! Faults as drills: the real binary between real databases, a network that fails on command and clients that mean no good.
+//! Fault drills: the real binary with real databases, a network that fails on command, and hostile clients.
 //!
-//! `cargo test` leaves them out: they take minutes. `just drills` runs them, one after the other, and prints the figures.
+//! `cargo test` skips them, because they take minutes. `just drills` runs them one after the other and prints the figures.
 
 #![allow(clippy::print_stdout, reason = "figures are read on the screen")]
 
-// What the drills are made of.
+// Support for the drills.
 mod load;
 pub mod proxy;
 mod report;
 
-// The database, and the way to it.
+// The database, and the network to it.
 mod failover;
 mod network;
 mod pooler;
 mod sqlite;
 
-// The service, and those who use it.
+// The service and its clients.
 mod memory;
 mod overload;
 
@@ -29,19 +29,19 @@ use crate::support::{Service, command};
 /// The deadline of a request in the drills: `connect_timeout` and `query_timeout` are a second each.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// The service on a database, with further settings of that database (`name=value,`).
+/// The service on a database, with additional settings of that database (`name=value,`).
 pub fn service_on(directory: &TempDir, url: &str, settings: &str) -> Service {
     service_with(&mut command(directory.path()), url, settings)
 }
 
-/// The same by a command of one's own.
+/// The same, started with `command`.
 fn service_with(command: &mut Command, url: &str, settings: &str) -> Service {
     let timeouts = if settings.contains("timeout=") { "" } else { "connect_timeout=1,query_timeout=1," };
     let tables = format!("{{birthdays={{{settings}{timeouts}url={url:?}}}}}");
     Service::start(command.env("ROCKET_DATABASES", tables))
 }
 
-/// The same database by way of a proxy.
+/// The same database through a proxy.
 pub fn through(proxy: &proxy::Proxy, url: &str) -> String {
     let mut url: reqwest::Url = url.parse().unwrap();
     url.set_port(Some(proxy.address.port())).unwrap();

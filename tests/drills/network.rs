@@ -1,4 +1,4 @@
-//! The way to the database fails: every request is answered before its deadline, no connection leaks, and the service heals by itself.
+//! The network to the database fails: every request is answered before its deadline, no connection leaks, the service recovers.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::support::{Database, HEALS, Service, Store, number};
 
 const SAVERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(40);
-/// The service's own connections (`max_connections` is 4), and one that asks whether the database is back.
+/// The service's own connections (`max_connections` is 4), and one that probes whether the database is back.
 const CONNECTIONS: i64 = 5;
 
 struct Drill {
@@ -27,7 +27,7 @@ struct Outcome {
     record: Record,
     /// From the end of the fault to the next success.
     healed_after: Duration,
-    /// Connections made while the fault lasted.
+    /// Connections attempted while the fault lasted.
     attempts: usize,
 }
 
@@ -45,7 +45,7 @@ impl Drill {
         drill
     }
 
-    /// Under load, `fault` for `time`, then none. What holds after every fault is checked here.
+    /// Applies `fault` for `time` under load, then clears it. Checks what must hold after every fault.
     fn during(&self, fault: Fault, time: Duration) -> Outcome {
         let before = self.descriptors();
         let load = Load::start(self.service.address, SAVERS, PAUSE);
@@ -77,7 +77,7 @@ impl Drill {
         number(&self.database.url(), ours)
     }
 
-    /// Connections that the service has given up are gone on both sides soon.
+    /// Connections that the service has given up soon disappear on both sides.
     fn expect_no_leak(&self, before: usize) {
         let started = Instant::now();
         loop {
@@ -109,9 +109,9 @@ fn when_packets_stop_every_request_is_503_in_time_and_the_return_is_noticed_with
     let outcome = drill.during(Fault::BlackHole, Duration::from_secs(8));
     assert!(outcome.record.failures().contains_key("Save 503") && outcome.record.failures().contains_key("Lookup 503"));
     assert!(outcome.healed_after < Duration::from_secs(9), "healthy only after {:?}", outcome.healed_after);
-    // Each lane finds out for itself; then one asks once a second.
+    // Each worker finds out for itself; then one probe runs every second.
     assert!(outcome.attempts <= 3 * 8, "{} connections were tried", outcome.attempts);
-    // Known to be away, it is not waited for: the quick answers outnumber by far those that waited.
+    // Once the database is known to be away, requests do not wait for it: quick answers far outnumber those that waited.
     let failed = outcome.record.events.iter().filter(|event| !event.succeeded());
     let (quick, slow): (Vec<_>, Vec<_>) = failed.partition(|event| event.took < DEADLINE / 4);
     assert!(quick.len() > 3 * slow.len(), "{} were refused quickly, {} waited", quick.len(), slow.len());

@@ -1,4 +1,4 @@
-//! Three times as many requests as can be answered: what is answered is answered soon, the rest is refused soon.
+//! Three times as many requests as can be answered: each is either answered soon or refused soon.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::report::{measured, ms};
 use super::{DEADLINE, service_on};
 use crate::support::{Database, Store, block_on};
 
-/// Connections at the most, as a proxy in front opens them (the chart's DestinationRule).
+/// The most connections that a proxy in front opens (the chart's DestinationRule).
 const CONNECTIONS: usize = 1024;
 const LASTS: Duration = Duration::from_secs(6);
 const BOUND: Duration = Duration::from_secs(1);
@@ -32,23 +32,23 @@ type Outcome = io::Result<(u16, bool, TcpStream)>;
 struct Answers {
     answered: Vec<Duration>,
     refused: Vec<Duration>,
-    /// Neither, with the first reasons.
+    /// Neither answered nor refused, with the first reasons.
     other: Vec<String>,
     /// Not sent, because every connection waited for an answer.
     held_back: usize,
-    /// The longest that the client itself was paused: the machine, not the service.
+    /// The longest pause of the client itself, which is due to the machine and not to the service.
     pause: Duration,
 }
 
 impl Answers {
-    /// On average, of as many as are on the way all the time (Little's law).
+    /// The average latency with this many requests always in flight (Little's law).
     fn expected(&self, connections: usize) -> Duration {
         LASTS.mul_f64(connections as f64 / self.answered.len() as f64)
     }
 }
 
-/// Requests at a steady `rate`, whatever becomes of those before (open loop), on no more than `connections`. By hand, because a
-/// client that costs more than the service measures itself.
+/// Sends requests at a steady `rate`, regardless of earlier answers (open loop), on at most `connections`. Hand-written, because
+/// a client that costs more than the service would measure itself.
 async fn offer(service: SocketAddr, rate: f64, lasts: Duration, connections: usize, requests: &[&'static str]) -> Answers {
     let mut answers = Answers::default();
     let (mut idle, mut waiting) = (Vec::new(), FuturesUnordered::new());
@@ -132,11 +132,11 @@ fn at_three_times_the_capacity_answers_stay_prompt_memory_stays_bounded_and_it_r
     let service = service_on(&directory, &database.url(), "");
     block_on(service.save("John", "1990-05-17"));
     let calm = memory(&service, "VmRSS");
-    // More than can be answered, so that what is answered is what can be.
+    // More than can be answered, so that the number of answers is the capacity.
     let most = block_on(offer(service.address, 50_000.0, Duration::from_secs(3), 64, &MIXED));
     let capacity = most.answered.len() as f64 / 3.0;
     assert!(most.held_back > 0, "the capacity was not reached");
-    // What it can answer in a quarter of a second: of 1024 connections that is a service which answers 4,096 a second.
+    // As many as it can answer in a quarter of a second: 1024 connections for a service that answers 4,096 a second.
     let connections = ((capacity / 4.0) as usize).clamp(64, CONNECTIONS);
     let over = block_on(offer(service.address, 3.0 * capacity, LASTS, connections, &MIXED));
     let busy = memory(&service, "VmRSS");

@@ -1,4 +1,4 @@
-//! Behind PgBouncer in transaction mode, with its defaults but for what every client of PostgreSQL needs.
+//! Behind PgBouncer in transaction mode, with its defaults except for what every PostgreSQL client needs.
 
 use std::fs;
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// In front of the server that `url` names, with fewer sessions than the service has connections.
+    /// Starts in front of the server that `url` names, with fewer sessions than the service has connections.
     fn start(url: &reqwest::Url) -> Self {
         let directory = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

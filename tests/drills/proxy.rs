@@ -1,5 +1,5 @@
-//! A network that fails on command, between the service and its database. It also plays DNS: new connections lead to wherever it
-//! was last pointed at.
+//! A network that fails on command, between the service and its database. It also stands in for DNS: new connections lead to the
+//! target that was set last.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use tokio::sync::{oneshot, watch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// Nobody listens, and open connections end.
+    /// Nothing listens, and open connections close.
     Refuse,
-    /// Connections are reset: those that are open, and those that are made.
+    /// Connections are reset, both open and new ones.
     Reset,
-    /// No byte passes, and no side gets an error.
+    /// No byte passes, and neither side gets an error.
     BlackHole,
-    /// The connections that are open lead nowhere from now on, as when the other machine lost its power; new ones work.
+    /// Open connections lead nowhere from now on, as if the other machine had lost power; new ones work.
     HalfOpen,
-    /// The connections that are open end after so many more bytes of answers; new ones work.
+    /// Open connections close after this many more bytes of answers; new ones work.
     Cut(usize),
 }
 
@@ -29,7 +29,7 @@ pub enum Fault {
 struct Network {
     target: SocketAddr,
     fault: Fault,
-    /// How often the fault was set: a connection that is older than the last time is one that was open.
+    /// How often the fault was set: a connection that was made before the last time counts as open.
     times: usize,
 }
 
@@ -41,7 +41,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// On a thread of its own, so that it works whatever the test waits for.
+    /// Runs on its own thread, so that it works whatever the test waits for.
     pub fn start(target: SocketAddr) -> Self {
         let (network, watched) = watch::channel(Network { target, fault: Fault::None, times: 0 });
         let (ready, started) = std::sync::mpsc::channel();
@@ -144,7 +144,7 @@ async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>) {
     }
 }
 
-/// Passes on what comes until either side ends, or the fault wants it to end.
+/// Forwards data until either side closes, or the fault ends the connection.
 async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut network: watch::Receiver<Network>, born: usize, answers: bool) {
     let (mut buffer, mut passed) = ([0; 16 * 1024], 0);
     loop {

@@ -1,4 +1,4 @@
-//! What the drills measured, for docs/reliability.md: a line each.
+//! The measurements of the drills for docs/reliability.md, one per line.
 
 use std::env;
 use std::time::Duration;
@@ -8,7 +8,7 @@ macro_rules! measured {
 }
 pub(crate) use measured;
 
-/// How often a drill that can be repeated is: `usually`, or what DRILLS_REPEAT says.
+/// How often to repeat a drill: `usually`, or the value of DRILLS_REPEAT.
 pub fn repetitions(usually: usize) -> usize {
     env::var("DRILLS_REPEAT").map_or(usually, |times| times.parse().expect("DRILLS_REPEAT is a number"))
 }

@@ -37,7 +37,7 @@ fn no_acknowledged_save_is_lost_when_the_service_is_killed_under_load() {
     measured!("kill with SQLite", "{rounds} kills: {saves} saves acknowledged, 0 lost; up again within {}", ms(longest));
 }
 
-/// The service alone sees a disk of 512 KiB: a mount in a namespace of its own, gone with the process.
+/// Only the service sees a disk of 512 KiB: a mount in its own namespace, which disappears with the process.
 #[test]
 #[ignore = "a drill: just drills"]
 fn a_full_disk_refuses_saves_only_and_space_heals_it() {
@@ -50,12 +50,12 @@ fn a_full_disk_refuses_saves_only_and_space_heals_it() {
     let service = service_with(&mut inside, "sqlite://disk/birthdays.db", "");
     let there = Path::new("/proc").join(service.id().to_string()).join("root").join(disk.strip_prefix("/").unwrap());
     block_on(service.save("John", "1990-05-17"));
-    // Whatever the size of the last block: nothing is left.
+    // A single large write leaves no space, whatever the size of the last block.
     let filler = there.join("filler");
     assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk is not small");
 
     let save = |born: &str| block_on(service.put("/hello/John", birthday(born)));
-    // The log may have room for some more.
+    // The write-ahead log may have room for some more.
     let refused = (1..2000).find_map(|number| {
         let asked = Instant::now();
         let answer = save(&format!("19{:02}-01-01", number % 100));
@@ -78,7 +78,7 @@ fn a_full_disk_refuses_saves_only_and_space_heals_it() {
     measured!("full disk, SQLite", "saves 503 after {}, lookups go on; saves again {} after space", ms(refused.1), ms(healed));
 }
 
-/// As root nothing is read-only, so the service runs as somebody else.
+/// For root nothing is read-only, so the service runs as another user.
 #[test]
 #[ignore = "a drill: just drills"]
 fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {

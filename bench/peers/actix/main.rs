@@ -1,4 +1,4 @@
-//! actix-web and tokio-postgres: each worker thread has a connection of its own, made by `data_factory`, and shares nothing.
+//! actix-web and tokio-postgres: each worker thread has its own connection, made by `data_factory`, and shares nothing.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path};
@@ -83,7 +83,7 @@ fn today() -> NaiveDate {
     Utc::now().date_naive()
 }
 
-/// Exactly YYYY-MM-DD, before today; chrono alone takes signs and single digits.
+/// Exactly YYYY-MM-DD, before today; chrono alone accepts signs and single digits.
 fn date(text: &str) -> Option<NaiveDate> {
     let form =
         text.bytes().enumerate().all(|(place, byte)| if matches!(place, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });

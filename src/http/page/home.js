@@ -1,4 +1,4 @@
-// What the page cannot do by itself: the browser's time zone and language, deleting, the leap-day rule at the right moment.
+// Adds what needs a script: the browser's time zone and language, deleting, showing the leap-day rule when it applies.
 
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeZone: 'UTC' })
 for (const time of document.querySelectorAll('time')) time.textContent = dates.format(new Date(`${time.dateTime}T00:00:00Z`))

@@ -85,7 +85,7 @@ pub async fn save(call: Call<'_>) -> Result<Answer, Problem> {
     let entry: Entry = Form::parse_encoded(RawStr::new(body)).map_err(|_| Problem::BadRequest)?;
     let name = entry.username.parse::<Username>().map_err(Problem::from);
     let zone = zone(&entry, &call);
-    // The date is judged even if the zone is wrong, so that all errors show at once.
+    // The date is checked even if the zone is wrong, so that all errors show at once.
     let today = call.today_in(*zone.as_ref().unwrap_or(&call.settings.birthday.time_zone));
     let born = DateOfBirth::parse(&entry.date_of_birth, today).map_err(Problem::from);
     let problems = match (name, born, zone) {
@@ -102,17 +102,17 @@ pub async fn save(call: Call<'_>) -> Result<Answer, Problem> {
     Ok(page("save", &entry, &call, Err(problems)))
 }
 
-/// An empty field, which a form sends too, asks for nothing.
+/// The time zone to use. Forms also send empty fields: the service's own zone then applies.
 fn zone(entry: &Entry, call: &Call<'_>) -> Result<Tz, Problem> {
     if entry.tz.is_empty() { Ok(call.settings.birthday.time_zone) } else { zone_named(&entry.tz) }
 }
 
-/// Somebody's next birthday.
+/// A person's next birthday.
 async fn person(name: Username, zone: Tz, call: &Call<'_>) -> Result<Value, Problem> {
     let today = call.today_in(zone);
     let found = call.find(name.clone()).await?;
     let days = days_until(found.date_of_birth, today, call.settings.birthday.leap_day);
-    // One form for programs, and one where no script runs; others see their own language's.
+    // One format for programs, and one for visitors without scripts; others see the date in their own language.
     let day = |date: NaiveDate| context! { iso => date.to_string(), long => date.format("%A, %-d %B %Y").to_string() };
     Ok(context! {
         name => name.as_str(),
@@ -124,7 +124,7 @@ async fn person(name: Username, zone: Tz, call: &Call<'_>) -> Result<Value, Prob
     })
 }
 
-/// The page after the form `sent`, which is `lookup` or `save`. Each problem stands at the field that it is about.
+/// The page after the form `sent`, which is `lookup` or `save`. Each problem appears beside the field that it concerns.
 fn page(sent: &str, entry: &Entry, call: &Call<'_>, outcome: Result<Option<Value>, Vec<Problem>>) -> Answer {
     let (person, problems) = outcome.map_or_else(|problems| (None, problems), |person| (person, vec![]));
     let status = problems.first().map_or(Status::Ok, |problem| problem.class().0);
@@ -138,7 +138,7 @@ fn page(sent: &str, entry: &Entry, call: &Call<'_>, outcome: Result<Option<Value
     protected(Answer::text(HTML, html(entry, &call.site(), call.settings, person, errors)).status(status))
 }
 
-/// The page as it is without a request.
+/// The page with empty forms.
 pub fn empty(settings: &Settings) -> String {
     html(&asking_for(None, None), "", settings, None, HashMap::new())
 }

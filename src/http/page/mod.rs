@@ -1,4 +1,4 @@
-//! The pages that people look at, and the files that these load: from the binary alone.
+//! The web pages and the files that they load, all part of the binary.
 
 pub mod home;
 
@@ -16,7 +16,7 @@ use crate::config::Settings;
 
 pub const HTML: &str = "text/html; charset=utf-8";
 
-/// The page `name` of the templates. They escape whatever they print, and a name that they do not know is an error.
+/// Renders the template `name`. Templates escape whatever they print, and an undefined variable is an error.
 pub fn render(name: &str, context: Value) -> String {
     static TEMPLATES: LazyLock<Environment<'_>> = LazyLock::new(|| {
         let mut templates = Environment::new();
@@ -35,24 +35,24 @@ pub fn render(name: &str, context: Value) -> String {
     page.expect("the templates are part of the binary and tested")
 }
 
-/// Shows what stands between backticks as code, as CommonMark does.
+/// Shows text between backticks as code, as CommonMark does.
 fn prose(text: &str) -> Value {
     let parts = text.split('`').map(|part| HtmlEscape(part).to_string()).enumerate();
     Value::from_safe_string(parts.map(|(at, part)| if at % 2 == 1 { format!("<code>{part}</code>") } else { part }).collect())
 }
 
-/// Nothing from elsewhere, nothing inline, no frame around it, no form that leads away.
+/// No resources from other sites, nothing inline, no framing, no forms to other sites.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Adds what protects the visitors of a page.
+/// Adds the security headers of a page.
 pub fn protected(answer: Answer) -> Answer {
     let answer = answer.header("Content-Security-Policy", POLICY).header("Cross-Origin-Opener-Policy", "same-origin");
     // Not `no-referrer`: with it browsers send `Origin: null` with the page's own form.
     answer.header("Referrer-Policy", "same-origin")
 }
 
-/// Pages and files that are the same for all who ask, made once.
+/// Pages and files that are the same for every request, built once.
 pub struct Assets(Vec<Asset>);
 
 struct Asset {
@@ -83,13 +83,13 @@ impl Assets {
         Ok(protected(Answer::kept(call, asset.kind, asset.text.clone(), asset.tag.clone())))
     }
 
-    /// The text with this tag, of which every answer can be made without a copy.
+    /// The text with this tag, which answers share without copying it.
     pub fn tagged(&self, tag: &str) -> Option<Bytes> {
         self.0.iter().find(|asset| asset.tag == tag).map(|asset| asset.text.clone())
     }
 }
 
-/// What the pages load: below `/docs`, which proxies in front of the service let through.
+/// The files that the pages load, below `/docs`, which proxies in front of the service let through.
 #[get("/docs/<file>")]
 pub fn file(file: &str, call: Call<'_>, assets: &State<Assets>) -> Result<Answer, Problem> {
     assets.named(file, &call)

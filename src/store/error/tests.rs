@@ -1,10 +1,10 @@
-//! What follows from each kind of error of the databases.
+//! The consequences of each kind of database error.
 
 use sqlx::{Connection, SqliteConnection, raw_sql};
 
 use super::*;
 
-/// Every class of SQLSTATE that a connection or a statement of the service can meet, by PostgreSQL's manual, appendix A.
+/// Every class of SQLSTATE that the service's connections and statements can encounter (PostgreSQL manual, appendix A).
 #[test]
 fn each_sqlstate_and_severity_has_the_consequence_that_heals() {
     use Close::{All, None, This};

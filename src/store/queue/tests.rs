@@ -1,4 +1,4 @@
-//! The queue with workers that are slow, fail or panic. Paused time: nothing here depends on how fast the machine is.
+//! The queue with workers that are slow, fail or panic. Time is paused: nothing here depends on how fast the machine is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 
-/// What a statement of the test takes.
+/// How long a statement takes in these tests.
 const STATEMENT: Duration = Duration::from_millis(10);
-/// Longer than anything here takes: what comes after it never comes.
+/// Longer than any test here takes.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// A worker that answers each request with its double and notes the size of every batch.
+/// A worker that answers each request with its double and records the size of every batch.
 fn doubling_worker(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
     worker(queue, STATEMENT)
 }
@@ -41,7 +41,7 @@ async fn take(queue: &Queue<u64, u64>) -> Batch<'_, u64, u64> {
     timeout(NEVER, queue.next()).await.expect("no request comes").expect("the queue is closed")
 }
 
-/// The sizes of all batches, in order of size.
+/// The sizes of all batches, sorted.
 async fn sizes(workers: [JoinHandle<Vec<usize>>; 2]) -> Vec<usize> {
     let [one, other] = workers;
     let mut sizes = [one.await.unwrap(), other.await.unwrap()].concat();
@@ -149,8 +149,8 @@ async fn a_full_queue_rejects_requests_at_once_and_those_that_were_given_up_make
     assert_eq!(worker.await.unwrap(), [1]);
 }
 
-/// Three times as many requests as one worker can answer, for four seconds. Its statements take so long that a full queue would be
-/// too long a wait.
+/// Three times as many requests as one worker can answer, for four seconds. Its statements take so long that a full queue would
+/// mean too long a wait.
 #[tokio::test(start_paused = true)]
 async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_soon() {
     let (queue, statement, lasts) = (Arc::new(Queue::new()), 20 * STATEMENT, Duration::from_secs(4));
@@ -160,7 +160,7 @@ async fn with_more_requests_than_can_be_answered_each_is_answered_or_rejected_so
     let started = Instant::now();
     let mut asked = Vec::new();
     while started.elapsed() < lasts {
-        // The clock of the tests counts milliseconds.
+        // The test clock has a resolution of one millisecond.
         sleep(Duration::from_millis(1)).await;
         while each * (asked.len() as u32) < started.elapsed() {
             let queue = queue.clone();
@@ -243,7 +243,7 @@ async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_re
     });
     let lost = ask(&queue, 1);
     sleep(STATEMENT / 2).await;
-    // It sleeps: one request that waits is left to the worker that is busy.
+    // It stays idle: a single waiting request is left to the busy worker.
     let worker = doubling_worker(&queue);
     let waiting = ask(&queue, 2);
     assert!(dies.await.is_err());
@@ -261,7 +261,7 @@ async fn a_worker_that_turns_to_something_else_when_it_was_woken_has_another_one
     sleep(STATEMENT).await;
     take(&queue).await.answer([0; CROWD]);
     let mut turns_away = Box::pin(queue.next());
-    // First for a wake-up that is left of the crowd.
+    // The first poll may use up a wake-up that the crowd left behind.
     for _ in 0..2 {
         assert!(rocket::futures::poll!(&mut turns_away).is_pending(), "it waits");
     }

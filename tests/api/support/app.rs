@@ -1,4 +1,4 @@
-//! The real service in this process: on a port of its own, with a database of its own and a clock that stands still.
+//! The real service in this process, with its own port, its own database and a stopped clock.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{Client, Database, Store};
 
-/// What the clock shows at first: noon of a day in a common year.
+/// The clock's initial time: noon on a day in a common year.
 pub const NOW: &str = "2026-11-23T12:00:00Z";
 
 pub struct TestApp {
@@ -24,11 +24,11 @@ pub struct TestApp {
     pub client: Client,
     time: Arc<Mutex<Time>>,
     running: Option<(Option<oneshot::Sender<()>>, JoinHandle<()>)>,
-    /// Last: it goes when the service has gone.
+    /// The last field, so that it is dropped after the service.
     pub database: Database,
 }
 
-/// What the service's clock shows, and how often it was read.
+/// The time on the service's clock, and how often it was read.
 struct Time {
     now: DateTime<Utc>,
     readings: usize,
@@ -39,13 +39,13 @@ impl TestApp {
         Self::with(Database::new(store), "")
     }
 
-    /// On `database`, with `settings`: TOML as in Rocket.toml.
+    /// Starts on `database`, with `settings`: TOML as in Rocket.toml.
     pub fn with(database: Database, settings: &str) -> Self {
         let url = database.url();
         Self::at(database, &url, settings)
     }
 
-    /// The same, reaching the database by another URL.
+    /// The same, but reaches the database through another URL.
     pub fn at(database: Database, url: &str, settings: &str) -> Self {
         let time = Arc::new(Mutex::new(Time { now: NOW.parse().unwrap(), readings: 0 }));
         let clock = Clock::new({
@@ -68,7 +68,7 @@ impl TestApp {
                     Box::pin(async move { ready.send(address).unwrap() })
                 }));
                 let stop = async {
-                    // A test that failed drops its end.
+                    // A failed test drops the sender.
                     let _ = stopped.await;
                 };
                 lifecycle::serve(rocket, stop).await.unwrap();
@@ -94,13 +94,13 @@ impl TestApp {
         self.time.lock().unwrap().readings
     }
 
-    /// Begins what SIGTERM begins.
+    /// Starts the shutdown that SIGTERM starts.
     pub fn begin_to_stop(&mut self) {
         self.running.as_mut().map(|(stop, _)| stop.take()).expect("it runs");
     }
 }
 
-/// The defaults, but for a free port, a database at `url` with its schema, no wait at the end, and patience with a busy machine.
+/// The defaults, except for a free port, a database at `url` with its schema, no drain, and time limits for a busy machine.
 pub fn figment(url: &str) -> Figment {
     Figment::from(Toml::string(include_str!("../../../Rocket.toml")).nested())
         .merge(Serialized::default("port", 0))

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::block_on;
 
 const VERSION: &str = "18.1.0";
-/// The user as whom root runs what must not be root.
+/// The unprivileged user that root runs some programs as.
 pub const NOBODY: u32 = 65534;
 
 /// The directory that holds `initdb`, `pg_ctl` and `postgres`.
@@ -29,7 +29,7 @@ pub fn own_uid() -> u32 {
     *UID.get_or_init(|| TempDir::new().unwrap().path().metadata().unwrap().uid())
 }
 
-/// One cache per user: nobody runs what another user put into the temporary directory.
+/// One cache per user: no user runs what another put into the temporary directory.
 fn fetched() -> PathBuf {
     let name = format!("birthday-api-postgresql-{VERSION}-{}", own_uid());
     let home = env::temp_dir().join(&name);
@@ -55,7 +55,7 @@ fn fetch(home: &Path) {
         extract(zonky::URL, &archive, &unpacked).await
     });
     outcome.unwrap_or_else(|error| panic!("PostgreSQL {VERSION} cannot be had: {error}"));
-    // Readable for the user that PostgreSQL runs as, and put in place in one step.
+    // Made readable for the user that PostgreSQL runs as, then moved into place in one step.
     let done = Command::new("chmod").args(["-R", "a+rX"]).arg(&unpacked).status().unwrap();
     assert!(done.success(), "chmod: {done}");
     fs::set_permissions(&unpacked, Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! A client that holds every answer against the rules that all answers follow.
+//! A client that checks every answer against the rules that all answers follow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -9,13 +9,12 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-/// A header.
 pub const JSON: (&str, &str) = ("Content-Type", "application/json");
 pub const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 pub struct Client {
     base: String,
-    /// Method, path template and status of the documented answers that came.
+    /// Method, path template and status of the documented answers received.
     pub seen: Mutex<BTreeSet<(String, String, u16)>>,
 }
 
@@ -52,13 +51,13 @@ impl Client {
         self.call("GET", path, &[header], "").await
     }
 
-    /// Saves, and nothing else will do.
+    /// Saves, and fails on any other answer.
     pub async fn save(&self, name: &str, born: &str) {
         let answer = self.put(&format!("/hello/{name}"), birthday(born)).await;
         assert_eq!(answer.status, 204, "{}", answer.body);
     }
 
-    /// The greeting of somebody who is known.
+    /// The greeting for a known name.
     pub async fn message(&self, name: &str) -> String {
         let answer = self.get(&format!("/hello/{name}")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -73,7 +72,7 @@ impl Client {
         self.try_send(request).await.unwrap()
     }
 
-    /// An error is one of the connection: no answer came.
+    /// An error means that the connection failed and no answer came.
     pub async fn try_send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
         let request = request.build()?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
@@ -91,7 +90,7 @@ impl Client {
 
 /// A connection for each request, so that none outlives a test's runtime.
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    // No test uses TLS through it, but it is built only with a provider. Another test may have been first.
+    // No test uses TLS through it, but it cannot be built without a provider. Another test may have installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(60));
     client.redirect(reqwest::redirect::Policy::none()).build().unwrap()
@@ -154,7 +153,7 @@ impl Answer {
     }
 }
 
-/// For each answer of a documented operation its status, and the media types of its body where it has one.
+/// For each answer of a documented operation, its status and the media types of its body, if it has one.
 pub type Documented = BTreeMap<u16, Vec<String>>;
 
 /// Method and path template.
@@ -178,7 +177,7 @@ pub fn operations() -> &'static BTreeMap<Operation, Documented> {
     })
 }
 
-/// What is documented for a request; `HEAD` is what `GET` is.
+/// What is documented for a request; `HEAD` is documented as `GET`.
 fn documented(method: &Method, path: &str) -> Option<(&'static Operation, &'static Documented)> {
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     let fits = |template: &str| {

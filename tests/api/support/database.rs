@@ -13,7 +13,7 @@ pub enum Store {
     PostgreSql,
 }
 
-/// Gone with all it holds when it is dropped.
+/// Deleted with its contents when it is dropped.
 pub enum Database {
     Sqlite { directory: TempDir },
     PostgreSql { server: reqwest::Url, name: String },
@@ -27,14 +27,14 @@ impl Database {
         }
     }
 
-    /// A new database on `server`, whose URL is that of somebody who may create it.
+    /// A new database on `server`, whose URL names a user who may create databases.
     pub fn on(server: reqwest::Url) -> Self {
         let name = format!("birthday_test_{}", random());
         run(server.as_str(), &format!("create database {name}"));
         Self::PostgreSql { server, name }
     }
 
-    /// With its schema already there.
+    /// Brings its schema up to date.
     pub fn migrated(self) -> Self {
         let (_, settings) = Settings::load(&figment(&self.url())).unwrap();
         let settings = settings.databases.birthdays;
@@ -53,7 +53,7 @@ impl Database {
         }
     }
 
-    /// The same database for another user.
+    /// The URL of the same database for another user.
     pub fn url_as(&self, user: &str, password: &str) -> String {
         let mut url: reqwest::Url = self.url().parse().unwrap();
         url.set_username(user).unwrap();
@@ -61,7 +61,7 @@ impl Database {
         url.into()
     }
 
-    /// A connection of its owner.
+    /// A connection as its owner.
     pub async fn connect(&self) -> Session {
         Session::open(&self.url()).await
     }
@@ -70,7 +70,7 @@ impl Database {
         run(&self.url(), sql);
     }
 
-    /// From now on it refuses this name, by a rule that the service does not know, and says which name that was.
+    /// Makes it refuse this name, by a rule that the service does not know, with an error that quotes the name.
     pub fn refuse(&self, name: &str) {
         self.run(&match self {
             Self::PostgreSql { .. } => format!("alter table birthdays add check (username <> '{name}')"),
@@ -81,7 +81,7 @@ impl Database {
         });
     }
 
-    /// Holds up whoever touches the table of birthdays, until it is dropped. PostgreSQL only.
+    /// Blocks all access to the birthdays table until the session is dropped. PostgreSQL only.
     pub async fn lock(&self) -> Session {
         let mut session = self.connect().await;
         session.run("begin; lock table birthdays in access exclusive mode").await;
@@ -93,7 +93,7 @@ impl Database {
         number(&self.url(), sql)
     }
 
-    /// The same beside other futures, which it does not hold up.
+    /// The same, without blocking other futures.
     pub async fn select(&self, sql: &str) -> i64 {
         self.connect().await.select(sql).await
     }

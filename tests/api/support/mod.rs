@@ -1,4 +1,4 @@
-//! What the tests stand on: the service in this process ([`TestApp`]) or as a process of its own ([`Service`]), a client that
+//! Support for the tests: the service in this process ([`TestApp`]) or in a separate one ([`Service`]), a client that
 //! checks every answer against the rules that hold for all of them, and databases.
 
 mod app;
@@ -23,10 +23,10 @@ pub use routes::routes;
 pub use secret::app_with_secret;
 pub use service::{Ended, Service, binary, command, command_by, finish, unprivileged};
 
-/// What is broken and mended works again within this time, on a busy machine too.
+/// The service must recover within this time after a fault is repaired, even on a busy machine.
 pub const HEALS: Duration = Duration::from_secs(30);
 
-/// Runs a future to its end on a thread of its own: also where a runtime runs already.
+/// Runs a future to completion on its own thread, so that it also works inside a runtime.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
     let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
     std::thread::scope(|scope| match scope.spawn(run).join() {
@@ -35,18 +35,18 @@ pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
     })
 }
 
-/// A name of letters only for each number.
+/// A different name for each number, of letters only.
 pub fn name(prefix: &str, number: usize) -> String {
     prefix.to_owned() + &number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect::<String>()
 }
 
-/// 32 hex digits that nobody can guess.
+/// 32 hex digits that cannot be guessed.
 pub fn random() -> String {
     let digits = || format!("{:016x}", RandomState::new().build_hasher().finish());
     digits() + &digits()
 }
 
-/// Asks again and again until `condition` holds; fails after `limit`.
+/// Polls until `condition` holds; fails after `limit`.
 pub async fn eventually<F: Future<Output = bool>>(limit: Duration, what: &str, condition: impl Fn() -> F) {
     let started = Instant::now();
     while !condition().await {
@@ -55,7 +55,7 @@ pub async fn eventually<F: Future<Output = bool>>(limit: Duration, what: &str, c
     }
 }
 
-/// Each test of the list, for each store, under the test's own name.
+/// Runs each listed test on each store, under the test's own name.
 macro_rules! on_both_stores {
     ($($test:ident),* $(,)?) => {
         $(mod $test {

@@ -1,4 +1,4 @@
-//! Two PostgreSQL servers: a primary, and a standby without which no commit is acknowledged.
+//! Two PostgreSQL servers: a primary and a synchronous standby, which must have a commit before it is acknowledged.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ impl Pair {
         pair
     }
 
-    /// Gives the primary a new standby, whose data are copied while the primary is stopped; from then on a commit is acknowledged
-    /// when the standby has it, too.
+    /// Gives the primary a new standby, whose data is copied while the primary is stopped; from then on a commit is acknowledged
+    /// only when the standby has it, too.
     pub fn add_standby(&mut self) {
         self.primary.stop("INT");
         let Server { port, password, directory: from, .. } = &self.primary;
@@ -48,12 +48,12 @@ impl Pair {
         }
     }
 
-    /// The primary's process dies; what it was doing ends in the middle.
+    /// Kills the primary's process in the middle of its work.
     pub fn kill_primary(&mut self) {
         self.primary.stop("KILL");
     }
 
-    /// The standby becomes the primary, and there is no standby any more.
+    /// Promotes the standby to primary; after that, there is no standby.
     pub fn promote(&mut self) {
         let standby = self.standby.take().expect("a standby");
         assert_eq!(number(&standby.url(DATABASE), "select pg_promote(true, 60)::int::bigint"), 1, "promoted");

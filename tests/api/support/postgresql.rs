@@ -1,7 +1,7 @@
-//! PostgreSQL servers: one that all tests of this process share, and servers of their own for tests that break them.
+//! PostgreSQL servers: one that all tests of this process share, and separate ones for tests that break them.
 //!
-//! A server never outlives the tests: a shell between the two waits for the end of its standard input, which comes with the end
-//! of this process however it ends, and then stops the server and removes its data.
+//! A server never outlives the tests: a shell between the two waits for the end of its standard input, which comes when this
+//! process ends for any reason, and then stops the server and removes its data.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -23,9 +23,9 @@ use super::{block_on, random};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes the data if there is none, starts the server ($1: binaries, $2: directory; the rest are the server's arguments) and waits
-/// for a word: a signal to stop the server with. Without one the tests are over, and the data goes too. The signal is repeated: a
-/// server that has only begun to start ignores it.
+/// Creates the data if there is none, starts the server ($1: binaries, $2: directory; the rest are the server's arguments) and
+/// reads the signal to stop the server with. At the end of input the tests are over, and the data is removed too. The signal is
+/// repeated, because a server that is still starting ignores it.
 const KEEPER: &str = r#"
 binaries=$1 directory=$2; shift 2
 [ -d "$directory/data" ] || "$binaries/initdb" -D "$directory/data" --pwfile="$directory/password" --no-sync --username=postgres \
@@ -41,7 +41,7 @@ pub fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    // With the same name as the server's, OpenSSL would take that for its own issuer.
+    // With the same name on both, OpenSSL would take the server's certificate for its own issuer.
     params.distinguished_name.push(DnType::CommonName, "authority");
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
@@ -54,7 +54,7 @@ pub struct Server {
     keeper: Option<Child>,
 }
 
-/// The server that tests share: a URL without a database, of a user who may create databases and roles.
+/// The URL of the server that tests share: without a database, for a user who may create databases and roles.
 pub fn shared() -> reqwest::Url {
     static SHARED: OnceLock<Server> = OnceLock::new();
     match env::var("DATABASE_URL") {
@@ -64,12 +64,12 @@ pub fn shared() -> reqwest::Url {
 }
 
 impl Server {
-    /// A new server with further `settings` (`name=value`).
+    /// A new server with additional `settings` (`name=value`).
     pub fn start(settings: &[&str]) -> Self {
         Self::prepare(|_| {}, settings)
     }
 
-    /// One that takes only encrypted connections, with a certificate for `host`.
+    /// A new server that accepts only encrypted connections, with a certificate for `host`.
     pub fn with_tls(authority: &Authority, host: &str, settings: &[&str]) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, authority).unwrap();
@@ -82,18 +82,18 @@ impl Server {
         Self::prepare(files, &[&tls, settings].concat())
     }
 
-    /// The same, after `arrange` had its way with the new server's directory.
+    /// A new server whose directory is prepared by `arrange`.
     pub fn prepare(arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
         Self::with_password(random(), arrange, settings)
     }
 
-    /// The same for data that `arrange` brings, of a server with this `password`.
+    /// The same, for data that `arrange` provides from a server with this `password`.
     pub fn with_password(password: String, arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("birthday-api-").tempdir().unwrap().keep();
         fs::write(directory.join("password"), &password).unwrap();
         arrange(&directory);
         give_away(&directory);
-        // What a crash of the machine would lose is of no interest here; a crash of the server loses nothing.
+        // Data lost in a crash of the machine does not matter here; a crash of the server loses nothing.
         let quick = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", "fsync=off"];
         let arguments = quick.iter().chain(settings).flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
         let mut server = Self { port: 0, password, directory, arguments, keeper: None };
@@ -118,7 +118,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .current_dir(&self.directory)
-            // Ctrl-C is for the tests: the server ends after them.
+            // Ctrl-C is meant for the tests only: the server ends after them.
             .process_group(0)
             .spawn()
             .unwrap();
@@ -137,7 +137,7 @@ impl Server {
         true
     }
 
-    /// `INT` ends sessions and stops, `QUIT` is a crash, `KILL` the death of the server process. The data stays.
+    /// Stops it with `signal`: `INT` ends sessions first, `QUIT` is a crash, `KILL` kills the server process. The data stays.
     pub fn stop(&mut self, signal: &str) {
         let mut keeper = self.keeper.take().expect("it runs");
         writeln!(keeper.stdin.take().unwrap(), "{signal}").unwrap();
@@ -153,7 +153,7 @@ impl Server {
     }
 
     fn log(&self) -> String {
-        // Not there yet is as good as empty.
+        // A missing file counts as empty.
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 }
@@ -165,7 +165,7 @@ impl Drop for Server {
             keeper.wait().unwrap();
         }
         let started = Instant::now();
-        // Processes of a server that was killed may go on for a moment, and write.
+        // Processes of a killed server may keep writing for a moment.
         while self.directory.exists() && fs::remove_dir_all(&self.directory).is_err() {
             assert!(started.elapsed() < PATIENCE || std::thread::panicking(), "{} cannot be removed", self.directory.display());
             sleep(Duration::from_millis(50));
@@ -182,7 +182,7 @@ fn as_server(program: &Path) -> Command {
     command
 }
 
-/// To the user that PostgreSQL runs as, and to nobody else; a directory with all that is in it.
+/// Gives a file, or a directory with its contents, to the user that PostgreSQL runs as, with access for that user only.
 fn give_away(path: &Path) {
     if path.is_dir() {
         fs::read_dir(path).unwrap().for_each(|entry| give_away(&entry.unwrap().path()));

@@ -11,7 +11,7 @@ pub fn send(to: SocketAddr, bytes: &str) -> TcpStream {
     connection
 }
 
-/// What comes until the service closes the connection; fails if it has not after `limit`.
+/// All that arrives until the service closes the connection; fails if it is still open after `limit`.
 pub fn rest(mut connection: TcpStream, limit: Duration) -> String {
     connection.set_read_timeout(Some(limit)).unwrap();
     let mut answer = Vec::new();
@@ -23,12 +23,12 @@ pub fn rest(mut connection: TcpStream, limit: Duration) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// One request on a connection of its own, and all that comes back.
+/// Sends one request on its own connection, and returns all that comes back.
 pub fn exchange(to: SocketAddr, request: &str) -> String {
     rest(send(to, request), Duration::from_secs(20))
 }
 
-/// Saves by hand: whatever comes back, documented or not.
+/// Saves without the checking client: returns any answer, documented or not.
 pub fn put(to: SocketAddr, name: &str, born: &str) -> String {
     let body = super::birthday(born);
     let head = format!("PUT /hello/{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json");

@@ -1,4 +1,4 @@
-//! The routes that are mounted, as the service itself knows them.
+//! The mounted routes, as reported by the service itself.
 
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
@@ -10,7 +10,7 @@ pub struct Route {
     pub method: String,
     /// As a template: `/hello/<username>`.
     pub path: String,
-    /// It only says that the method is not allowed.
+    /// The route only answers that the method is not allowed.
     pub refuses: bool,
 }
 

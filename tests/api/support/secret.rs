@@ -1,4 +1,4 @@
-//! A login that changes while the service runs, as the kubelet changes a mounted Secret: a symlink is swapped.
+//! A login that changes while the service runs, as the kubelet updates a mounted Secret: by swapping a symlink.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -38,7 +38,7 @@ impl Secret {
     }
 }
 
-/// A server with the two users between whom a rotation alternates, and a service on it whose login is `blue` with `password`.
+/// A server with the two users that a rotation alternates between, and a service on it whose login is `blue` with `password`.
 /// Regression: a user who may only read and write rows is enough, as the service issues no DDL outside its migrations.
 pub fn app_with_secret(password: &str) -> (Server, Secret, TestApp) {
     let server = Server::start(&[]);

@@ -1,4 +1,4 @@
-//! The real binary as a process of its own.
+//! The real binary as a separate process.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use super::archive::{NOBODY, own_uid};
 /// How long a start may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The program under test: BIRTHDAY_API, else what cargo built for the tests. For `examples/start.rs` cargo names none: its neighbour.
+/// The program under test: BIRTHDAY_API, or what cargo built for the tests; in `examples/start.rs`, the binary built next to it.
 pub fn binary() -> PathBuf {
     let built = option_env!("CARGO_BIN_EXE_birthday-api").map(PathBuf::from);
     env::var_os("BIRTHDAY_API").map(PathBuf::from).or(built).unwrap_or_else(|| {
@@ -30,12 +30,12 @@ pub fn binary() -> PathBuf {
     })
 }
 
-/// `birthday-api` in `directory`, with a free port and none of the settings of whoever runs the tests.
+/// `birthday-api` in `directory`, with a free port and no settings inherited from the environment.
 pub fn command(directory: &Path) -> Command {
     command_by(&binary(), directory)
 }
 
-/// The same by another `program`, which runs it.
+/// The same, run through another `program`.
 pub fn command_by(program: &Path, directory: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROCKET_")) {
@@ -45,12 +45,12 @@ pub fn command_by(program: &Path, directory: &Path) -> Command {
     command
 }
 
-/// `birthday-api` in `directory`, run by somebody to whom the system refuses what it would not refuse root. The directory is theirs.
+/// `birthday-api` in `directory`, run by a user without root's privileges. That user owns the directory.
 pub fn unprivileged(directory: &Path) -> Command {
     if own_uid() != 0 {
         return command(directory);
     }
-    // The build may lie where nobody else can read it.
+    // Other users may be unable to read the build directory.
     let copy = directory.join("birthday-api");
     fs::copy(binary(), &copy).unwrap();
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -60,7 +60,7 @@ pub fn unprivileged(directory: &Path) -> Command {
     command
 }
 
-/// How a command ended, and what it said.
+/// How a command ended, and its output.
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
@@ -99,12 +99,12 @@ struct Log {
 }
 
 impl Service {
-    /// Starts it and waits for the line that says where it listens.
+    /// Starts the service and waits for the line that says where it listens.
     pub fn start(command: &mut Command) -> Self {
         Self::start_logging(command, |_| {})
     }
 
-    /// The same, with each line of its log for `also`, too.
+    /// The same, and passes each line of its log to `also`.
     pub fn start_logging(command: &mut Command, mut also: impl FnMut(&str) + Send + 'static) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
@@ -118,7 +118,7 @@ impl Service {
             }
         });
         let line = wait_for(&log, "listening on http://").unwrap_or_else(|lines| {
-            // It did not start, so there is nothing else to end.
+            // It did not start, so there is nothing else to stop.
             let _ = child.kill();
             panic!("no start within {PATIENCE:?}: {lines:#?}")
         });
@@ -126,7 +126,7 @@ impl Service {
         Self { address, client: Client::new(address), child, log }
     }
 
-    /// The process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -135,7 +135,7 @@ impl Service {
         self.log.lines.lock().unwrap().join("\n")
     }
 
-    /// The first log line that holds `text`, now or soon.
+    /// Waits for the first log line that contains `text`.
     pub fn line(&self, text: &str) -> String {
         wait_for(&self.log, text).unwrap_or_else(|lines| panic!("no {text:?} in {lines:#?}"))
     }
@@ -144,7 +144,7 @@ impl Service {
         kill(pid(self.id()), signal).unwrap();
     }
 
-    /// How it ended; fails if it has not after `limit`.
+    /// Waits until it ends; fails if it is still running after `limit`.
     pub fn ended(&mut self, limit: Duration) -> ExitStatus {
         let started = Instant::now();
         loop {
@@ -173,7 +173,7 @@ impl Deref for Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may have ended by itself, as most of the tests want it to.
+        // It may have ended by itself, as most of the tests expect.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
