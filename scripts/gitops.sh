@@ -16,8 +16,8 @@ enter_gitops() {
     cd "$gitops_clone" || exit
   else
     cd "${service:?}" || exit
-    on=$(git symbolic-ref -q --short HEAD) || die "HEAD is detached: check $branch out"
-    [ "$on" = "$branch" ] || die "this is $on, but Argo CD follows $branch: check $branch out"
+    on=$(git symbolic-ref -q --short HEAD) || die "HEAD is detached: check out $branch"
+    [ "$on" = "$branch" ] || die "the current branch is $on, but Argo CD follows $branch: check out $branch"
     [ -z "$(git status --porcelain)" ] || die "the work tree is dirty: see git status"
   fi
   follow_branch
@@ -47,7 +47,7 @@ write_digest() {
   local file
   file=$(values_of "$1")
   sed -i "s/^  digest: .*/  digest: $2/" "$file"
-  [ "$(git diff --numstat)" = "$(printf '1\t1\t%s' "$file")" ] || die "$file: not exactly one line would change"
+  [ "$(git diff --numstat)" = "$(printf '1\t1\t%s' "$file")" ] || die "$file: expected exactly one line to change"
 }
 
 # serves_in_staging DIGEST: whether staging has reported that it serves this image and no other. Argo CD reports it as the commit

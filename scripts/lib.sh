@@ -58,6 +58,6 @@ revision_of() {
 # older COMMIT THAN: whether COMMIT comes before THAN in the history of the service
 older() {
   local commit
-  for commit; do git -C "$service" rev-parse -q --verify "$commit^{commit}" >/dev/null || die "cannot tell whether $1 is older than $2: $commit is not here"; done
+  for commit; do git -C "$service" rev-parse -q --verify "$commit^{commit}" >/dev/null || die "cannot tell whether $1 is older than $2: this clone lacks $commit"; done
   [ "$1" != "$2" ] && git -C "$service" merge-base --is-ancestor "$1" "$2"
 }

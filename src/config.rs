@@ -106,12 +106,12 @@ pub fn figment() -> Result<Figment, SettingError> {
         .select(Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE));
     let rockets_own = [Profile::Default, Config::DEBUG_PROFILE, Config::RELEASE_PROFILE];
     if !rockets_own.contains(figment.profile()) && !figment.profiles().any(|profile| profile == figment.profile()) {
-        return Err(refused("ROCKET_PROFILE", format!("no file has a profile {}", figment.profile())));
+        return Err(refused("ROCKET_PROFILE", format!("no configuration file defines the profile {}", figment.profile())));
     }
     // Only values from the file in the binary have no source.
     let by_default = figment.find_metadata("databases.birthdays.url").is_some_and(|metadata| metadata.source.is_none());
     if by_default && Env::var("DATABASE_URL").is_some() {
-        let reason = "DATABASE_URL is not read; write it to ROCKET_DATABASES__BIRTHDAYS__URL";
+        let reason = "DATABASE_URL is ignored; set ROCKET_DATABASES__BIRTHDAYS__URL instead";
         return Err(refused("databases.birthdays.url", reason));
     }
     Ok(figment)
@@ -137,7 +137,7 @@ impl Settings {
         let deadline = database.deadline();
         let grace = Duration::from_secs(self.rocket.shutdown.grace.into());
         let enough = format!("must be at least connect_timeout + query_timeout, which is {} s", deadline.as_secs_f64());
-        let off = "must be off: Rocket's lines hold names; the service's own lines are under `telemetry`";
+        let off = "must be off, because Rocket logs usernames; the settings of the service's own log are under `telemetry`";
         let checks = [
             (self.rocket.workers > 0, "workers", "must be at least 1"),
             (self.rocket.max_blocking > 0, "max_blocking", "must be at least 1"),
@@ -158,15 +158,17 @@ fn refused(key: &str, reason: impl Into<String>) -> SettingError {
 fn refuse_unknown_keys(figment: &Figment) -> Result<(), SettingError> {
     let profiles = [&Profile::Default, &Profile::Global, figment.profile()];
     if let Some(profile) = figment.profiles().find(|profile| !profiles.contains(profile)) {
-        let reason =
-            format!("not the profile in use, which is {}; [default] and [default.<table>] hold for every one", figment.profile());
+        let reason = format!(
+            "not the active profile, which is {}; [default] and [default.<table>] apply to all profiles",
+            figment.profile()
+        );
         return Err(refused(&profile.to_string(), reason));
     }
     let all: Dict = figment.extract().map_err(not_extracted)?;
     let shutdown = all.get("shutdown").and_then(Value::as_dict).cloned().unwrap_or_default();
     for (table, keys, known) in [("", all, &KEYS[..]), ("shutdown.", shutdown, &SHUTDOWN)] {
         if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(refused(&format!("{table}{key}"), format!("unknown; known are {}", known.join(", "))));
+            return Err(refused(&format!("{table}{key}"), format!("unknown; the supported keys are {}", known.join(", "))));
         }
     }
     Ok(())
@@ -182,7 +184,7 @@ fn not_extracted(error: figment::Error) -> SettingError {
     let secret = matches!(key.as_str(), "databases" | "databases.birthdays") || key.ends_with("url");
     let reason = match &error.kind {
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if secret => {
-            format!("not readable: expected {expected}")
+            format!("invalid; expected {expected}")
         }
         // The TOML parser's message spans several lines and quotes the file.
         kind => kind.to_string().lines().filter(|line| !line.contains(" |")).collect::<Vec<_>>().join(": "),
@@ -194,7 +196,7 @@ fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
     let url = Url::parse(&String::deserialize(deserializer)?).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let origin =
         url.map(|url| (url.origin().ascii_serialization(), url)).filter(|(origin, url)| url.as_str() == format!("{origin}/"));
-    let form = || de::Error::custom("not a scheme and a host; the form is https://birthday.example");
+    let form = || de::Error::custom("must be a scheme and a host, such as https://birthday.example");
     Ok(Some(origin.ok_or_else(form)?.0))
 }
 

@@ -26,7 +26,7 @@ pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Res
     let rocket = server.rocket();
     let settings: &Settings = rocket.state().expect("lib.rs manages it");
     tracing::info!(
-        "listening on http://{}, database {}, today is decided by {}, leap day {}",
+        "listening on http://{}, database {}, time zone {}, leap day {}",
         SocketAddr::new(rocket.config().address, rocket.config().port),
         settings.databases.birthdays.url,
         settings.birthday.time_zone,

@@ -32,13 +32,13 @@ struct Arguments {
 enum Command {
     /// Serve requests (the default)
     Serve,
-    /// Bring the database's schema up to date, then end
+    /// Bring the database's schema up to date, then exit
     Migrate {
-        /// How many seconds to wait for a database that is away or locked
+        /// How many seconds to wait for a database that is unreachable or locked
         #[arg(long, default_value_t = 60)]
         wait: u64,
     },
-    /// Copy all birthdays to another database: to move, or as a backup. The service may run meanwhile
+    /// Copy all birthdays to another database, to switch to it or as a backup. The service may keep running
     Copy {
         /// URL of the database to read
         #[arg(long)]
@@ -46,7 +46,7 @@ enum Command {
         /// URL of the database to write
         #[arg(long)]
         to: String,
-        /// Delete what the target holds
+        /// Delete the target's birthdays first
         #[arg(long)]
         replace: bool,
     },
@@ -111,7 +111,7 @@ fn copy(from: &str, to: &str, replace: bool) -> Outcome {
     if terminal {
         eprintln!();
     }
-    tracing::info!("{rows} birthdays copied from {from} to {to}, and compared");
+    tracing::info!("{rows} birthdays copied from {from} to {to}, and verified");
     Ok(())
 }
 

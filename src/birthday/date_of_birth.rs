@@ -9,9 +9,9 @@ pub struct DateOfBirth(NaiveDate);
 pub enum DateOfBirthError {
     #[error("dateOfBirth must have the form YYYY-MM-DD, ten characters, for example 1990-05-17")]
     Form,
-    #[error("dateOfBirth is not a date of the calendar (years count from 0001)")]
+    #[error("dateOfBirth is not a calendar date (years start at 0001)")]
     NotADate,
-    #[error("dateOfBirth must be before today, which is {today} here")]
+    #[error("dateOfBirth must be before today, which is {today} in the time zone that applies")]
     NotBeforeToday { today: NaiveDate },
 }
 

@@ -13,7 +13,7 @@ pub enum UsernameError {
     Empty,
     #[error("the username is longer than 64 letters")]
     TooLong,
-    #[error("the username may hold only ASCII letters (A-Z, a-z)")]
+    #[error("the username may contain only ASCII letters (A-Z, a-z)")]
     NotALetter,
 }
 

@@ -85,7 +85,7 @@ impl Call<'_> {
     pub fn zone_asked_for(&self) -> Result<Option<&str>, Problem> {
         let mut zones = self.uri.query().into_iter().flat_map(|query| query.segments()).filter(|(name, _)| *name == "tz");
         match (zones.next(), zones.next()) {
-            (Some(_), Some(_)) => Err(Problem::InvalidTimeZone("tz may be given once")),
+            (Some(_), Some(_)) => Err(Problem::InvalidTimeZone("tz may be given only once")),
             (zone, _) => Ok(zone.map(|(_, zone)| zone)),
         }
     }

@@ -94,7 +94,7 @@ async fn read(body: Incoming, deadline: Instant) -> Result<Bytes, Problem> {
     match timeout_at(deadline, Limited::new(body, LARGEST_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
-        Ok(Err(_)) => Err(Problem::InvalidBody("it did not arrive whole".into())),
+        Ok(Err(_)) => Err(Problem::InvalidBody("it is incomplete".into())),
         Err(_) => Err(Problem::RequestTimeout),
     }
 }

@@ -20,7 +20,7 @@ use crate::config::Settings;
     info(
         title = "Birthday API",
         description = "Stores a date of birth per username and says how many days remain until the birthday. There are no accounts: \
-                       anyone who reaches the service can read, replace or delete any name."
+                       anyone who can reach the service can read, replace or delete any birthday."
     ),
     paths(
         greeting::greet, greeting::save, greeting::delete, greeting::subscribe, page::home::home, page::home::save, probes::livez,
@@ -28,7 +28,7 @@ use crate::config::Settings;
     ),
     components(schemas(Document)),
     tags(
-        (name = "Birthdays", description = "One date of birth under each username."),
+        (name = "Birthdays", description = "One date of birth per username."),
         (name = "Web page", description = "For people with a browser; programs use the paths above."),
         (name = "Operation", description = "For load balancers, Kubernetes and Prometheus."),
         (name = "Documentation", description = "This API, for people and for programs."),
@@ -55,14 +55,14 @@ fn describe(parameter: &mut RefOr<Parameter>) {
     let (description, example, schema) = match parameter.name.as_str() {
         "username" => {
             let letters = text.min_length(Some(1)).max_length(Some(Username::MAX)).pattern(Some("^[A-Za-z]{1,64}$"));
-            ("1 to 64 ASCII letters, case matters", "John", letters)
+            ("1 to 64 ASCII letters, case-sensitive", "John", letters)
         }
         "tz" => {
-            let zone = "IANA time zone that decides which date is today, in place of the service's own; once, and `+` as `%2B`";
+            let zone = "IANA time zone that decides which date is today, instead of the service's own; at most once, with `+` written as `%2B`";
             (zone, "Europe/Amsterdam", text)
         }
-        "If-Match" => ("`*` replaces only: 412 where no birthday is saved. Tags match nothing here: 412", "*", text),
-        "If-None-Match" => ("`*` creates only: 412 where a birthday is saved", "*", text),
+        "If-Match" => ("`*`: only if a birthday is saved, otherwise 412. Birthdays have no tags: any tag gives 412", "*", text),
+        "If-None-Match" => ("`*`: only if no birthday is saved, otherwise 412", "*", text),
         _ => return,
     };
     let described = ParameterBuilder::from(parameter.clone()).description(Some(description)).example(Some(example.into()));
@@ -73,14 +73,14 @@ fn complete((status, answer): (&String, &mut RefOr<Response>)) {
     let RefOr::T(answer) = answer else { return };
     if answer.description.is_empty() {
         answer.description = match status.as_str() {
-            "304" => "Not changed: its tag is in `If-None-Match`".to_owned(),
-            "400" => "Username, time zone or body not valid".to_owned(),
+            "304" => "Not changed: `If-None-Match` has the current tag".to_owned(),
+            "400" => "The username, time zone or body is invalid".to_owned(),
             "403" => "Sent by a page of another site".to_owned(),
             "404" => "No birthday is saved under that name".to_owned(),
             "408" => "The body did not arrive in time".to_owned(),
             "412" => "The precondition does not hold; nothing was changed".to_owned(),
             "413" => format!("The body is larger than {LARGEST_BODY} bytes"),
-            "415" => "Another content type than the documented one, or a content encoding".to_owned(),
+            "415" => "The content type is not the documented one, or the body has a content encoding".to_owned(),
             _ => "The database cannot be reached, is overloaded or too slow".to_owned(),
         };
     }
@@ -90,7 +90,7 @@ fn complete((status, answer): (&String, &mut RefOr<Response>)) {
     }
     if status == "503" {
         let seconds = ObjectBuilder::new().schema_type(Type::Integer);
-        let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds until the next try")).build();
+        let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait before trying again")).build();
         answer.headers.insert("Retry-After".to_owned(), RefOr::T(header));
     }
 }

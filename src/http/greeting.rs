@@ -22,7 +22,7 @@ pub struct Greeting {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewBirthday {
-    /// A calendar date, strictly before today in the zone that applies.
+    /// A calendar date, strictly before today in the time zone that applies.
     #[schema(format = Date, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "1990-05-17")]
     date_of_birth: String,
 }
@@ -111,7 +111,7 @@ pub async fn delete(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
     tag = "Birthdays",
     params(("username" = String, Path), ("tz" = Option<String>, Query)),
     responses(
-        (status = 200, description = "All-day events that return every year (RFC 5545); the year of birth is not in them", body = String, content_type = "text/calendar", headers(
+        (status = 200, description = "Yearly all-day events (RFC 5545), without the year of birth", body = String, content_type = "text/calendar", headers(
             ("ETag" = String, description = "For `If-None-Match`: 304 while nothing has changed"),
             ("Birthday-Source" = String, description = "`replica` if the primary database could not answer; absent otherwise"),
         )),

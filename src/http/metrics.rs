@@ -57,7 +57,7 @@ pub struct Connections {
     pub crowded: Counter,
 }
 
-/// What is counted, as OpenMetrics where `Accept` prefers it, or else as Prometheus' classic text
+/// Metrics, as OpenMetrics if `Accept` prefers it, otherwise in Prometheus' text format
 #[utoipa::path(tag = "Operation", responses(
     (status = 200, description = "Metrics", content((String = "application/openmetrics-text"), (String = "text/plain"))),
 ))]
@@ -133,13 +133,13 @@ impl Metrics {
             Unit::Seconds,
             durations.clone(),
         );
-        registry.register_with_unit("start_time", "When this process started, Unix time", Unit::Seconds, start);
-        registry.register("draining", "1 between SIGTERM and the end", draining.0.clone());
+        registry.register_with_unit("start_time", "Start time of this process, Unix time", Unit::Seconds, start);
+        registry.register("draining", "1 from SIGTERM until the process exits", draining.0.clone());
         registry.register("build", "Version of this binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        registry.register("http_connections", "Open connections of clients", connections.open.clone());
-        let silent = "Connections ended because no request came in time";
+        registry.register("http_connections", "Open client connections", connections.open.clone());
+        let silent = "Connections closed because no request came in time";
         registry.register("http_connections_silent", silent, connections.silent.clone());
-        let crowded = "Connections without a request ended to make room for others";
+        let crowded = "Idle connections closed to make room for others";
         registry.register("http_connections_crowded", crowded, connections.crowded.clone());
         let lost = "Log lines dropped because their reader was too slow";
         registry.register("log_lines_lost", lost, lost_lines.clone());

@@ -24,7 +24,7 @@ pub fn livez() -> &'static str {
 
 /// Whether new requests should come here
 ///
-/// Not tied to the database: an outage would take every instance out at once and turn clear answers into none.
+/// Independent of the database: otherwise its outage would take every instance out of service, and clients would get no clear answer.
 #[utoipa::path(tag = "Operation", responses(
     (status = 200, description = "Started and not shutting down", body = String, content_type = "text/plain"),
     (status = 503, description = "Shutting down"),

@@ -27,17 +27,17 @@ pub enum Problem {
     InvalidTimeZone(&'static str),
     #[error("the request could not be understood")]
     BadRequest,
-    #[error("the header Host must be there once, with a host name or an address")]
+    #[error("send exactly one Host header, with a host name or an address")]
     InvalidHost,
-    #[error("this service only answers to localhost; set public_url to the address at which it is reached")]
+    #[error("this service answers only to localhost; to reach it at another address, set public_url to that address")]
     MisdirectedRequest,
     #[error("the request was sent by a page of another site; send it from this service's own page")]
     ForeignOrigin,
     #[error("no birthday is saved under that name; check the spelling, or save a date of birth first")]
     UnknownUsername,
-    #[error("there is nothing here; the API is described at /docs")]
+    #[error("there is no resource at this path; the API is described at /docs")]
     NotFound,
-    #[error("this resource takes {0}")]
+    #[error("this resource supports only {0}")]
     MethodNotAllowed(Cow<'static, str>),
     #[error("the precondition of If-Match or If-None-Match does not hold; nothing was changed")]
     PreconditionFailed,
@@ -49,7 +49,7 @@ pub enum Problem {
     UnsupportedMediaType(&'static str),
     #[error("the body must have no content encoding")]
     UnsupportedCoding,
-    #[error("the service failed; the failure was logged")]
+    #[error("the service failed, and logged the error")]
     Internal,
     #[error("{0}; try again in a moment")]
     Unavailable(StoreError),
@@ -64,7 +64,7 @@ pub enum Problem {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem, title = "Problem")]
 pub struct Document {
-    /// Where this kind of problem is described.
+    /// A link to the description of this kind of problem.
     #[serde(rename = "type")]
     #[schema(example = "/docs#invalid-username")]
     kind: String,
@@ -74,7 +74,7 @@ pub struct Document {
     #[schema(minimum = 400, maximum = 599, example = 400)]
     status: u16,
     /// What the caller should change.
-    #[schema(example = "the username may hold only ASCII letters (A-Z, a-z)")]
+    #[schema(example = "the username may contain only ASCII letters (A-Z, a-z)")]
     detail: String,
 }
 
@@ -85,7 +85,7 @@ static KINDS: [(Problem, Status, &str, &str); 20] = {
         (InvalidUsername(UsernameError::NotALetter), Status::BadRequest, "invalid-username", "Invalid username"),
         (InvalidDateOfBirth(DateOfBirthError::Form), Status::BadRequest, "invalid-date-of-birth", "Invalid date of birth"),
         (InvalidBody(Cow::Borrowed("it is not an object")), Status::BadRequest, "invalid-body", "Invalid body"),
-        (InvalidTimeZone("tz may be given once"), Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
+        (InvalidTimeZone("tz may be given only once"), Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
         (BadRequest, Status::BadRequest, "bad-request", "Bad request"),
         (InvalidHost, Status::BadRequest, "invalid-host", "Invalid host"),
         (MisdirectedRequest, Status::MisdirectedRequest, "misdirected-request", "Misdirected request"),

@@ -257,7 +257,7 @@ fn allowed_by_files(wanted: usize, others: usize) -> io::Result<usize> {
     let allowed = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(others).clamp(1, wanted);
     if allowed < wanted {
         tracing::warn!(
-            "the limit of {files} open files leaves room for {allowed} connections, not the {wanted} of http.max_connections"
+            "the limit of {files} open files allows {allowed} connections, fewer than the {wanted} of http.max_connections"
         );
     }
     Ok(allowed)

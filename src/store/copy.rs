@@ -26,9 +26,9 @@ pub enum CopyError {
     Target(Error),
     #[error("target: {0}")]
     Schema(#[from] MigrationError),
-    #[error("the target holds birthdays already; --replace deletes them")]
+    #[error("the target already has birthdays; --replace deletes them")]
     NotEmpty,
-    #[error("the copy differs from the source: {0} rows of {1}, or other contents")]
+    #[error("the copy differs from the source: it has {0} of {1} rows, or different contents")]
     Differs(usize, usize),
 }
 

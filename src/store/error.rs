@@ -75,9 +75,9 @@ impl Kind {
             Self::Slow => ("slow", "no answer from the database", Close::All, false, false, Unavailable),
             Self::Row => ("row", "the database refused a row", Close::None, false, false, Refused),
             Self::Busy => ("busy", "the database is busy", Close::None, false, false, Unavailable),
-            Self::Conflict => ("busy", "conflict of transactions", Close::None, true, false, Unavailable),
+            Self::Conflict => ("busy", "transaction conflict", Close::None, true, false, Unavailable),
             Self::ReadOnly => ("other", "the database is read-only", Close::This, true, false, Unavailable),
-            Self::Schema => ("other", "the schema does not fit", Close::None, false, false, NotMigrated),
+            Self::Schema => ("other", "the schema does not match", Close::None, false, false, NotMigrated),
             Self::Other => ("other", "the statement failed", Close::This, false, false, Unavailable),
         };
         Rule { counted_as, meaning, close, retry, opens_circuit, answer }

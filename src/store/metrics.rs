@@ -38,11 +38,11 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let store = registry.sub_registry_with_prefix("store");
         store.register("lookup_batch_size", "Lookups answered by one statement", self.lookups.clone());
-        store.register("write_batch_size", "Saves and deletes taken at once", self.writes.clone());
-        store.register("retries", "Statements and connections that were tried a second time", self.retries.clone());
+        store.register("write_batch_size", "Saves and deletes in one batch", self.writes.clone());
+        store.register("retries", "Statements and connection attempts that were retried", self.retries.clone());
         store.register("rejected", "Requests rejected because too many were waiting", self.rejected.clone());
         store.register("replica_answers", "Lookups answered by the replica", self.replica_answers.clone());
-        store.register("credential_reloads", "Changed credentials taken over", self.credential_reloads.clone());
+        store.register("credential_reloads", "How often changed credentials were read", self.credential_reloads.clone());
         store.register("faults", "Batches and connections that failed, by server and kind of fault", self.faults.clone());
         store.register("connections", "Open database connections", self.connections.clone());
         store.register("away", "1 while no connection to the server can be made", self.away.clone());

@@ -53,7 +53,7 @@ pub async fn migrate_at_start(settings: &Settings) -> Result<(), MigrationError>
     }
     let outcome = migrate(settings, settings.connect_timeout).await;
     let Err(MigrationError::NotYet(reason)) = outcome else { return outcome };
-    tracing::warn!("the schema may be out of date, trying again until it is not: {reason}");
+    tracing::warn!("the schema may be out of date, trying again until it is up to date: {reason}");
     let settings = settings.clone();
     tokio::spawn(async move {
         match migrate_within(&settings, Duration::MAX).await {

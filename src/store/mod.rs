@@ -52,7 +52,7 @@ pub enum StoreError {
     /// The database refused this row, although it passed the domain's rules.
     #[error("the database refused the row")]
     Refused,
-    #[error("the table of birthdays is missing or has another shape; run birthday-api migrate")]
+    #[error("the birthdays table is missing or has the wrong columns; run birthday-api migrate")]
     NotMigrated,
 }
 

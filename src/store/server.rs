@@ -81,7 +81,7 @@ impl Server {
     /// Connects before `until`, with a second attempt where that may help.
     pub async fn connect(&self, until: Instant) -> Result<Counted, Error> {
         if self.circuit_is_open.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::Away, "it was away a moment ago"));
+            return Err(Error::new(Kind::Away, "it was unreachable a moment ago"));
         }
         let error = match self.try_to_connect(until).await {
             // The new password may not have been read yet, or the connection was closed together with the old ones.
@@ -151,7 +151,7 @@ impl Server {
             sleep(POLL).await;
             let outcome = self.reload_credentials();
             if let (true, Err(error)) = (readable, &outcome) {
-                tracing::warn!("database credentials cannot be read, the last ones stay in force: {error}");
+                tracing::warn!("database credentials cannot be read, the previous ones stay in use: {error}");
             }
             readable = outcome.is_ok();
         }

@@ -49,9 +49,9 @@ impl Settings {
         let (key, reason) = match (&self.replica_url, startup_options) {
             (Some(_), None) => ("replica_url", "an SQLite database has no replica"),
             (Some(DatabaseUrl::Sqlite(_)), _) => ("replica_url", "the replica of a PostgreSQL database must be PostgreSQL"),
-            (_, None) if self.credentials.is_some() => ("credentials", "an SQLite database takes no user name and password"),
-            (_, None) if self.pooler => ("pooler", "an SQLite database is reached without a pooler"),
-            (_, Some(true)) if self.pooler => ("url", "a pooler takes no startup options: leave out `options`"),
+            (_, None) if self.credentials.is_some() => ("credentials", "an SQLite database uses no user name and password"),
+            (_, None) if self.pooler => ("pooler", "an SQLite database has no pooler"),
+            (_, Some(true)) if self.pooler => ("url", "a pooler accepts no startup options: remove `options`"),
             _ if self.max_connections < 2 => ("max_connections", "must be at least 2: one for lookups, one for writes"),
             _ if self.connect_timeout.is_zero() => ("connect_timeout", "must be above 0"),
             _ if self.query_timeout.is_zero() => ("query_timeout", "must be above 0"),
@@ -107,7 +107,7 @@ fn sqlite(url: &str) -> Result<SqliteConnectOptions, String> {
     let query = url.split_once('?').map_or("", |(_, query)| query).as_bytes();
     let mode = url::form_urlencoded::parse(query).any(|(key, value)| key == "mode" && value == "memory");
     if mode || file == ":memory:" || file.starts_with("file:sqlx-in-memory") {
-        return Err("an SQLite database in memory would lose everything; name a file".to_owned());
+        return Err("an in-memory SQLite database would lose all data; name a file".to_owned());
     }
     check(options.get_filename())?;
     Ok(options.clone().create_if_missing(false))
@@ -123,7 +123,7 @@ fn check(path: &Path) -> Result<(), String> {
     } else if path.is_dir() {
         Err(format!("{} is a folder", path.display()))
     } else if read.is_ok() && !head.is_empty() && head != MAGIC {
-        Err(format!("{} is no SQLite database", path.display()))
+        Err(format!("{} is not an SQLite database", path.display()))
     } else if access(folder, Access::WRITE_OK).is_err() {
         Err(format!("the folder {} is not writable", folder.display()))
     } else {
@@ -142,7 +142,7 @@ fn postgres(url: &str) -> Result<PgConnectOptions, String> {
         if !POSTGRES_PARAMETERS.contains(&&*name) {
             // Without a host and a user this may be part of the password.
             let name = if parsed.username().is_empty() { "in the URL".to_owned() } else { format!("{name:?}") };
-            return Err(format!("unknown parameter {name}; known are {}", POSTGRES_PARAMETERS.join(", ")));
+            return Err(format!("unknown parameter {name}; the supported ones are {}", POSTGRES_PARAMETERS.join(", ")));
         }
         if matches!(&*name, "sslrootcert" | "sslcert" | "sslkey") && !Path::new(&*value).is_file() {
             return Err(format!("there is no file {value} ({name})"));

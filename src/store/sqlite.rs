@@ -133,7 +133,7 @@ impl Connection {
         }
         let copied = sqlx::raw_sql("pragma wal_checkpoint(truncate)").execute(&mut self.inner).await;
         if let Err(error) = copied {
-            tracing::warn!("the last commits of the former database file may not be in it: {error}");
+            tracing::warn!("the former database file may lack its last commits: {error}");
         }
         sqlx::Connection::close(self.inner).await?;
         let (log, opened) = &self.log;

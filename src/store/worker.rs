@@ -48,7 +48,7 @@ impl Worker {
     /// Works until the queue is closed and empty. After a panic, that batch is answered as unavailable, and the work continues.
     pub async fn run<R: Request>(mut self, requests: Arc<Requests<R>>, batch_sizes: Histogram) {
         while AssertUnwindSafe(self.work(&requests, &batch_sizes)).catch_unwind().await.is_err() {
-            tracing::error!("a database worker panicked and is started again");
+            tracing::error!("a database worker panicked and is being restarted");
         }
         self.primary.close().await;
         if let Some(mut replica) = self.replica {

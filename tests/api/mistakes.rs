@@ -20,7 +20,7 @@ fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
         assert!(said.starts_with("birthday-api: setting "), "{said}");
         assert!(words.iter().all(|word| said.contains(word)), "{words:?} for {variables:?} in {said}");
     }
-    assert!(!directory.path().join("birthdays.db").exists(), "nothing was begun");
+    assert!(!directory.path().join("birthdays.db").exists(), "no database was created");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
         ("url=\"sqlite://\"", "url", "no file"),
         ("url=\"sqlite:\"", "url", "no file"),
         ("url=\"sqlite:///etc\"", "url", "is a folder"),
-        ("url=\"sqlite:///etc/passwd\"", "url", "no SQLite database"),
+        ("url=\"sqlite:///etc/passwd\"", "url", "not an SQLite database"),
         ("url=\"sqlite://missing/birthdays.db\"", "url", "no folder missing"),
         ("pooler=true", "pooler", "SQLite"),
         ("url=\"postgres://birthday@localhost/x?sslrootcert=/nowhere.pem\"", "url", "no file /nowhere.pem"),

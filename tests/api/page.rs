@@ -41,10 +41,10 @@ async fn a_form_or_a_page_with_mistakes_says_what_to_change(app: TestApp) {
     }
     let unknown = app.get("/hello/John").await.expect_problem(404, "unknown-username");
     let page = app.get("/?username=John").await;
-    assert!(page.status == 404 && page.body.contains(unknown["detail"].as_str().unwrap()), "the words of the API: {}", page.body);
+    assert!(page.status == 404 && page.body.contains(unknown["detail"].as_str().unwrap()), "the API's text: {}", page.body);
     for query in ["?tz=UTC&tz=UTC", "?username=John&tz=&tz=UTC"] {
         let page = app.get(&format!("/{query}")).await;
-        assert!(page.status == 400 && page.body.contains("tz may be given once"), "{query}: {} {}", page.status, page.body);
+        assert!(page.status == 400 && page.body.contains("tz may be given only once"), "{query}: {} {}", page.status, page.body);
     }
 }
 

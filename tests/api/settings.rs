@@ -20,7 +20,7 @@ async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it() {
     service.save("John", "1990-05-17").await;
     assert!(directory.path().join("birthdays.db").is_file());
     let start = service.line("listening on http://127.0.0.1:");
-    assert!(start.ends_with("database sqlite://birthdays.db, today is decided by UTC, leap day mar1"), "{start}");
+    assert!(start.ends_with("database sqlite://birthdays.db, time zone UTC, leap day mar1"), "{start}");
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_file_is_read_over_the_defaults_a_profile_over_these_and_the_environme
         (&other, "birthdays.db", "Asia/Tokyo"),
     ] {
         let start = serve(&directory, variables).line("listening");
-        let expected = format!("database sqlite://{file}, today is decided by {zone}, leap day feb28");
+        let expected = format!("database sqlite://{file}, time zone {zone}, leap day feb28");
         assert!(start.ends_with(&expected), "{start}");
     }
 }

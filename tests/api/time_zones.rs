@@ -34,7 +34,7 @@ async fn a_zone_east_of_the_date_line_is_a_day_ahead_and_one_west_of_it_a_day_be
         let stamp = format!("DTSTAMP:{}T000000Z\r\n", today.replace('-', ""));
         assert!(calendar.body.contains(&stamp), "{query}: {}", calendar.body);
     }
-    assert_eq!(app.delete("/hello/John?tz=nowhere&tz=").await.status, 204, "it has no use for a zone");
+    assert_eq!(app.delete("/hello/John?tz=nowhere&tz=").await.status, 204, "a deletion needs no time zone");
 }
 
 async fn the_zone_decides_which_dates_of_birth_lie_in_the_past(app: TestApp) {

@@ -62,7 +62,7 @@ def test_every_name_in_the_cluster_is_one_that_terraform_made(chain, applied, bo
     assert {s.key for s in seen} == keys, "each key of the bridge arrives somewhere"
     state = applied.state() + bootstrap.state()
     strange = {name: where for name, where in names.spelled().items() if name not in state}
-    assert strange == {}, "names of AWS that Terraform knows nothing of"
+    assert strange == {}, "AWS names that are not in Terraform's state"
     chain.saw(f"names       {len(seen)} places hold {len(keys)} names, each as in Terraform's state; nothing else in the cluster is spelled like a name of AWS")
     roles = [(s, kind, where) for s, (_, kind, where, *_) in zip(seen, names.PLACES) if s.key.endswith("_role_arn")]
     for place, kind, where in roles:
@@ -114,7 +114,7 @@ def test_a_steady_load_of_saves_and_lookups(chain, load):
     PHASES["steady"] = time.time()
     time.sleep(15)
     assert load.failures == []
-    assert len(load.events) > 300, "a load worth the name"
+    assert len(load.events) > 300, "too little load"
     chain.saw(f"load        {len(load.events) / 15:.0f} requests a second through the gateway's pods")
 
 
@@ -172,7 +172,7 @@ def migrated(wanted: str) -> bool:
 def test_nothing_acknowledged_was_lost_and_nothing_failed_outside_the_failover(chain, load, servers):
     load.__exit__()
     kept = dict(line.split("|") for line in servers.query("select username, date_of_birth from birthdays").splitlines())
-    assert len(load.saved) >= 100, "names worth the name"
+    assert len(load.saved) >= 100, "too few names were saved"
     assert lost(load.events, kept) == []
     failed = [e for e in load.events if e.failed]
     outside = [f"{e.how} {e.sent - PHASES['failover']:+.2f} s" for e in failed if not PHASES["failover"] <= e.ended < PHASES["rotation"]]

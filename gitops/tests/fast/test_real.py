@@ -110,7 +110,7 @@ def test_a_private_repository_is_read_with_the_key_of_a_github_app(objects):
         assert spec["data"][0]["remoteRef"]["key"].endswith("/github-app")
     store = next(o for o in found if o["kind"] == "ClusterSecretStore")
     assert store["spec"]["conditions"] == [{"namespaces": ["birthday-api", "argocd"]}]
-    assert not [o for o in objects["secrets"] if o["metadata"].get("namespace") == "argocd"], "it is for those who have one"
+    assert not [o for o in objects["secrets"] if o["metadata"].get("namespace") == "argocd"], "without a GitHub App, Argo CD needs no secret"
 
 
 def test_versions_and_mesh_settings_are_an_environments_own_and_both_have_the_same_keys():

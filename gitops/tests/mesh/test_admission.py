@@ -118,4 +118,4 @@ def test_a_pod_keeps_its_proxy_when_the_mesh_moves_on_but_gets_no_other(running,
 def test_a_container_without_a_limit_of_cpu_gets_none(running):
     made = c.get("pod", "running", "birthday-api")
     service = next(i for i in made["spec"]["containers"] if i["name"] == "birthday-api")
-    assert "cpu" not in service["resources"]["limits"], "a LimitRange's maximum becomes the limit of who names none"
+    assert "cpu" not in service["resources"]["limits"], "a LimitRange's maximum becomes the limit of a container that sets none"

@@ -20,7 +20,7 @@ document.querySelector('[aria-invalid="true"]')?.focus()
 const button = document.querySelector('#delete')
 button?.addEventListener('click', async () => {
   const name = button.dataset.name
-  if (!confirm(`Delete the birthday of ${name}? It cannot be undone.`)) return
+  if (!confirm(`Delete the birthday of ${name}? This cannot be undone.`)) return
   const failed = document.querySelector('#delete-error')
   try {
     const response = await fetch(`/hello/${name}`, { method: 'DELETE' })

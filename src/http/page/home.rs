@@ -20,14 +20,14 @@ use crate::birthday::{DateOfBirth, LeapDay, Username, days_until};
 use crate::config::Settings;
 use crate::store::Condition;
 
-/// What the forms of the page hold.
+/// The fields of the page's forms.
 #[derive(FromForm, Serialize, ToSchema)]
 pub struct Entry {
-    /// 1 to 64 ASCII letters, case matters.
+    /// 1 to 64 ASCII letters, case-sensitive.
     #[field(default = "")]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z]{1,64}$", example = "John")]
     username: String,
-    /// A calendar date, strictly before today in the zone that applies.
+    /// A calendar date, strictly before today in the time zone that applies.
     #[field(name = "dateOfBirth", default = "")]
     #[schema(rename = "dateOfBirth", format = Date, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "1990-05-17")]
     date_of_birth: String,
@@ -37,7 +37,7 @@ pub struct Entry {
     tz: String,
 }
 
-/// The page, and somebody's countdown on it
+/// The page, with the countdown if a username is given
 #[utoipa::path(
     tag = "Web page",
     operation_id = "home",
@@ -45,7 +45,7 @@ pub struct Entry {
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
         (status = 304),
-        (status = 400, description = "The page, with what is wrong beside the field", body = String, content_type = "text/html"),
+        (status = 400, description = "The page, with the error beside the field", body = String, content_type = "text/html"),
         (status = 404, description = "The page: no birthday is saved under that name", body = String, content_type = "text/html"),
         (status = 503, description = "The page: the database does not answer", body = String, content_type = "text/html"),
     )
@@ -73,7 +73,7 @@ pub async fn home(username: Option<&str>, tz: Option<&str>, call: Call<'_>, asse
     request_body(content = Entry, content_type = "application/x-www-form-urlencoded", description = "1024 bytes at most"),
     responses(
         (status = 303, description = "Saved, and durable; `Location` is the page with the countdown"),
-        (status = 400, description = "The page, with what is wrong beside each field", body = String, content_type = "text/html"),
+        (status = 400, description = "The page, with an error beside each invalid field", body = String, content_type = "text/html"),
         (status = 403), (status = 408), (status = 413), (status = 415),
         (status = 503, description = "The page: the database does not answer", body = String, content_type = "text/html"),
     )

@@ -54,7 +54,7 @@ fn fetch(home: &Path) {
         let (_, archive) = get_archive(zonky::URL, &version).await?;
         extract(zonky::URL, &archive, &unpacked).await
     });
-    outcome.unwrap_or_else(|error| panic!("PostgreSQL {VERSION} cannot be had: {error}"));
+    outcome.unwrap_or_else(|error| panic!("PostgreSQL {VERSION} cannot be downloaded or unpacked: {error}"));
     // Made readable for the user that PostgreSQL runs as, then moved into place in one step.
     let done = Command::new("chmod").args(["-R", "a+rX"]).arg(&unpacked).status().unwrap();
     assert!(done.success(), "chmod: {done}");

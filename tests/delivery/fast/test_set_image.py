@@ -88,7 +88,7 @@ def test_refuses_an_image_of_a_commit_that_was_never_merged(clone, registry, com
 
 def test_refuses_an_image_that_is_not_signed(clone, images, tools):
     tools.stand_in("cosign", "exit 1")
-    refused(set_image(clone, "staging", images[0]), "is not signed")
+    refused(set_image(clone, "staging", images[0]), "has no valid signature")
     assert clone.digest("staging") == NONE
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_takes_no_push_ends_it_at_once(clone, images, tmp_path):
     hook = tmp_path / "server.git/hooks/pre-receive"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    refused(set_image(clone, "staging", images[0]), "may not be pushed to")
+    refused(set_image(clone, "staging", images[0]), "main rejected the push")
     assert clone.git("status", "--porcelain") == "" and clone.git("rev-parse", "HEAD") == clone.git("rev-parse", "origin/main")
 
 
