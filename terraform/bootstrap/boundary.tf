@@ -1,4 +1,4 @@
-# The permissions boundary of an environment's roles: whatever their policies say, they can do only
+# The permissions boundary of an environment's roles. It limits them, regardless of their policies, to
 # what nodes, controllers and rotation function need, in one region. Of all stored data they can
 # read only the environment's own secrets; no IAM, no S3, no access to Kubernetes.
 

@@ -13,7 +13,7 @@ locals {
   github_oidc_provider_arn = var.create_github_oidc_provider ? aws_iam_openid_connect_provider.github[0].arn : "${local.iam}:oidc-provider/token.actions.githubusercontent.com"
 
   # Subjects of a repository created, renamed or moved since 15 July 2026 contain the IDs of owner and
-  # repository: whoever takes over an abandoned name gets another ID.
+  # repository, so that someone who takes over an abandoned name is not trusted: the ID differs.
   github_subject = var.github_repository_id == null ? "repo:${var.github_repository}" : format(
     "repo:%s@%d/%s@%d", split("/", var.github_repository)[0], var.github_owner_id, split("/", var.github_repository)[1], var.github_repository_id
   )

@@ -166,7 +166,7 @@ def test_policies_are_as_long_as_iam_takes(made):
 
 @pytest.mark.parametrize("action", ["cloudwatch:PutCompositeAlarm", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe"])
 def test_a_call_that_names_no_resource_is_for_everything(made, action):
-    """Whatever AWS's list says: a resource for PutCompositeAlarm, which CloudWatch rejects, an optional one for subscriptions."""
+    """AWS's list says otherwise, but CloudWatch rejects a resource for PutCompositeAlarm; for subscriptions it is optional."""
     for environment in ("staging", "production"):
         found = [s for part in ("named", "unnamed") for s in statements(made.one("aws_iam_policy", f'apply["{environment}-{part}"]')["policy"])]
         assert any(action in s["Action"] and s["Resource"] == "*" for s in found)

@@ -12,9 +12,9 @@ from common.load import Load
 from nodes.conftest import applications, certificates, environment, images, installed, names, release, repository, stage, user  # noqa: F401
 from nodes.postgresql import Servers
 from nodes.stage import NETWORK
-from roots import Root, copy_tree
+from roots import Root
 from support.chain import Chain
-from terraform.tests.conftest import TERRAFORM, aws, bootstrap, client, folder  # noqa: F401
+from terraform.tests.conftest import aws, bootstrap, client, folder, package, tree  # noqa: F401
 from tools import TRIES, run
 
 
@@ -34,11 +34,6 @@ def double(aws) -> str:  # noqa: F811
 
 
 @pytest.fixture(scope="session")
-def tree(folder) -> Path:  # noqa: F811
-    return copy_tree(TERRAFORM, folder / "terraform")
-
-
-@pytest.fixture(scope="session")
 def production(tree, aws, bootstrap) -> Root:  # noqa: F811
     return Root(tree, "environments/production", aws)
 
@@ -46,7 +41,6 @@ def production(tree, aws, bootstrap) -> Root:  # noqa: F811
 @pytest.fixture(scope="session")
 def servers(tree, production, client, stage, place):  # noqa: F811
     """Terraform creates the database; PostgreSQL runs under its name and with its master password."""
-    run([sys.executable, tree / "package"], tries=TRIES)
     production.init()
     production.apply("-target=module.environment.module.database")
     stack = production.stack()

@@ -54,7 +54,7 @@ locals {
   }
 }
 
-# These alarms notify nobody: one window alone says too little.
+# These alarms send no notification: one window alone says too little.
 resource "aws_cloudwatch_metric_alarm" "burn_rate" {
   for_each = local.windows
 

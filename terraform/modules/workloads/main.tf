@@ -46,7 +46,7 @@ module "role" {
 }
 
 # The service calls no AWS API: its credentials are mounted as files. Its role denies
-# every call, whatever else is attached to it later.
+# every call, even if another policy is attached to it later.
 data "aws_iam_policy_document" "service" {
   statement {
     sid       = "CallsNoAwsApi"
