@@ -186,6 +186,7 @@ fn not_extracted(error: figment::Error) -> SettingError {
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if secret => {
             format!("invalid; expected {expected}")
         }
+        Kind::UnknownVariant(found, known) => format!("{found} is not one of {}", known.join(", ")),
         // The TOML parser's message spans several lines and quotes the file.
         kind => kind.to_string().lines().filter(|line| !line.contains(" |")).collect::<Vec<_>>().join(": "),
     };

@@ -52,7 +52,7 @@ fn an_unknown_key_and_a_value_that_cannot_be_are_named() {
             ["setting databases.birthdays.url:", "ROCKET_DATABASES__BIRTHDAYS__URL"],
         ),
         ("ROCKET_BIRTHDAY", "{time_zone=\"Mars/Olympus\"}", ["setting birthday.time_zone:", "Mars/Olympus"]),
-        ("ROCKET_BIRTHDAY", "{leap_day=\"feb29\"}", ["setting birthday.leap_day:", "feb29"]),
+        ("ROCKET_BIRTHDAY", "{leap_day=\"feb29\"}", ["setting birthday.leap_day:", "feb29 is not one of mar1, feb28"]),
         ("ROCKET_BIRTHDAY", "mar1", ["setting birthday", ""]),
         ("ROCKET_LIFECYCLE", "{drain=-1}", ["setting lifecycle.drain:", "-1"]),
         ("ROCKET_LIFECYCLE", "{drain=\"5s\"}", ["setting lifecycle.drain:", "5s"]),
