@@ -93,8 +93,7 @@ def made(stack, key: str, repository: str) -> str:
     if key == "image_repository":
         return repository
     if key.endswith("_subnet_cidrs"):
-        tier = key.partition("_")[0]
-        subnets = [r["values"] for r in stack.resources if r["type"] == "aws_subnet" and f'this["{tier}-' in r["address"]]
+        subnets = stack.all("aws_subnet", 'this["' + key.replace("_subnet_cidrs", "-"))
         return ",".join(s["cidr_block"] for s in sorted(subnets, key=lambda s: s["availability_zone"]))
     kind, name, attribute, *pattern = MADE[key]
     value = str(stack.one(kind, name)[attribute])

@@ -23,6 +23,7 @@ from nodes.postgresql import ADDRESSES, Servers
 from nodes.stage import NETWORK, Stage, build
 from nodes.traffic import Connection
 
+TURNS = itertools.count()  # of the gateways
 ENVIRONMENT = "production"
 VALUES = f"gitops/environments/{ENVIRONMENT}/birthday-api.yaml"
 # Changes to Git's version in the commit, because a test has neither ten minutes nor more than two CPUs: the shortest interval of
@@ -227,8 +228,6 @@ def installed(stage, place, bridge, applications, repository, release):
 
 # ------------------------------------------------------------------ what tests use
 
-TURNS = itertools.count()
-
 
 @functools.lru_cache(1)
 def ready_gateways(_second: int) -> list[str]:
@@ -236,8 +235,7 @@ def ready_gateways(_second: int) -> list[str]:
 
 
 def gateways() -> list[str]:
-    """Addresses of the gateway's ready pods, looked up at most once a second. Each comes first in turn, as with the load balancer, so
-    that a load reaches all zones: a gateway prefers pods of its own zone."""
+    """Addresses of the gateway's ready pods, each first in turn: a gateway prefers pods of its own zone, and a load must reach all zones."""
     found = ready_gateways(int(time.monotonic()))
     first = next(TURNS) % max(len(found), 1)
     return found[first:] + found[:first]
