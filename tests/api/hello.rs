@@ -3,8 +3,8 @@
 use crate::support::{TestApp, on_both_stores};
 
 on_both_stores![
-    a_saved_birthday_is_counted_down_to, putting_twice_replaces_the_date, deleting_forgets_and_deleting_again_finds_nobody,
-    case_is_kept_and_significant,
+    a_saved_birthday_is_counted_down_to, putting_twice_replaces_the_date,
+    deleting_removes_the_birthday_and_deleting_again_finds_none, case_is_kept_and_significant,
 ];
 
 async fn a_saved_birthday_is_counted_down_to(app: TestApp) {
@@ -26,7 +26,7 @@ async fn putting_twice_replaces_the_date(app: TestApp) {
     assert_eq!(app.database.number("select count(*) from birthdays"), 1);
 }
 
-async fn deleting_forgets_and_deleting_again_finds_nobody(app: TestApp) {
+async fn deleting_removes_the_birthday_and_deleting_again_finds_none(app: TestApp) {
     app.save("John", "1990-11-28").await;
     app.save("Mary", "1990-11-28").await;
     let deleted = app.delete("/hello/John").await;

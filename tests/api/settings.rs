@@ -106,7 +106,7 @@ fn a_database_host_in_brackets_is_an_address() {
 }
 
 #[tokio::test]
-async fn connect_timeout_and_query_timeout_bound_a_request_when_nobody_answers() {
+async fn connect_timeout_and_query_timeout_bound_a_request_when_no_server_answers() {
     // Accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let directory = TempDir::new().unwrap();

@@ -54,7 +54,7 @@ def test_every_metric_and_label_is_exported(where, selector, known):
     if selector.metric in recorded():
         assert not selector.labels
         return
-    assert selector.metric in known, f"{where}: nobody exports {selector.metric}"
+    assert selector.metric in known, f"{where}: nothing exports {selector.metric}"
     labels = known[selector.metric]
     for label, operator, value in selector.labels:
         assert label in ADDED or any(label in sample for sample in labels), f"{where}: {selector.metric} has no label {label}"
@@ -72,7 +72,7 @@ def test_labels_that_are_grouped_by_are_exported(known):
                 assert label in ADDED | {"alertname", "severity"} or any(label in sample for sample in labels), (where, label)
 
 
-def test_nothing_is_played_that_nobody_asks_for():
+def test_every_series_that_is_played_is_queried():
     assert {name for name, _ in samples(EXPORTERS)} <= {selector.metric for _, selector in ALL}
 
 

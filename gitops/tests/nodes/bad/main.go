@@ -1,5 +1,5 @@
-// A version of the service that is bad: bad-answers fails its acceptance test; bad-errors passes it and answers every second request of
-// its users with an error, bad-slow after a second.
+// Faulty versions of the service: bad-answers fails the acceptance test. bad-errors passes it, and answers every second request of a
+// user with an error. bad-slow passes it, and answers after a second.
 package main
 
 import (

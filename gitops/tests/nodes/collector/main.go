@@ -1,5 +1,5 @@
-// An OpenTelemetry collector with the components that the committed configuration names. The X-Ray exporter is in no
-// module that resolves: the one here has its name and its settings, and prints each span as a line of JSON.
+// An OpenTelemetry collector with the components that the committed configuration names. The module of the X-Ray exporter does not
+// resolve: the exporter here has the same name and settings, and prints each span as a line of JSON.
 package main
 
 import (
