@@ -30,8 +30,8 @@ def read(path: str) -> str:
     return (ROOT / path).read_text()
 
 
-def found(path: str, pattern: str) -> str:
-    """The value at the only place in the file that matches."""
+def found(path: str, pattern: str):
+    """The value, or the values, at the only place in the file that matches."""
     matches = re.findall(pattern, read(path), re.M | re.S)
     if len(matches) != 1:
         raise SystemExit(f"{path}: {len(matches)} places match {pattern!r}, wanted 1")
@@ -44,9 +44,9 @@ def number(path: str, pattern: str) -> float:
 
 def costs(title: str) -> tuple[float, float]:
     """CPU seconds of application and database per request, for one load of the last benchmark."""
-    row = rf"^## {title}, 64 connections$[^#]*?^\| \*\*this service\*\* on PostgreSQL \|[^|]*\|[^|]*\| "
-    application = number("bench/results.md", row + r"(\d+) \| \d+ \|")
-    return application * 1e-6, number("bench/results.md", row + r"\d+ \| (\d+) \|") * 1e-6
+    row = rf"^## {title}, 64 connections$[^#]*?^\| \*\*this service\*\* on PostgreSQL \|[^|]*\|[^|]*\| (\d+) \| (\d+) \|"
+    application, database = found("bench/results.md", row)
+    return int(application) * 1e-6, int(database) * 1e-6
 
 
 LOADS = {title: costs(title) for title in ("GET", "PUT", "90 % GET, 10 % PUT")}
@@ -76,6 +76,7 @@ def cost(rate: float) -> tuple[float, float]:
             return mine * APPLICATION, theirs * DATABASE
     return APPLICATION, DATABASE
 
+
 CHART = "gitops/charts/birthday-api/"
 HPA, VALUES, HERE = CHART + "templates/hpa.yaml", CHART + "values.yaml", "gitops/environments/production/birthday-api.yaml"
 PODS = int(number(HERE, r"^  min: (\d+)")), int(number(HERE, r"^  max: (\d+)"))
@@ -90,9 +91,9 @@ LONGEST_QUEUE = int(number("src/store/queue.rs", r"LONGEST_QUEUE: usize = (\d+);
 def policies(direction: str) -> tuple[int, list[tuple[str, float, int]]]:
     """Stabilisation window, and policies as (type, value, period)."""
     part = found(HPA, rf"^    {direction}:\n(.*?)(?=^    \w|\Z)")
-    window = int(found(HPA, rf"^    {direction}:\n(?:      #.*?\n)*      stabilizationWindowSeconds: (\d+)"))
+    [window] = re.findall(r"stabilizationWindowSeconds: (\d+)", part)
     rules = re.findall(r"\{type: (\w+), value: (\d+), periodSeconds: (\d+)\}", part)
-    return window, [(kind, float(value), int(period)) for kind, value, period in rules]
+    return int(window), [(kind, float(value), int(period)) for kind, value, period in rules]
 
 
 UP, DOWN = policies("scaleUp"), policies("scaleDown")
@@ -101,7 +102,7 @@ DEFAULT_UP = 0, [("Percent", 100.0, 15), ("Pods", 4.0, 15)]
 DEFAULT_DOWN = 300, [("Percent", 100.0, 15)]
 
 INGRESS, PLATFORM_VALUES = "gitops/apps/templates/istio-ingress.yaml", "gitops/environments/production/platform.yaml"
-GATEWAYS = tuple(int(number(PLATFORM_VALUES, rf"^gateway: \{{min: {least}, max: {most},")) for least, most in ((r"(\d+)", r"\d+"), (r"\d+", r"(\d+)")))
+GATEWAYS = tuple(map(int, found(PLATFORM_VALUES, r"^gateway: \{min: (\d+), max: (\d+),")))
 GATEWAY_REQUEST = number(PLATFORM_VALUES, r"^gateway: .*cpu: (\d+)m\}") / 1000
 GATEWAY_TARGET = number(INGRESS, r"targetCPUUtilizationPercentage: (\d+)") / 100
 

@@ -36,12 +36,10 @@ def percent(value: float) -> str:
 
 
 def costs() -> str:
-    def cells(title: str, mine: float, theirs: float) -> tuple[str, ...]:
-        return title, f"{1e6 * mine:.0f}", f"{1e6 * theirs:.0f}", round_down(1 / mine), round_down(1 / theirs)
-
     head = ("load", "service, µs", "database, µs", "requests/s of one core of the service", "of one core of the database")
-    rare = [(f"90 % GET, 10 % PUT, {rate:,} a second in a pod", known.cost(rate)) for rate in (250, 1000, 4000)]
-    return table(head, (cells(title, *each) for title, each in (*known.LOADS.items(), *rare)))
+    loads = known.LOADS | {f"90 % GET, 10 % PUT, {rate:,} a second in a pod": known.cost(rate) for rate in (250, 1000, 4000)}
+    rows = [(title, f"{1e6 * mine:.0f}", f"{1e6 * theirs:.0f}", round_down(1 / mine), round_down(1 / theirs)) for title, (mine, theirs) in loads.items()]
+    return table(head, rows)
 
 
 def added_at() -> int:
@@ -165,10 +163,9 @@ def people_at(people: float) -> float:
 def phases() -> str:
     rows = []
     for phase, (start, end) in PHASES.items():
-        row = [phase]
-        for setting in (DEFAULTS, SHIPPED):
-            part = morning(people_at(100 * MILLION), setting)[start:end]
-            row += [] if len(row) > 1 else [f"{part[0].offered:,.0f} to {part[-1].offered:,.0f}"]
+        parts = [morning(people_at(100 * MILLION), setting)[start:end] for setting in (DEFAULTS, SHIPPED)]
+        row = [phase, f"{parts[0][0].offered:,.0f} to {parts[0][-1].offered:,.0f}"]
+        for part in parts:
             share, _, wait = seen(part)
             row += [f"{part[-1].pods}, {part[-1].gateways}, {part[-1].nodes}", share, wait]
         rows.append(row)

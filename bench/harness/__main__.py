@@ -14,7 +14,7 @@ def numbers(text: str) -> list[int]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench/run", description="Measures the service and its peers, and writes the report.")
+    parser = argparse.ArgumentParser(prog="bench/run", description="Measures the service and its peers (compare), or one pod, and writes the report.")
     parser.add_argument("what", nargs="?", choices=("compare", "pod"), default="compare")
     parser.add_argument("--rounds", type=int, default=3, help="how often each system takes its turn (3)")
     parser.add_argument("--seconds", type=float, default=4, help="how long one load lasts (4)")
@@ -27,6 +27,7 @@ def arguments() -> argparse.Namespace:
 
 
 options = arguments()
+options.output.mkdir(parents=True, exist_ok=True)
 # The `with` blocks stop what was started, on SIGTERM too.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

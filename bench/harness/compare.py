@@ -9,9 +9,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from . import conformance, report
-from .database import Server, into_sqlite, server
+from .database import Server, server
 from .load import Sample, closed_loop, open_loop
-from .systems import PIPELINED, SERVICE, SQLITE, SYSTEMS, System
+from .systems import PIPELINED, SERVICE, SYSTEMS, System
 
 # Title, and the percentage of requests that save.
 LOADS = {"GET": 0, "PUT": 100, "90 % GET, 10 % PUT": 10}
@@ -28,10 +28,8 @@ class Comparison:
         self.measured: dict[tuple[str, object], list[Sample]] = defaultdict(list)
         self.footprints: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
         database.load(DATABASE, self.rows)
-        file = directory / "birthdays.db"
-        self.urls = {"PostgreSQL": database.url(DATABASE), "SQLite": f"sqlite://{file}"}
-        subprocess.run([*SQLITE.command, "migrate"], env=SQLITE.environment(0, self.urls["SQLite"]), check=True)
-        into_sqlite(file, self.rows)
+        self.urls = {"PostgreSQL": database.url(DATABASE), "SQLite": f"sqlite://{directory}/birthdays.db"}
+        subprocess.run([*SERVICE.command, "copy", "--from", self.urls["PostgreSQL"], "--to", self.urls["SQLite"]], check=True)
 
     def start(self, system: System):
         return system.start(self.urls[system.store], self.directory)
@@ -42,8 +40,7 @@ class Comparison:
             idle = process.megabytes()
             closed_loop(process, self.database, self.rows, 1)
             for title, saves in LOADS.items():
-                sample = closed_loop(process, self.database, self.rows, self.options.seconds, saves)
-                self.keep(system, title, sample)
+                self.keep(system, title, closed_loop(process, self.database, self.rows, self.options.seconds, saves))
                 self.database.tidy(DATABASE)
             for rate in self.options.rates:
                 self.keep(system, rate, open_loop(process, self.database, self.rows, self.options.seconds, rate))

@@ -11,11 +11,11 @@ NAME = "Conformance"
 def requests() -> list[tuple[str, str, object]]:
     """Method, name and body."""
     today = datetime.now(UTC).date()
-    found = []
-    for days in (0, 1, 5, 200):
-        found += [("PUT", NAME, {"dateOfBirth": (today + timedelta(days)).replace(year=2000).isoformat()}), ("GET", NAME, None)]
-    # in a common year, counted to 1 March
-    found += [("PUT", NAME, {"dateOfBirth": "2000-02-29"}), ("GET", NAME, None), ("GET", "Unknown", None)]
+    birthdays = [(today + timedelta(days)).replace(year=2000) for days in (0, 1, 5, 200)]
+    found: list[tuple[str, str, object]] = [("GET", "Unknown", None)]
+    # the last one is counted to 1 March in a common year
+    for born in (*birthdays, "2000-02-29"):
+        found += [("PUT", NAME, {"dateOfBirth": str(born)}), ("GET", NAME, None)]
     for name in ("a1", "a%20b", "%C3%A9", "x" * 65):
         found += [("GET", name, None), ("PUT", name, {"dateOfBirth": "2000-01-02"})]
     dates = (today, today + timedelta(1), "2000-02-30", "2000-1-2", "0000-01-01", "+2000-01-1", "2000-01-02T00:00:00Z")

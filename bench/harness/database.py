@@ -1,11 +1,8 @@
 """PostgreSQL for the measurements, and the people in the table. A name is "u" and six letters a-p, the row's number in base 16; load.lua
 makes the same names."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
-from pathlib import Path
 
 import psutil
 import psycopg
@@ -21,11 +18,10 @@ SETTINGS = {
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
 }
-FIRST_DATE, DATES = date(1930, 1, 1), 30_000
-PEOPLE = f"""
+PEOPLE = """
 insert into birthdays
-select 'u' || translate(lpad(to_hex(row), 6, '0'), '0123456789abcdef', 'abcdefghijklmnop'), date '{FIRST_DATE}' + row % {DATES}
-from generate_series(0, {{rows}} - 1) row
+select 'u' || translate(lpad(to_hex(row), 6, '0'), '0123456789abcdef', 'abcdefghijklmnop'), date '1930-01-01' + row % 30000
+from generate_series(0, {rows} - 1) row
 """
 LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
@@ -67,10 +63,3 @@ class Server:
 
 def name_of(row: int) -> str:
     return "u" + f"{row:06x}".translate(LETTERS)
-
-
-def into_sqlite(file: Path, rows: int) -> None:
-    people = ((name_of(row), str(FIRST_DATE + timedelta(row % DATES))) for row in range(rows))
-    with sqlite3.connect(file) as connection:
-        connection.executemany("insert into birthdays values (?, ?)", people)
-    connection.close()

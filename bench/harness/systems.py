@@ -28,24 +28,19 @@ class System:
     command: tuple[str, ...]
     store: str = "PostgreSQL"
 
-    def environment(self, port: int, url: str) -> dict[str, str]:
-        if self.name.startswith("birthday-api"):
-            # as delivered, except that it stops without the drain for a load balancer
-            return {"ROCKET_PORT": str(port), "ROCKET_DATABASES__BIRTHDAYS__URL": url, "ROCKET_LIFECYCLE__DRAIN": "0"}
-        return {"PORT": str(port), "DATABASE_URL": url}
-
     def start(self, url: str, directory: Path):
         port = free_port()
-        return running(self.command, self.environment(port, url), port, directory / f"{self.name}.log", f"/hello/{name_of(0)}")
+        environment = {"PORT": str(port), "DATABASE_URL": url}
+        if self.name.startswith("birthday-api"):
+            # as delivered, except that it stops without the drain for a load balancer
+            environment = {"ROCKET_PORT": str(port), "ROCKET_DATABASES__BIRTHDAYS__URL": url, "ROCKET_LIFECYCLE__DRAIN": "0"}
+        return running(self.command, environment, port, directory / f"{self.name}.log", f"/hello/{name_of(0)}")
 
 
-def compiled(name: str, title: str) -> System:
-    return System(name, title, (str(CACHE / "bin" / name),))
-
-
-SERVICE = compiled("birthday-api", "**this service** on PostgreSQL")
+BIN = CACHE / "bin"
+SERVICE = System("birthday-api", "**this service** on PostgreSQL", (f"{BIN}/birthday-api",))
 SQLITE = System("birthday-api-sqlite", "**this service** on SQLite", SERVICE.command, "SQLite")
-PIPELINED = compiled("actix-tokio-postgres", "actix-web + tokio-postgres, one connection per worker")
+PIPELINED = System("actix-tokio-postgres", "actix-web + tokio-postgres, one connection per worker", (f"{BIN}/actix-tokio-postgres",))
 # Deployed as in uvicorn's documentation, with its fast loop and parser, and without an access log.
 UVICORN = "exec uvicorn fastapi_asyncpg:app --app-dir {} --workers 2 --loop uvloop --http httptools --no-access-log --log-level warning --port $PORT"
 FASTAPI = System("fastapi-asyncpg", "FastAPI + asyncpg (2 workers)", ("sh", "-c", UVICORN.format(shlex.quote(str(PEERS)))))
@@ -58,11 +53,11 @@ def build() -> None:
     options = ["--bin", "birthday-api", "--", "-C", "link-arg=-Wl,-z,pack-relative-relocs"]
     built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/birthday-api"
     peers = ["--path", PEERS, "--root", CACHE, "--target-dir", CACHE / "target", "--force"]
-    (CACHE / "bin").mkdir(parents=True, exist_ok=True)
+    BIN.mkdir(parents=True, exist_ok=True)
     for command, folder in (
         (["cargo", "rustc", "--release", "--locked", "--quiet", *options], ROOT),
         # a new file: the old one may still be running
-        (["cp", "--remove-destination", built, CACHE / "bin"], ROOT),
+        (["cp", "--remove-destination", built, BIN], ROOT),
         (["cargo", "install", "--locked", "--quiet", *peers], PEERS),
     ):
         subprocess.run(command, cwd=folder, check=True)
