@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -52,13 +51,10 @@ def installed(environment, bridge, applications, tmp_path_factory):
         charts = ChartServer(applications, folder / "real", REAL, folder)
         running.callback(charts.close)
         charts.known_to_argo_cd()
-        running.callback(c.SecretsOperator().close)
-        monitoring = c.Monitoring()
-        running.callback(monitoring.close)
         for _ in range(2):  # safe to repeat
             subprocess.run([install, environment, "--bridge", printed, "--argo-cd", "none"], check=True, timeout=120)
-        c.eventually("the Application flagger is healthy", lambda: c.states(c.application("flagger")) == ("Synced", "Healthy"), 600)
-        flagger = c.Flagger(Path(shutil.which("flagger")), monitoring, folder)
-        running.callback(flagger.close)
-        c.eventually("all Applications are Synced and Healthy", lambda: c.all_well(len(applications)), 600, every=3)
+        healthy = ("Synced", "Healthy")
+        c.eventually("the Application flagger is healthy", lambda: c.serve_secrets() and c.states(c.application("flagger")) == healthy, 600)
+        running.callback(c.Flagger(folder).close)
+        c.eventually("all Applications are Synced and Healthy", lambda: c.serve_secrets() and c.all_well(len(applications)), 600, every=3)
         yield

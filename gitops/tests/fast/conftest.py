@@ -1,17 +1,17 @@
+"""What each environment renders to."""
+
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 import yaml
 
-from lib import render, schemas
+from lib import render
 
 # No package contains their charts. To check them too, set CHARTS to a folder of charts that `helm pull --untar` fetched.
 NOT_VERIFIED = {
     "argo-cd", "aws-load-balancer-controller", "cloudwatch", "cluster-autoscaler", "external-secrets", "fluent-bit", "prometheus",
 }  # fmt: skip
-PULLED = Path(os.environ["CHARTS"]) if "CHARTS" in os.environ else None
 
 
 @pytest.fixture(scope="session", params=["staging", "production"])
@@ -32,8 +32,7 @@ def applications(environment, bridge) -> list[dict]:
 @pytest.fixture(scope="session")
 def objects(applications) -> dict[str, list[dict]]:
     """Everything of this repository that Argo CD applies, by Application."""
-    found = {a["metadata"]["name"]: render.objects(a, None, render.RELEASED) for a in applications}
-    return {name: them for name, them in found.items() if them is not None}
+    return {a["metadata"]["name"]: render.objects(a, None, render.RELEASED) for a in applications if "path" in a["spec"]["source"]}
 
 
 @pytest.fixture(scope="session")
@@ -49,24 +48,18 @@ def platform(objects) -> dict[tuple[str, str], dict]:
 
 
 @pytest.fixture(scope="session")
-def schema_folder(tmp_path_factory):
-    out = tmp_path_factory.mktemp("schemas")
-    schemas.write(out, ["1.31", schemas.newest()])
-    return out
-
-
-@pytest.fixture(scope="session")
 def third_party(applications, charts) -> dict[str, list[dict]]:
     """Objects of third-party charts with our values, by Application."""
-    apps = {a["metadata"]["name"]: a for a in applications if "chart" in a["spec"]["source"]}
-    missing = set(NOT_VERIFIED)
-    for name, source in ((name, apps[name]["spec"]["source"]) for name in NOT_VERIFIED):
-        if PULLED and (PULLED / source["chart"]).is_dir():
-            shutil.copytree(PULLED / source["chart"], charts / source["chart"], dirs_exist_ok=True)
-            version = yaml.safe_load((charts / source["chart"] / "Chart.yaml").read_text())["version"]
-            assert version == source["targetRevision"], name
-            missing.remove(name)
-    found = {name: render.objects(app, charts) for name, app in apps.items()}
+    if "CHARTS" in os.environ:
+        shutil.copytree(os.environ["CHARTS"], charts, dirs_exist_ok=True)
+    found, missing = {}, set()
+    for app in (a for a in applications if "chart" in a["spec"]["source"]):
+        name, source = app["metadata"]["name"], app["spec"]["source"]
+        if not (charts / source["chart"]).is_dir():
+            missing.add(name)
+            continue
+        assert yaml.safe_load((charts / source["chart"] / "Chart.yaml").read_text())["version"] == source["targetRevision"], name
+        found[name] = render.objects(app, charts)
     print(f"not verified: {sorted(missing)}")
-    assert {name for name, objects in found.items() if objects is None} == missing
-    return {name: objects for name, objects in found.items() if objects}
+    assert missing <= NOT_VERIFIED
+    return found

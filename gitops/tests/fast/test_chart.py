@@ -1,7 +1,6 @@
 """The service's chart: what it renders, and what it refuses."""
 
 import subprocess
-import tomllib
 
 import pytest
 import yaml
@@ -46,13 +45,6 @@ def test_with_no_values_it_is_the_released_image_with_sqlite_and_nothing_that_a_
     assert container["image"] == f"ghcr.io/birthday-api/birthday-api:{version}"
     assert environment_of(container)["ROCKET_DATABASES"].startswith('{birthdays={url="sqlite:///var/lib/birthday-api/')
     assert found["Deployment", "birthday"]["spec"]["replicas"] == 1
-
-
-def test_the_version_is_the_services():
-    cargo = render.GITOPS.parent / "Cargo.toml"
-    if not cargo.exists():
-        pytest.skip("gitops is on its own")
-    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == tomllib.loads(cargo.read_text())["package"]["version"]
 
 
 def test_before_the_first_release_an_environment_renders_nothing():

@@ -6,13 +6,13 @@ that its Application creates its namespace.
 """
 
 import ssl
-import subprocess
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
 
+from lib import render
 from lib.cluster import Loopback, argo_cd_reads
 
 
@@ -22,10 +22,6 @@ def stand_in(folder: Path, name: str) -> Path:
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"stands-for-{name}"}}
     (folder / "templates" / "stand-in.yaml").write_text(yaml.safe_dump(config_map))
     return folder
-
-
-def run(*command: str | Path) -> None:
-    subprocess.run(command, check=True, capture_output=True)
 
 
 class ChartServer(Loopback):
@@ -41,12 +37,12 @@ class ChartServer(Loopback):
         for url, name, version in sorted(charts):
             chart = real / name if name in self.real else stand_in(own / "stand-ins" / name, name)
             folder = root / urlsplit(url).hostname / urlsplit(url).path.strip("/")
-            run("helm", "package", chart, "--version", version, "--destination", folder)
+            render.run("helm", "package", chart, "--version", version, "--destination", folder)
         for url in self.urls:
-            run("helm", "repo", "index", root / urlsplit(url).hostname / urlsplit(url).path.strip("/"), "--url", url)
+            render.run("helm", "repo", "index", root / urlsplit(url).hostname / urlsplit(url).path.strip("/"), "--url", url)
         self.certificate, key = own / "cert", own / "key"
         make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=charts"]
-        run(*make, "-addext", "subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts), "-keyout", key, "-out", self.certificate)
+        render.run(*make, "-addext", "subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts), "-keyout", key, "-out", self.certificate)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(self.certificate, key)
 
@@ -65,9 +61,6 @@ class ChartServer(Loopback):
                 self.wfile = self.connection.makefile("wb", buffering=0)
                 self.directory = str(root / host)
                 self.close_connection = False
-
-            def log_message(self, *_):
-                pass
 
         super().__init__(Proxy)
 

@@ -6,9 +6,9 @@ import os
 import subprocess
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlparse
 
 NAMESPACE = "birthday-api"
 
@@ -76,11 +76,7 @@ def ready(pod: dict) -> bool:
 
 def zones(pods: list[dict]) -> dict[str, int]:
     nodes = {n["metadata"]["name"]: n["metadata"]["labels"]["topology.kubernetes.io/zone"] for n in items("nodes")}
-    count: dict[str, int] = {}
-    for pod in pods:
-        zone = nodes.get(pod["spec"]["nodeName"], "gone")
-        count[zone] = count.get(zone, 0) + 1
-    return count
+    return dict(Counter(nodes.get(pod["spec"]["nodeName"], "gone") for pod in pods))
 
 
 def argo_cd_reads(name: str, content: dict[str, str]) -> None:
@@ -132,31 +128,16 @@ class Repository:
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.folder / path
         text = file.read_text()
-        assert text.count(old) == 1, f"{path} has {text.count(old)} times {old!r}"
+        assert old in text, f"{path} does not hold {old!r}"
         file.write_text(text.replace(old, new))
 
 
-class SecretsOperator:
+def serve_secrets() -> bool:
     """Replaces external-secrets: creates the Secret of each ExternalSecret and reports it ready."""
-
-    def __init__(self):
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self) -> None:
-        while not self.stop.wait(1):
-            try:
-                for kind in ("clustersecretstores.external-secrets.io", "externalsecrets.external-secrets.io"):
-                    for found in items(kind):
-                        self.serve(kind, found)
-            except (RuntimeError, subprocess.TimeoutExpired):
-                continue  # the CRD or the server is not available yet, or no longer
-
-    def serve(self, kind: str, found: dict) -> None:
-        name, namespace = found["metadata"]["name"], found["metadata"].get("namespace")
+    for found in items("clustersecretstores.external-secrets.io") + items("externalsecrets.external-secrets.io"):
         if found.get("status", {}).get("conditions"):
-            return
+            continue
+        name, namespace = found["metadata"]["name"], found["metadata"].get("namespace")
         if namespace:
             values = {d["secretKey"]: "made-by-the-test" for d in found["spec"]["data"]}
             secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": values}
@@ -164,17 +145,16 @@ class SecretsOperator:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         condition = {"type": "Ready", "status": "True", "reason": "Valid", "message": "", "lastTransitionTime": now}
         patch = json.dumps({"status": {"conditions": [condition]}})
-        kubectl("patch", kind, name, *(["-n", namespace] if namespace else []), "--subresource=status", "--type=merge", "-p", patch)
-
-    def close(self) -> None:
-        self.stop.set()
-        self.thread.join(timeout=30)
+        where = ["-n", namespace] if namespace else []
+        kubectl("patch", found["kind"], name, *where, "--subresource=status", "--type=merge", "-p", patch)
+    return True
 
 
 class Loopback:
     """An HTTP server on a free port, in a thread."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]):
+        handler.log_message = lambda *_: None
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
@@ -184,56 +164,41 @@ class Loopback:
         self.http.server_close()
 
 
-class Monitoring(Loopback):
-    """Replaces Prometheus and the load tester for Flagger; always reports success."""
+class Answers(BaseHTTPRequestHandler):
+    """What Prometheus and the load tester answer to Flagger: always success."""
 
-    def __init__(self):
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                query = parse_qs(urlparse(self.path).query).get("query", [""])[0]
-                value = "20" if "histogram_quantile" in query else "100"
-                self.answer({"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [time.time(), value]}]}})
+    def do_GET(self):
+        value = "20" if "histogram_quantile" in self.path else "100"
+        answer = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [time.time(), value]}]}}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
 
-            def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.answer({})
-
-            def answer(self, content: dict):
-                data = json.dumps(content).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_):
-                pass
-
-        super().__init__(Handler)
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
 
 
 class Flagger:
     """The real controller, with the permissions that its chart gives to its service account."""
 
-    def __init__(self, binary: Path, monitoring: Monitoring, folder: Path):
+    def __init__(self, folder: Path):
+        self.monitoring = Loopback(Answers)
         config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-        token = kubectl("create", "token", "flagger", "-n", "flagger", "--duration=2h").strip()
-        config["users"] = [{"name": "flagger", "user": {"token": token}}]
-        config["contexts"] = [{"name": "flagger", "context": {"cluster": config["clusters"][0]["name"], "user": "flagger"}}]
-        config["current-context"] = "flagger"
+        config["users"][0]["user"] = {"token": kubectl("create", "token", "flagger", "-n", "flagger", "--duration=2h").strip()}
         kubeconfig = folder / "flagger.kubeconfig"
-        kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(json.dumps(config))
         deployment = get("deployment", "flagger", "flagger")
         # the chart's arguments, except the address of Prometheus and leader election
         args = [a for a in deployment["spec"]["template"]["spec"]["containers"][0]["command"][1:]
                 if not a.startswith(("-metrics-server", "-enable-leader-election", "-leader-election-namespace"))]
-        args += [f"-metrics-server={monitoring.url}", f"-kubeconfig={kubeconfig}", "-port=0", "-control-loop-interval=2s"]
-        self.log = folder / "flagger.log"
+        args += [f"-metrics-server={self.monitoring.url}", f"-kubeconfig={kubeconfig}", "-port=0", "-control-loop-interval=2s"]
         # webhooks use a cluster-internal name: a proxy on loopback answers for it
-        env = {**os.environ, "HTTP_PROXY": monitoring.url, "NO_PROXY": "127.0.0.1,localhost"}
-        self.process = subprocess.Popen([str(binary), *args], stdout=self.log.open("w"), stderr=subprocess.STDOUT, env=env)
+        env = {**os.environ, "HTTP_PROXY": self.monitoring.url, "NO_PROXY": "127.0.0.1,localhost"}
+        self.process = subprocess.Popen(["flagger", *args], stdout=(folder / "flagger.log").open("w"), stderr=subprocess.STDOUT, env=env)
 
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=30)
+        self.monitoring.close()

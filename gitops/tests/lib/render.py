@@ -21,10 +21,10 @@ KUBE_VERSION = os.environ.get("KUBE_VERSION", "1.35.0")
 API_VERSIONS = ["monitoring.coreos.com/v1", "networking.istio.io/v1", "policy/v1/PodDisruptionBudget"]
 
 
-def run(*command: str, **options) -> str:
+def run(*command: str | Path, **options) -> str:
     done = subprocess.run(command, text=True, capture_output=True, **options)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command[:3])}: {done.stderr.strip()}")
+        raise SystemExit(f"{' '.join(map(str, command[:3]))}: {done.stderr.strip()}")
     return done.stdout
 
 
@@ -116,6 +116,25 @@ def objects(application: dict, charts: Path | None, digest: str = "") -> list[di
         return helm(source["helm"]["releaseName"], path, namespace, values, files)
     settings = source.get("kustomize", {})
     return kustomize(path, settings.get("patches", []), settings.get("components", []))
+
+
+def roles(objects: list[dict]) -> set[tuple[tuple[str, str], str]]:
+    """((namespace, service account), role) of ServiceAccounts, and of service accounts in the values of a chart."""
+
+    def within(node, namespace: str):
+        if isinstance(node, dict):
+            if role := (node.get("annotations") or {}).get("eks.amazonaws.com/role-arn"):
+                yield (namespace, node["name"]), role
+            for value in node.values():
+                yield from within(value, namespace)
+
+    found = set()
+    for o in objects:
+        if o["kind"] == "ServiceAccount":
+            found |= set(within(o["metadata"], o["metadata"]["namespace"]))
+        elif o["kind"] == "Application":
+            found |= set(within(o["spec"]["source"].get("helm", {}).get("valuesObject"), o["spec"]["destination"]["namespace"]))
+    return found
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Go modules. Nothing is fetched from schema collections on the internet.
 """
 
 import json
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -23,26 +24,21 @@ MODULES = {
     "github.com/fluxcd/flagger@v1.44.0": "charts/flagger/crds/crd.yaml",
 }
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-IGNORED = ("nullable", "default", "example", "externalDocs")
+PUBLISHED = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 
 
 def module(name: str) -> Path:
     """Folder of a Go module in the module cache."""
-    with tempfile.TemporaryDirectory() as tmp:
-        for last in (False, False, True):
-            done = subprocess.run(["go", "mod", "download", "-json", name], cwd=tmp, text=True, capture_output=True)
-            if done.returncode == 0:
-                return Path(json.loads(done.stdout)["Dir"])
-            if last:
-                raise RuntimeError(f"{name}: {done.stdout}{done.stderr}")
-    raise AssertionError
+    retry = render.GITOPS.parent / "tools" / "retry"
+    said = render.run(retry, "go", "mod", "download", "-json", name, cwd=tempfile.gettempdir())
+    return Path(re.search(r'"Dir": "(.+)"', said)[1])
 
 
 def strict(schema, closed: bool = True):
     """Converts the OpenAPI schema of a CRD to a JSON schema."""
     if not isinstance(schema, dict):
         return schema
-    out = {k: v for k, v in schema.items() if not k.startswith("x-kubernetes-") and k not in IGNORED}
+    out = dict(schema)
     for key in ("items", "not", "additionalProperties"):
         if key in out:
             out[key] = strict(out[key], closed)
@@ -54,23 +50,16 @@ def strict(schema, closed: bool = True):
         if key in out:
             out[key] = [strict(s, closed=False) for s in out[key]]
     if schema.get("x-kubernetes-int-or-string"):
-        out.pop("anyOf", None)
         out["type"] = ["integer", "string"]
-    elif schema.get("nullable") and isinstance(out.get("type"), str):
+    elif schema.get("nullable"):
         out["type"] = [out["type"], "null"]
-    if out.get("format") in ("int32", "int64", "double", "float", "byte", "password", "format", "string"):
-        del out["format"]
     return out
 
 
 def custom_resources(documents: list[dict], out: Path) -> None:
     """Writes a schema for each CRD among the documents."""
-    for crd in documents:
-        if crd.get("kind") != "CustomResourceDefinition":
-            continue
-        for version in crd["spec"]["versions"]:
-            if not version.get("served"):
-                continue
+    for crd in (d for d in documents if d.get("kind") == "CustomResourceDefinition"):
+        for version in (v for v in crd["spec"]["versions"] if v["served"]):
             schema = strict(version["schema"]["openAPIV3Schema"])
             schema.setdefault("properties", {}).update(apiVersion={"type": "string"}, kind={"type": "string"}, metadata={"type": "object"})
             target = out / "crd" / crd["spec"]["group"] / f"{crd['spec']['names']['kind'].lower()}_{version['name']}.json"
@@ -78,26 +67,18 @@ def custom_resources(documents: list[dict], out: Path) -> None:
             target.write_text(json.dumps(schema))
 
 
-def relative(node):
-    """Makes references relative, to files in the same folder."""
-    if isinstance(node, dict):
-        return {k: v.rsplit("/api/", 1)[-1] if k == "$ref" and isinstance(v, str) else relative(v) for k, v in node.items() if k != "$id"}
-    return [relative(n) for n in node] if isinstance(node, list) else node
-
-
 def newest() -> str:
     """The newest Kubernetes version in the package, such as 1.37."""
-    folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
-    return max((f.name.removesuffix(".0-local-strict")[1:] for f in folder.glob("v1.*.0-local-strict")), key=lambda v: int(v[2:]))
+    return max((f.name.removesuffix(".0-local-strict")[1:] for f in PUBLISHED.glob("v1.*.0-local-strict")), key=lambda v: int(v[2:]))
 
 
 def write(out: Path, versions: list[str]) -> None:
-    folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
     for version in versions:
         target = out / f"v{version}.0-standalone-strict"
         target.mkdir(parents=True)
-        for file in (folder / f"v{version}.0-local-strict").glob("*.json"):
-            (target / file.name).write_text(json.dumps(relative(json.loads(file.read_text()))))
+        for file in (PUBLISHED / f"v{version}.0-local-strict").glob("*.json"):
+            # references become relative, to files in the same folder
+            (target / file.name).write_text(file.read_text().replace('"$id"', '"$comment"').replace('"/api/', '"'))
     for name, path in MODULES.items():
         found = module(name) / path
         for file in sorted(found.glob("*.yaml")) if found.is_dir() else [found]:
