@@ -26,11 +26,12 @@ from nodes.traffic import Connection
 TURNS = itertools.count()  # of the gateways
 ENVIRONMENT = "production"
 VALUES = f"gitops/environments/{ENVIRONMENT}/birthday-api.yaml"
-# Changes to Git's version in the commit, because a test has neither ten minutes nor more than two CPUs: the shortest interval of
-# a canary, scrape intervals to match, small CPU requests; a log line for each request, and a trace of every fifth.
+# Changes to Git's version in the commit, because a test has neither ten minutes nor more than two CPUs: a short interval of a
+# canary, small CPU requests; a log line for each request, and a trace of every fifth. Four scrapes fit into the interval, as in
+# production: the series of a new version's first error has a rate only from its second sample on, and until then every check passes.
 EDITS = [
     (VALUES, "cpu: 500m", "cpu: 80m"),
-    (VALUES, "\nautoscaling:", "\nsettings: {accessLog: true}\nresources: {requests: {cpu: 40m}}\ncanary: {interval: 10s}\nautoscaling:"),
+    (VALUES, "\nautoscaling:", "\nsettings: {accessLog: true}\nresources: {requests: {cpu: 40m}}\ncanary: {interval: 20s}\nautoscaling:"),
     (f"gitops/environments/{ENVIRONMENT}/platform.yaml", "cpu: 500m", "cpu: 200m"),
     (f"gitops/environments/{ENVIRONMENT}/platform.yaml", "\ntraces: 1\n", "\ntraces: 20\n"),
     ("gitops/platform/observability/monitors.yaml", "interval: 15s", "interval: 5s"),

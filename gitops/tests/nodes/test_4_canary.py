@@ -85,7 +85,7 @@ def test_users_with_the_header_get_the_new_version_and_others_do_not(release, re
     stable = image("birthday-api-primary")
     file = repository.folder / VALUES
     text = file.read_text()
-    file.write_text(text.replace("canary: {interval: 10s}", "canary: {interval: 10s, strategy: header, iterations: 4}"))
+    file.write_text(text.replace("canary: {interval: 20s}", "canary: {interval: 20s, strategy: header, iterations: 4}"))
     wanted = release("third")
     try:
         c.eventually("a header is routed to the new version", lambda: shares()[0] == {"primary": 0, "canary": 100} and len(shares()) == 2, 240)
