@@ -39,6 +39,8 @@ def test_the_mesh_lets_out_to_the_replica_where_there_is_one(platform, bridge):
 def test_every_name_of_the_bridge_is_required(bridge):
     schema = json.loads((render.GITOPS / "apps" / "values.schema.json").read_text())
     assert set(schema["properties"]["bridge"]["required"]) == bridge.keys()
+    with pytest.raises(SystemExit, match="vpc_id"):
+        render.applications("production", {key: value for key, value in bridge.items() if key != "vpc_id"})
 
 
 @pytest.mark.parametrize(("key", "value"), [("service_role_arn", "arn:aws:iam::1:user/x"), ("image_repository", "docker.io/x"), ("domain_name", "no dots")])

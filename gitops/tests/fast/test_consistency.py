@@ -99,12 +99,18 @@ def test_proxies_give_idle_connections_up_before_the_service_does(service, platf
     assert seconds(rule["idleTimeout"]) < limit and seconds(sidecar["idleTimeout"]) < limit
 
 
+def test_a_pod_ends_by_itself_before_it_is_killed(pods, settings):
+    own = settings["lifecycle"]["drain"] + settings["shutdown"]["grace"] + settings["shutdown"]["mercy"] + 1
+    assert own < pods["spec"]["terminationGracePeriodSeconds"]
+
+
 def test_requests_in_flight_may_use_their_deadline(service, platform, settings):
     deadline = settings["databases"]["birthdays"]["connect_timeout"] + settings["databases"]["birthdays"]["query_timeout"]
     route = seconds(service["Canary", "birthday-api"]["spec"]["service"]["timeout"])
     gateway = platform["EnvoyFilter", "istio-ingress/limits"]["spec"]["configPatches"][0]["patch"]["value"]["typed_config"]
     assert settings["shutdown"]["grace"] >= deadline
     assert deadline < route < seconds(gateway["stream_idle_timeout"])
+    assert seconds(gateway["request_headers_timeout"]) <= seconds(gateway["request_timeout"])
 
 
 def test_a_draining_pod_is_noticed_within_the_drain(container, settings):

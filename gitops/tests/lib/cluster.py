@@ -128,7 +128,7 @@ class Repository:
     def edit(self, path: str, old: str, new: str) -> None:
         file = self.folder / path
         text = file.read_text()
-        assert old in text, f"{path} does not hold {old!r}"
+        assert text.count(old) == 1, f"{path} has {text.count(old)} times {old!r}"
         file.write_text(text.replace(old, new))
 
 
@@ -188,6 +188,7 @@ class Flagger:
         config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
         config["users"][0]["user"] = {"token": kubectl("create", "token", "flagger", "-n", "flagger", "--duration=2h").strip()}
         kubeconfig = folder / "flagger.kubeconfig"
+        kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(json.dumps(config))
         deployment = get("deployment", "flagger", "flagger")
         # the chart's arguments, except the address of Prometheus and leader election
