@@ -92,7 +92,8 @@ impl<Q, A> Queue<Q, A> {
         // A busy worker checks the queue again by itself.
         let first = state.busy == 0 && state.waiting.len() == 1;
         if first || state.waiting.len().is_multiple_of(WAKE_ANOTHER_EVERY) {
-            self.wake.notify_one();
+            // The last one to wait: what it needs is still in the processor's caches, here and in the database.
+            self.wake.notify_last();
         }
         Ok(())
     }
