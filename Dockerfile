@@ -20,12 +20,12 @@ ARG JEMALLOC_SYS_WITH_LG_PAGE
 # Cargo requires a file for every target in the manifest.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches && touch src/lib.rs benches/instructions.rs && echo 'fn main() {}' >src/main.rs \
- && cargo build --release --locked \
+ && cargo build --release --locked --features jemalloc \
  && cargo clean --release --package birthday-api
 
 COPY . .
 # Packed relocations save reading a megabyte at every start, and keeping it in memory; they need glibc 2.36, which the final image has.
-RUN cargo rustc --release --frozen --bin birthday-api -- -C link-arg=-Wl,-z,pack-relative-relocs \
+RUN cargo rustc --release --frozen --features jemalloc --bin birthday-api -- -C link-arg=-Wl,-z,pack-relative-relocs \
  && mkdir /empty
 
 FROM ${RUNTIME_IMAGE}

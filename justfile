@@ -8,7 +8,7 @@ set positional-arguments
 export CARGO_TERM_COLOR := "never"
 export PYTHONDONTWRITEBYTECODE := "1"
 export CHROMIUM := env("CHROMIUM", "/usr/bin/chromium")
-cargo := "--locked --quiet --no-default-features"
+cargo := "--locked --quiet"
 get := justfile_directory() / "tools/get"
 start := env("CARGO_TARGET_DIR", justfile_directory() / "target") / "debug/examples/start"
 

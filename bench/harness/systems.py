@@ -50,7 +50,7 @@ SYSTEMS = [SERVICE, SQLITE, PIPELINED, FASTAPI]
 def build() -> None:
     """Release builds from the lock files, in a folder where no other build replaces them."""
     # as the image is built
-    options = ["--bin", "birthday-api", "--", "-C", "link-arg=-Wl,-z,pack-relative-relocs"]
+    options = ["--features", "jemalloc", "--bin", "birthday-api", "--", "-C", "link-arg=-Wl,-z,pack-relative-relocs"]
     built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/birthday-api"
     peers = ["--path", PEERS, "--root", CACHE, "--target-dir", CACHE / "target", "--force"]
     BIN.mkdir(parents=True, exist_ok=True)

@@ -18,12 +18,12 @@ mod openapi;
 mod operation;
 mod page;
 mod requests;
-mod slow_clients;
 mod time_zones;
 mod usernames;
 
 // How the service is run.
 mod commands;
+mod connections;
 mod lifecycle;
 mod migrations;
 mod mistakes;

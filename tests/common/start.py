@@ -22,7 +22,7 @@ PATIENCE = 60
 @functools.cache
 def built() -> Path:
     """Builds `birthday-api` and `examples/start`, and returns their folder."""
-    subprocess.run(["cargo", "build", "--locked", "--quiet", "--no-default-features", "--bins", "--examples"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--locked", "--quiet", "--bins", "--examples"], cwd=ROOT, check=True)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
 
 

@@ -12,7 +12,7 @@ REPOSITORY, DOMAIN, ACCOUNT, REGION = "Your-Org/birthdays", "birthday.your-domai
 # what .ci/run core runs in each folder, except for the service itself; the last two need the build
 CHECKS = [
     "cargo fmt --check", "terraform fmt -check -recursive terraform", "tests/links", "tests/delivery/run fast", "terraform/tests/run fast",
-    "gitops/tests/run fast", "cargo build --locked --quiet --no-default-features --bins --examples", "just observability-fast", "just runbooks",
+    "gitops/tests/run fast", "cargo build --locked --quiet --bins --examples", "just observability-fast", "just runbooks",
 ]  # fmt: skip
 
 

@@ -37,6 +37,12 @@ def test_a_build_names_its_bases_by_digest_and_attests(clone, commit, registry, 
     assert "\nARG JEMALLOC_SYS_WITH_LG_PAGE\n" in (ROOT / "Dockerfile").read_text().partition("cargo build")[0]
 
 
+@pytest.mark.parametrize("path", ["Dockerfile", "scripts/release", "README.md"])
+def test_every_binary_that_is_delivered_uses_jemalloc(path: str):
+    builds = re.findall(r"(?m)\bcargo (?:build|rustc|install) .*", (ROOT / path).read_text())
+    assert builds and all("--features jemalloc" in build for build in builds), builds
+
+
 def test_what_the_pages_say_to_install_is_the_version_of_cargo_toml():
     [version] = re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)
     named = [re.findall(r"(?:ghcr\.io/\S+:|ghcr\.io/\S+ --version |--tag v)(\d[\w.-]*\w)", (ROOT / page).read_text()) for page in ("README.md", "docs/try-it.md")]

@@ -40,7 +40,7 @@ def release(clone: Repository, chain, images, name: str, change: str) -> str:
     commit = clone.commit(change, **{"Rocket.toml": f"{settings.read_text()}# {change}\n"})
     clone.git("push", "-q", "origin", "main")
     chain.saw(f"commit      {commit[:12]} on main: {change}")
-    ok(clone.run("cargo", "test", "--locked", "--quiet", "--no-default-features", "--lib", limit=1800, CARGO_TARGET_DIR=str(ROOT / "target")))
+    ok(clone.run("cargo", "test", "--locked", "--quiet", "--lib", limit=1800, CARGO_TARGET_DIR=str(ROOT / "target")))
     chain.saw("tests       of the library pass")
     platform = ok(clone.run("scripts/release-image", "build", "linux/amd64", limit=2400))
     digest = ok(clone.run("scripts/release-image", "publish", platform, limit=300))
