@@ -1,13 +1,12 @@
 //! `birthday-api healthcheck | copy | --version`.
 
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, TestApp, command, eventually, finish};
+use crate::support::{Database, Service, Store, TestApp, command, directory, eventually, finish};
 
 #[tokio::test]
 async fn healthcheck_is_0_while_ready_and_1_while_draining_or_away() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=20}"));
     let port = service.address.port().to_string();
     let check =
@@ -29,7 +28,7 @@ async fn healthcheck_is_0_while_ready_and_1_while_draining_or_away() {
 
 #[test]
 fn the_command_line_tells_its_version() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let version = finish(command(directory.path()).arg("--version"));
     assert_eq!((version.code, version.stdout.trim()), (Some(0), concat!("birthday-api ", env!("CARGO_PKG_VERSION"))));
 }
@@ -37,7 +36,7 @@ fn the_command_line_tells_its_version() {
 /// Copies from one kind of database to the other and back, and backs up a file that is in use.
 #[tokio::test]
 async fn copy_moves_all_birthdays_and_leaves_a_target_that_is_not_empty() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let (first, second) = (Database::new(Store::Sqlite), Database::new(Store::PostgreSql));
     let third = format!("sqlite://{}/third.db", directory.path().display());
     let app = TestApp::with(first, "");

@@ -7,9 +7,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
-use crate::support::{Service, binary, birthday, command, command_by, raw};
+use crate::support::{Service, binary, birthday, command, command_by, directory, raw};
 
 const HEAD: &str = "PUT /hello/Slow HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n";
 const GET: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -46,7 +45,7 @@ fn steady(to: SocketAddr) {
 
 #[tokio::test]
 async fn slow_and_silent_connections_are_ended_while_others_are_served() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(&mut command(directory.path()));
     let to = service.address;
     let on_a_thread = |bytes: String, limit| tokio::task::spawn_blocking(move || stall(to, &bytes, limit));
@@ -87,7 +86,7 @@ async fn slow_and_silent_connections_are_ended_while_others_are_served() {
 
 #[tokio::test]
 async fn a_body_that_its_client_cuts_off_is_not_saved() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(&mut command(directory.path()));
     let whole = birthday("1990-05-17");
     for (length, sent) in [(28, &whole[..5]), (28, &whole[..27]), (40, &whole[..]), (28, "")] {
@@ -102,7 +101,7 @@ async fn a_body_that_its_client_cuts_off_is_not_saved() {
 
 #[tokio::test]
 async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(&mut command(directory.path()));
     for (bytes, status) in [
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", "HTTP/1.1 400 "),
@@ -118,7 +117,7 @@ async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
 
 #[test]
 fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_rejected() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(&mut command(directory.path()));
     service.signal(Signal::SIGSTOP);
     // A client that finds the system's queue full tries again after a second, and after two more: none has to.
@@ -134,7 +133,7 @@ fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_rejecte
 
 #[tokio::test]
 async fn at_a_limit_of_64_files_80_silent_clients_stop_no_other() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let mut limited = command_by(Path::new("/bin/sh"), directory.path());
     let service = Service::start(limited.args(["-c", "ulimit -n 64; exec \"$0\"", binary().to_str().unwrap()]));
     let silent: Vec<TcpStream> = (0..80).map(|_| TcpStream::connect(service.address).unwrap()).collect();
@@ -147,7 +146,7 @@ async fn at_a_limit_of_64_files_80_silent_clients_stop_no_other() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_their_order() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(&mut command(directory.path()));
     service.save("John", "1990-05-17").await;
     let get = |name: &str| format!("GET /hello/{name} HTTP/1.1\r\nHost: localhost\r\n");
@@ -159,7 +158,7 @@ async fn pipelined_requests_are_answered_in_their_order() {
 
 #[test]
 fn a_client_that_closes_its_half_of_the_connection_gets_its_answer() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(&mut command(directory.path()));
     for request in [GET.to_owned(), "GET /livez HTTP/1.0\r\n\r\n".to_owned(), format!("{HEAD}{}", birthday("1990-05-17"))] {
         let connection = raw::send(service.address, &request);
@@ -171,7 +170,7 @@ fn a_client_that_closes_its_half_of_the_connection_gets_its_answer() {
 
 #[test]
 fn a_reader_of_the_log_that_stalls_stops_no_request_and_the_lost_lines_are_counted() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let mut command = command(directory.path());
     let mut child = command.env("ROCKET_TELEMETRY", "{access_log=true}").stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
@@ -194,7 +193,7 @@ fn a_reader_of_the_log_that_stalls_stops_no_request_and_the_lost_lines_are_count
 
 #[test]
 fn where_more_clients_come_than_there_are_places_each_is_answered_in_its_turn() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(command(directory.path()).env("ROCKET_HTTP", "{max_connections=50}"));
     // All keep their connection open, before and after their request.
     let mut clients: Vec<TcpStream> = (0..200).map(|_| raw::send(service.address, GET)).collect();

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use crate::drills::proxy::{Fault, Proxy};
 use crate::drills::{database_address, service_on, through};
-use crate::support::{Client, Database, HEALS, JSON, Store, TestApp, birthday, eventually};
+use crate::support::{Client, Database, HEALS, JSON, Store, TestApp, birthday, directory, eventually};
 
 const END_SESSIONS: &str =
     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
@@ -224,7 +222,7 @@ async fn an_sqlite_file_that_is_replaced_is_left_for_the_new_one_with_nothing_of
 
 #[tokio::test]
 async fn an_sqlite_file_that_another_process_locks_is_503_for_saves_while_lookups_go_on_and_never_counts_as_away() {
-    let (directory, database) = (TempDir::new().unwrap(), Database::new(Store::Sqlite));
+    let (directory, database) = (directory(), Database::new(Store::Sqlite));
     let service = service_on(&directory, &database.url(), "connect_timeout=1,query_timeout=0.5,");
     service.save("John", "1990-05-17").await;
     let mut other = database.connect().await;

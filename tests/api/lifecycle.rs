@@ -3,16 +3,15 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, birthday, command, eventually, postgresql, raw};
+use crate::support::{Database, Service, Store, birthday, command, directory, eventually, postgresql, raw};
 
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn sigterm_drains_while_requests_still_succeed_and_then_ends_with_0() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let directory = TempDir::new().unwrap();
+        let directory = directory();
         let mut service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=2}"));
         assert_eq!(service.get("/readyz").await.header("connection"), None);
         let asked = Instant::now();
@@ -38,7 +37,7 @@ async fn sigterm_drains_while_requests_still_succeed_and_then_ends_with_0() {
 
 #[test]
 fn ctrl_c_without_a_request_in_flight_ends_it_within_a_second() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let mut service = Service::start(&mut command(directory.path()));
     let _idle = raw::send(service.address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     service.signal(Signal::SIGINT);
@@ -48,7 +47,7 @@ fn ctrl_c_without_a_request_in_flight_ends_it_within_a_second() {
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
-        let directory = TempDir::new().unwrap();
+        let directory = directory();
         let mut service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=60}"));
         service.signal(Signal::SIGTERM);
         service.line("draining");
@@ -59,7 +58,7 @@ async fn a_second_signal_ends_it_at_once() {
 
 #[tokio::test]
 async fn a_request_in_flight_at_the_end_is_answered() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let database = Database::new(Store::PostgreSql).migrated();
     let tables = format!("{{birthdays={{url={:?},query_timeout=15}}}}", database.url());
     let mut service = Service::start(
@@ -83,7 +82,7 @@ async fn a_request_in_flight_at_the_end_is_answered() {
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_the_death_of_the_service() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let mut service = Service::start(&mut command(directory.path()));
     service.save("John", "1990-05-17").await;
     service.signal(Signal::SIGKILL);
@@ -94,7 +93,7 @@ async fn what_was_acknowledged_survives_the_death_of_the_service() {
 
 #[tokio::test]
 async fn a_start_without_its_database_answers_503_and_heals_by_itself() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let mut server = postgresql::Server::start(&[]);
     server.stop("INT");
     let tables = format!("{{birthdays={{url={:?},migrate=true}}}}", server.url("postgres"));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Database, Ended, Store, TestApp, command, finish, postgresql};
+use crate::support::{Database, Ended, Store, TestApp, command, directory, finish, postgresql};
 
 const BOTH: [Store; 2] = [Store::Sqlite, Store::PostgreSql];
 
@@ -30,7 +30,7 @@ fn expect_given_up(ended: &Ended) {
 
 #[test]
 fn several_that_migrate_at_once_are_safe_and_another_changes_nothing() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     for store in BOTH {
         let database = Database::new(store);
         let migrated = || {
@@ -48,7 +48,7 @@ fn several_that_migrate_at_once_are_safe_and_another_changes_nothing() {
 
 #[test]
 fn it_waits_for_a_database_that_appears_later() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let mut server = postgresql::Server::start(&[]);
     server.stop("INT");
     let url = server.url("postgres");
@@ -65,7 +65,7 @@ fn it_waits_for_a_database_that_appears_later() {
 
 #[test]
 fn it_gives_up_after_the_time_it_was_given() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     // One address refuses connections; the other accepts them and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for (address, least) in [("127.0.0.1:1".to_owned(), 2), (silent.local_addr().unwrap().to_string(), 0)] {
@@ -78,7 +78,7 @@ fn it_gives_up_after_the_time_it_was_given() {
 
 #[tokio::test]
 async fn another_migration_that_does_not_end_is_not_waited_for_longer_either() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     for (store, lock) in [(Store::Sqlite, "begin immediate"), (Store::PostgreSql, "begin; lock table _sqlx_migrations")] {
         let database = Database::new(store).migrated();
         let mut other = database.connect().await;
@@ -96,7 +96,7 @@ async fn another_migration_that_does_not_end_is_not_waited_for_longer_either() {
 /// A statement that waits for a lock makes everything behind it wait, too.
 #[tokio::test]
 async fn a_migration_that_meets_a_lock_steps_back_and_tries_again() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let database = Database::new(Store::PostgreSql);
     let mut other = database.connect().await;
     other.run("begin; create table birthdays (id int)").await;
@@ -113,7 +113,7 @@ async fn a_migration_that_meets_a_lock_steps_back_and_tries_again() {
 
 #[tokio::test]
 async fn a_schema_newer_than_the_binary_is_served() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     for store in BOTH {
         let database = Database::new(store).migrated();
         database.run(
@@ -130,7 +130,7 @@ async fn a_schema_newer_than_the_binary_is_served() {
 
 #[tokio::test]
 async fn a_migration_that_was_changed_after_it_ran_is_refused_at_once() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     for store in BOTH {
         let database = Database::new(store).migrated();
         database.run("update _sqlx_migrations set checksum = substr(checksum, 2)");

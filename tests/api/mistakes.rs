@@ -3,13 +3,11 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use tempfile::TempDir;
-
-use crate::support::{command, finish, unprivileged};
+use crate::support::{command, directory, finish, unprivileged};
 
 /// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to contain all `words`.
 fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     if !file.is_empty() {
         fs::write(directory.path().join("Rocket.toml"), file).unwrap();
     }
@@ -109,7 +107,7 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
 
 #[test]
 fn an_sqlite_file_in_a_folder_that_is_not_writable_is_refused() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let mut unprivileged = unprivileged(directory.path());
     fs::set_permissions(directory.path(), Permissions::from_mode(0o555)).unwrap();
     let ended = finish(&mut unprivileged);
@@ -135,7 +133,7 @@ fn a_password_in_a_url_that_is_refused_is_not_repeated() {
         ("ROCKET_DATABASES__BIRTHDAYS", "postgres://u:s3cret@localhost/x".to_owned()),
         ("ROCKET_DATABASES__BIRTHDAYS__URL", "[\"postgres://u:s3cret@localhost/x\"]".to_owned()),
     ] {
-        let ended = finish(command(TempDir::new().unwrap().path()).env(name, value));
+        let ended = finish(command(directory().path()).env(name, value));
         assert_eq!(ended.code, Some(2), "{}", ended.stderr);
         assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
     }
@@ -143,7 +141,7 @@ fn a_password_in_a_url_that_is_refused_is_not_repeated() {
 
 #[test]
 fn credentials_without_a_password_file_are_refused_with_its_name() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     fs::write(directory.path().join("username"), "birthday\n").unwrap();
     let path = directory.path().to_str().unwrap();
     let table = format!("{{birthdays={{url=\"postgres://localhost/birthday\",credentials={path:?}}}}}");
@@ -164,7 +162,7 @@ fn a_table_at_the_top_of_rocket_toml_is_no_profile() {
 #[test]
 fn a_rocket_toml_that_cannot_be_read_is_named_without_quoting_it() {
     expect_refusal(&[], "this is not TOML", &["Rocket.toml", "line 1, column 6"]);
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     fs::write(directory.path().join("Rocket.toml"), "[default.databases.birthdays]\nurl = \"postgres://u:s3cret@localhost/x")
         .unwrap();
     let ended = finish(&mut command(directory.path()));
@@ -174,7 +172,7 @@ fn a_rocket_toml_that_cannot_be_read_is_named_without_quoting_it() {
 
 #[test]
 fn an_unknown_argument_is_refused_with_the_usage() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     for arguments in [&["sreve"][..], &["--port", "80"], &["migrate", "--wait", "soon"]] {
         let ended = finish(command(directory.path()).args(arguments));
         assert_eq!(ended.code, Some(2), "{}", ended.stderr);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::{Database, FORM, JSON, Store, TestApp, birthday, command, eventually, finish, operations, raw, routes};
+use crate::support::{
+    Database, FORM, JSON, Store, TestApp, birthday, command, directory, eventually, finish, operations, raw, routes,
+};
 
 const ENTRY: &str = "username=John&dateOfBirth=1990-05-17&tz=";
 
@@ -82,7 +84,7 @@ async fn every_documented_answer_can_be_had() {
 #[tokio::test]
 async fn the_service_and_the_command_give_the_same_document_whatever_the_settings_are() {
     let served = TestApp::start(Store::Sqlite).get("/openapi.json").await.body;
-    let printed = finish(command(tempfile::TempDir::new().unwrap().path()).arg("openapi").env("ROCKET_PORT", "abc"));
+    let printed = finish(command(directory().path()).arg("openapi").env("ROCKET_PORT", "abc"));
     assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
     assert_eq!(served, printed.stdout);
 }

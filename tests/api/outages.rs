@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rocket::futures::future::join_all;
-use tempfile::TempDir;
 
-use crate::support::{Database, HEALS, Service, Store, TestApp, birthday, command, eventually, name, on_both_stores, postgresql};
+use crate::support::{
+    Database, HEALS, Service, Store, TestApp, birthday, command, directory, eventually, name, on_both_stores, postgresql,
+};
 
 on_both_stores![without_its_table_every_operation_is_503_until_it_is_back];
 
@@ -32,7 +33,7 @@ async fn without_its_table_every_operation_is_503_until_it_is_back(app: TestApp)
 /// PostgreSQL is not migrated at start: this is what the first requests get if `migrate` was not run.
 #[tokio::test]
 async fn a_missing_table_and_its_remedy_are_named_in_the_answer_and_in_the_log() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let database = Database::new(Store::PostgreSql);
     let service = Service::start(command(directory.path()).env("ROCKET_DATABASES__BIRTHDAYS__URL", database.url()));
     let saved = service.put("/hello/John", birthday("1990-11-28")).await;

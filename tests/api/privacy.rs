@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{Database, Service, Store, birthday, command, raw};
+use crate::support::{Database, Service, Store, birthday, command, directory, raw};
 
 /// Sends requests of every kind, each with something that must not be logged; returns the whole log.
 async fn log_of_a_life(database: &Database, format: &str) -> String {
@@ -70,7 +70,7 @@ async fn no_names_dates_or_bodies_are_logged_as_json_on_postgresql() {
 
 #[tokio::test]
 async fn requests_are_not_logged_unless_asked_for() {
-    let directory = tempfile::TempDir::new().unwrap();
+    let directory = directory();
     let service = Service::start(&mut command(directory.path()));
     service.save("Zebedee", "1987-05-17").await;
     service.message("Zebedee").await;

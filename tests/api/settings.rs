@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, TestApp, birthday, command, eventually, finish};
+use crate::support::{Database, Service, Store, TestApp, birthday, command, directory, eventually, finish};
 
 /// Starts the service on its own SQLite database, with these variables.
 fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
@@ -15,7 +15,7 @@ fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
 
 #[tokio::test]
 async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let service = serve(&directory, &[]);
     service.save("John", "1990-05-17").await;
     assert!(directory.path().join("birthdays.db").is_file());
@@ -25,7 +25,7 @@ async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it() {
 
 #[tokio::test]
 async fn address_and_port_say_where_it_listens_and_more_workers_serve_the_same() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let port = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap().port();
     let where_and_how = [("ROCKET_ADDRESS", "127.0.0.2"), ("ROCKET_PORT", &port.to_string()), ("ROCKET_WORKERS", "2")];
     let service = serve(&directory, &where_and_how);
@@ -39,7 +39,7 @@ async fn address_and_port_say_where_it_listens_and_more_workers_serve_the_same()
 
 #[tokio::test]
 async fn a_file_is_read_over_the_defaults_a_profile_over_these_and_the_environment_over_the_file() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let file = "[default.birthday]\ntime_zone = \"Europe/Amsterdam\"\nleap_day = \"feb28\"\n[default.databases.birthdays]\nurl = \"sqlite://file.db\"";
     fs::write(directory.path().join("Rocket.toml"), file).unwrap();
     let elsewhere = directory.path().join("elsewhere.toml");
@@ -59,7 +59,7 @@ async fn a_file_is_read_over_the_defaults_a_profile_over_these_and_the_environme
 
 #[tokio::test]
 async fn the_start_line_names_the_database_without_user_and_password() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let database = Database::new(Store::PostgreSql).migrated();
     let service = serve(&directory, &[("ROCKET_DATABASES", &format!("{{birthdays={{url={:?}}}}}", database.url()))]);
     let start = service.line("listening");
@@ -98,7 +98,7 @@ async fn the_application_name_of_the_url_is_what_the_server_sees() {
 /// Without IPv6 the error comes from the system: no resolver was asked for a name with brackets.
 #[test]
 fn a_database_host_in_brackets_is_an_address() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let url = "postgres://nobody@[::1]:1/nowhere";
     let ended = finish(command(directory.path()).args(["migrate", "--wait", "0"]).env("ROCKET_DATABASES__BIRTHDAYS__URL", url));
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -109,7 +109,7 @@ fn a_database_host_in_brackets_is_an_address() {
 async fn connect_timeout_and_query_timeout_bound_a_request_when_no_server_answers() {
     // Accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let url = format!("postgres://nobody@127.0.0.1:{}/nowhere", silent.local_addr().unwrap().port());
     let tables = format!("{{birthdays={{url={url:?},connect_timeout=1,query_timeout=0.5}}}}");
     let service = serve(&directory, &[("ROCKET_DATABASES", &tables)]);
@@ -121,7 +121,7 @@ async fn connect_timeout_and_query_timeout_bound_a_request_when_no_server_answer
 
 #[tokio::test]
 async fn migrate_is_on_for_sqlite_and_off_for_postgresql_unless_set() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory();
     let off = serve(&directory, &[("ROCKET_DATABASES", "{birthdays={migrate=false}}")]);
     off.get("/hello/John").await.expect_problem(503, "unavailable");
     drop(off);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::support::postgresql::{Authority, Server, authority};
-use crate::support::{Service, birthday, command, finish};
+use crate::support::{Service, birthday, command, directory, finish};
 
 fn ca_file(directory: &TempDir, authority: &Authority) -> PathBuf {
     let path = directory.path().join("ca.pem");
@@ -21,7 +21,7 @@ fn tables(server: &Server, ca: &Path) -> String {
 
 #[tokio::test]
 async fn with_the_right_authority_it_migrates_and_serves_over_tls() {
-    let (directory, authority) = (TempDir::new().unwrap(), authority());
+    let (directory, authority) = (directory(), authority());
     let server = Server::with_tls(&authority, "127.0.0.1", &[]);
     let tables = tables(&server, &ca_file(&directory, &authority));
     let migrated = finish(command(directory.path()).arg("migrate").env("ROCKET_DATABASES", &tables));
@@ -33,7 +33,7 @@ async fn with_the_right_authority_it_migrates_and_serves_over_tls() {
 
 #[tokio::test]
 async fn another_authority_or_a_certificate_for_another_host_is_refused_and_the_log_says_why() {
-    let (directory, authority_of_server) = (TempDir::new().unwrap(), authority());
+    let (directory, authority_of_server) = (directory(), authority());
     for (host, trusted) in [("127.0.0.1", &authority()), ("database.example.com", &authority_of_server)] {
         let server = Server::with_tls(&authority_of_server, host, &[]);
         let tables = tables(&server, &ca_file(&directory, trusted));

@@ -5,7 +5,7 @@ use birthday_api::store;
 use sqlx::{Connection, PgConnection, SqliteConnection, raw_sql};
 use tempfile::TempDir;
 
-use super::{block_on, figment, postgresql, random};
+use super::{block_on, directory, figment, postgresql, random};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
@@ -22,7 +22,7 @@ pub enum Database {
 impl Database {
     pub fn new(store: Store) -> Self {
         match store {
-            Store::Sqlite => Self::Sqlite { directory: TempDir::new().unwrap() },
+            Store::Sqlite => Self::Sqlite { directory: directory() },
             Store::PostgreSql => Self::on(postgresql::shared()),
         }
     }

@@ -22,9 +22,16 @@ pub use database::{Database, Store, number, run};
 pub use routes::routes;
 pub use secret::app_with_secret;
 pub use service::{Ended, Service, binary, command, command_by, finish, unprivileged};
+use tempfile::TempDir;
 
 /// The service must recover within this time after a fault is repaired, even on a busy machine.
 pub const HEALS: Duration = Duration::from_secs(30);
+
+/// An empty folder, in memory where the system has a file system for that: a disk that still writes what was built can hold up a
+/// commit for longer than the service waits.
+pub fn directory() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+}
 
 /// Runs a future to completion on its own thread, so that it also works inside a runtime.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
