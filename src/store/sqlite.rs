@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, FromRow};
-use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 
 use super::Condition;
 use super::database::{Outcome, Read, Statement};
@@ -27,6 +27,8 @@ pub struct Database {
     options: SqliteConnectOptions,
     /// The file that the open connections use; each holds a read lock.
     file: Arc<RwLock<Identity>>,
+    /// Held to compare and change `file`: two that waited to change it would each wait for the other's connection.
+    turn: Mutex<()>,
 }
 
 pub struct Connection {
@@ -48,25 +50,30 @@ impl Database {
             // Below the statement's time limit, so that a locked database is reported as such.
             .busy_timeout(limit.mul_f64(0.9))
             .disable_statement_logging();
-        Self { options, file: Arc::default() }
+        Self { options, file: Arc::default(), turn: Mutex::default() }
     }
 
-    /// After the file was replaced, waits until every connection to the old one is closed: their shared memory has the same name.
+    /// The first to open a file waits until every connection to the former one is closed: their shared memory has the same name.
     pub async fn connect(&self) -> sqlx::Result<Connection> {
         let path = self.options.get_filename();
-        if !path.exists() {
-            // Creates the file, or reports why it cannot.
-            sqlx::Connection::close(self.options.connect().await?).await?;
-        }
-        let found = identity(path);
-        let mut file = self.file.clone().read_owned().await;
-        if *file != found {
+        let turn = self.turn.lock().await;
+        let file = self.file.clone().read_owned().await;
+        let (inner, file) = if file.is_some() && *file == identity(path) {
+            drop(turn);
+            (self.options.connect().await?, file)
+        } else {
             drop(file);
             let mut alone = self.file.clone().write_owned().await;
+            if !path.exists() {
+                // Creates the file, or reports why it cannot.
+                sqlx::Connection::close(self.options.connect().await?).await?;
+            }
+            let found = identity(path);
+            // Alone: while two connections switch a file to WAL, SQLite refuses one as busy without waiting.
+            let inner = self.options.connect().await?;
             *alone = found;
-            file = alone.downgrade();
-        }
-        let inner = self.options.connect().await?;
+            (inner, alone.downgrade())
+        };
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let log = PathBuf::from(log);
@@ -143,3 +150,6 @@ impl Connection {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

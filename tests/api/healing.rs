@@ -214,7 +214,8 @@ async fn an_sqlite_file_that_is_replaced_is_left_for_the_new_one_with_nothing_of
         std::fs::rename(copy, file).unwrap();
         eventually(HEALS, "the new file answers", async || app.get("/hello/John").await.status == 200).await;
         assert_eq!(app.get("/hello/Mary").await.status, 404, "the new file has nothing of the old one's log");
-        app.save("John", "1990-11-27").await;
+        let saves = async || app.put("/hello/John", birthday("1990-11-27")).await.status == 204;
+        eventually(HEALS, "the new file takes saves", saves).await;
         assert_eq!(app.database.number("select count(*) from birthdays where date_of_birth = '1990-11-27'"), 1);
         assert_eq!(app.database.number("select integrity_check = 'ok' from pragma_integrity_check"), 1);
     }
