@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocket::futures::future::try_join_all;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -41,10 +42,9 @@ async fn take(queue: &Queue<u64, u64>) -> Batch<'_, u64, u64> {
     timeout(NEVER, queue.next()).await.expect("no request comes").expect("the queue is closed")
 }
 
-/// The sizes of all batches, sorted.
-async fn sizes(workers: [JoinHandle<Vec<usize>>; 2]) -> Vec<usize> {
-    let [one, other] = workers;
-    let mut sizes = [one.await.unwrap(), other.await.unwrap()].concat();
+/// The sizes of each worker's batches, sorted.
+async fn sizes(workers: [JoinHandle<Vec<usize>>; 2]) -> Vec<Vec<usize>> {
+    let mut sizes = try_join_all(workers).await.unwrap();
     sizes.sort_unstable();
     sizes
 }
@@ -67,10 +67,7 @@ async fn lone_requests_are_sent_at_once_and_alone_by_the_same_worker() {
         assert_eq!(asked.elapsed(), STATEMENT);
     }
     queue.close();
-    let [one, other] = workers.map(async |worker| worker.await.unwrap());
-    let mut batches = [one.await, other.await];
-    batches.sort_unstable();
-    assert_eq!(batches, [vec![], vec![1; 5]]);
+    assert_eq!(sizes(workers).await, [vec![], vec![1; 5]]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +84,7 @@ async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_
     }
     assert_eq!(started.elapsed(), 2 * STATEMENT, "they are too few to wake the other worker");
     queue.close();
-    assert_eq!(sizes(workers).await, [1, 10]);
+    assert_eq!(sizes(workers).await, [vec![], vec![1, 10]]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +101,7 @@ async fn every_sixteenth_waiting_request_wakes_one_more_worker() {
     assert_eq!(started.elapsed(), STATEMENT / 2 + STATEMENT, "the sixteen did not wait for the worker that was busy");
     first.await.unwrap().unwrap();
     queue.close();
-    assert_eq!(sizes(workers).await, [1, 16]);
+    assert_eq!(sizes(workers).await, [[1], [16]]);
 }
 
 #[tokio::test(start_paused = true)]
