@@ -52,8 +52,9 @@ pub fn protected(answer: Answer) -> Answer {
     answer.header("Referrer-Policy", "same-origin")
 }
 
-/// Pages and files that are the same for every request, built once.
-pub struct Assets(Vec<Asset>);
+/// Pages and files that are the same for every request, built when the first is asked for: a service that is only called by programs
+/// does not keep them in memory.
+pub struct Assets(LazyLock<Vec<Asset>, Box<dyn FnOnce() -> Vec<Asset> + Send>>);
 
 struct Asset {
     name: &'static str,
@@ -64,18 +65,8 @@ struct Asset {
 
 impl Assets {
     pub fn new(settings: &Settings) -> Self {
-        let (css, script) = ("text/css; charset=utf-8", "text/javascript");
-        let texts = [
-            ("/", HTML, home::empty(settings)),
-            ("/docs", HTML, docs::page(settings)),
-            ("/openapi.json", "application/json", docs::openapi()),
-            ("style.css", css, include_str!("style.css").to_owned()),
-            ("home.css", css, include_str!("home.css").to_owned()),
-            ("home.js", script, include_str!("home.js").to_owned()),
-            ("docs.css", css, include_str!("docs.css").to_owned()),
-            ("docs.js", script, include_str!("docs.js").to_owned()),
-        ];
-        Self(texts.map(|(name, kind, text)| Asset { name, kind, tag: tag_of(&text), text: text.into() }).into())
+        let settings = settings.clone();
+        Self(LazyLock::new(Box::new(move || build(&settings))))
     }
 
     pub fn named(&self, name: &str, call: &Call<'_>) -> Result<Answer, Problem> {
@@ -87,6 +78,21 @@ impl Assets {
     pub fn tagged(&self, tag: &str) -> Option<Bytes> {
         self.0.iter().find(|asset| asset.tag == tag).map(|asset| asset.text.clone())
     }
+}
+
+fn build(settings: &Settings) -> Vec<Asset> {
+    let (css, script) = ("text/css; charset=utf-8", "text/javascript");
+    let texts = [
+        ("/", HTML, home::empty(settings)),
+        ("/docs", HTML, docs::page(settings)),
+        ("/openapi.json", "application/json", docs::openapi()),
+        ("style.css", css, include_str!("style.css").to_owned()),
+        ("home.css", css, include_str!("home.css").to_owned()),
+        ("home.js", script, include_str!("home.js").to_owned()),
+        ("docs.css", css, include_str!("docs.css").to_owned()),
+        ("docs.js", script, include_str!("docs.js").to_owned()),
+    ];
+    texts.map(|(name, kind, text)| Asset { name, kind, tag: tag_of(&text), text: text.into() }).into()
 }
 
 /// The files that the pages load, below `/docs`, which proxies in front of the service let through.
