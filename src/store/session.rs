@@ -13,11 +13,14 @@ use super::server::{Counted, PROBE, Server};
 
 /// A connection that was idle for this long is checked. This also keeps a NAT from silently dropping it (AWS: after 350 s).
 const CHECK: Duration = Duration::from_secs(30);
+/// The same for SQLite: the check costs nothing, and a replaced file is opened only when no connection has the former one.
+const CHECK_FILE: Duration = Duration::from_secs(1);
 
 pub struct Session {
     server: Arc<Server>,
     renewal: watch::Receiver<()>,
     connection: Option<Counted>,
+    check_after: Duration,
     /// When to check the connection, if it is not used before.
     check_at: Instant,
     /// The earliest time to replace it.
@@ -28,7 +31,8 @@ impl Session {
     pub fn new(server: Arc<Server>) -> Self {
         let renewal = server.renewal.subscribe();
         let now = Instant::now();
-        Self { server, renewal, connection: None, check_at: now + CHECK, not_before: now }
+        let check_after = if let Database::Sqlite(_) = server.database { CHECK_FILE } else { CHECK };
+        Self { server, renewal, connection: None, check_after, check_at: now + check_after, not_before: now }
     }
 
     /// Runs `statement` before `until`, and retries it once if the kind of error allows it.
@@ -81,7 +85,7 @@ impl Session {
         let error = match timeout(limit, work).await {
             Ok(Ok(outcome)) => {
                 self.connection = Some(counted);
-                self.check_at = now + CHECK;
+                self.check_at = now + self.check_after;
                 return Ok(outcome);
             }
             Ok(Err(error)) => Error::from(error),
@@ -121,7 +125,7 @@ impl Session {
             tokio::spawn(former.close());
         }
         self.connection = Some(connected?);
-        self.check_at = Instant::now() + CHECK;
+        self.check_at = Instant::now() + self.check_after;
         Ok(())
     }
 
@@ -144,7 +148,7 @@ impl Session {
     /// Replaces or checks the connection while no request waits for it.
     pub async fn care(&mut self) {
         let now = Instant::now();
-        self.check_at = now + CHECK;
+        self.check_at = now + self.check_after;
         if let (false, Some(counted)) = (self.is_outdated(), &mut self.connection) {
             if let Ok(Ok(())) = timeout(PROBE, counted.connection.verify()).await {
                 return;
