@@ -128,6 +128,8 @@ fn postgres(code: &str, severity: PgSeverity) -> Kind {
     let (class, _) = code.split_at_checked(2).unwrap_or_default();
     match (code, class) {
         ("28P01" | "28000", _) => Kind::Login,
+        // Too many connections: other sessions go on, although this is FATAL for a new one.
+        ("53300", _) => Kind::Busy,
         _ if matches!(severity, PgSeverity::Fatal | PgSeverity::Panic) => Kind::Lost,
         (_, "08") | ("57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04", _) => Kind::Lost,
         ("25006", _) => Kind::ReadOnly,

@@ -5,6 +5,7 @@
 //! sixteenth wakes one more worker. The higher the load, the less each request costs.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -51,6 +52,8 @@ pub struct Queue<Q, A> {
     state: Mutex<State<Q, A>>,
     /// Notified once for each worker to wake.
     wake: Notify,
+    /// Held by the workers that can answer.
+    pub able: Arc<()>,
 }
 
 struct State<Q, A> {
@@ -65,7 +68,7 @@ struct State<Q, A> {
 impl<Q, A> Queue<Q, A> {
     pub fn new() -> Self {
         let state = State { waiting: VecDeque::with_capacity(LARGEST_BATCH), busy: 0, last: 0, closed: false };
-        Self { state: Mutex::new(state), wake: Notify::new() }
+        Self { state: Mutex::new(state), wake: Notify::new(), able: Arc::default() }
     }
 
     /// Waits for the answer to `request`. Dropping the future cancels the request, if no worker has taken it yet.

@@ -20,6 +20,8 @@ pub struct Session {
     server: Arc<Server>,
     renewal: watch::Receiver<()>,
     connection: Option<Counted>,
+    /// The server answers, but accepts no further connection.
+    pub is_refused: bool,
     check_after: Duration,
     /// When to check the connection, if it is not used before.
     check_at: Instant,
@@ -32,7 +34,7 @@ impl Session {
         let renewal = server.renewal.subscribe();
         let now = Instant::now();
         let check_after = if let Database::Sqlite(_) = server.database { CHECK_FILE } else { CHECK };
-        Self { server, renewal, connection: None, check_after, check_at: now + check_after, not_before: now }
+        Self { server, renewal, connection: None, is_refused: false, check_after, check_at: now + check_after, not_before: now }
     }
 
     /// Runs `statement` before `until`, and retries it once if the kind of error allows it.
@@ -98,7 +100,7 @@ impl Session {
         Err(error)
     }
 
-    /// Replaces the connection. The old one stays in use if the new login is refused.
+    /// Replaces the connection. The old one stays in use if the server refuses a new one: the login, or one more connection.
     async fn renew(&mut self, until: Instant) -> Result<(), Error> {
         let server = self.server.clone();
         self.renewal.mark_unchanged();
@@ -112,10 +114,10 @@ impl Session {
         };
         let connected = server.connect(until).await;
         if let Err(error) = &connected
-            && error.kind == Kind::Login
+            && matches!(error.kind, Kind::Login | Kind::Busy)
             && self.connection.is_some()
         {
-            tracing::warn!(server = server.role, "{error}; the connections of the former login stay in use");
+            tracing::warn!(server = server.role, "{error}; the former connection stays in use");
             server.metrics.failed(server.role, error);
             self.renewal.mark_changed();
             self.not_before = Instant::now() + PROBE;
@@ -124,8 +126,9 @@ impl Session {
         if let Some(former) = self.connection.take() {
             tokio::spawn(former.close());
         }
+        self.is_refused = matches!(&connected, Err(error) if error.kind == Kind::Busy);
+        self.check_at = Instant::now() + if self.is_refused { PROBE } else { self.check_after };
         self.connection = Some(connected?);
-        self.check_at = Instant::now() + self.check_after;
         Ok(())
     }
 

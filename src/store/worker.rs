@@ -59,9 +59,12 @@ impl Worker {
     async fn work<R: Request>(&mut self, requests: &Requests<R>, batch_sizes: &Histogram) {
         self.primary.care().await;
         loop {
+            // Without a connection, leave the requests to those who have one.
+            let able = (!self.primary.is_refused).then(|| requests.able.clone());
+            let takes = able.is_some() || Arc::strong_count(&requests.able) == 1;
             let mut batch = tokio::select! {
                 biased;
-                batch = requests.next() => match batch {
+                batch = requests.next(), if takes => match batch {
                     Some(batch) => batch,
                     None => return,
                 },
