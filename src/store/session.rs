@@ -66,6 +66,9 @@ impl Session {
     }
 
     async fn attempt(&mut self, statement: Statement<'_>, until: Instant) -> Result<Outcome, Error> {
+        if self.is_refused && Instant::now() < self.check_at {
+            return Err(Error::new(Kind::Busy, "it accepted no further connection a moment ago"));
+        }
         if self.connection.is_none() || (self.is_outdated() && Instant::now() >= self.not_before) {
             self.renew(until).await?;
         }

@@ -197,7 +197,7 @@ async fn while_the_server_is_read_only_lookups_keep_their_sessions_and_saves_com
 /// The server has no room for a session in place of one that it ended.
 #[tokio::test]
 async fn a_session_that_cannot_be_replaced_costs_one_answer_and_the_others_do_its_work() {
-    let (_server, _secret, app) = app_with_secret("blue 1");
+    let (server, _secret, app) = app_with_secret("blue 1");
     let sessions = async || app.database.select("select count(*) from pg_stat_activity where usename = 'blue'").await;
     eventually(HEALS, "all sessions are there", async || sessions().await == 4).await;
     app.save("John", "1990-11-28").await;
@@ -212,8 +212,17 @@ async fn a_session_that_cannot_be_replaced_costs_one_answer_and_the_others_do_it
         assert!(lookups.iter().all(|lookup| lookup.status == 200));
     }
     assert!(!away(&app).await);
+    app.database.run("alter role blue connection limit 0");
+    app.database.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
+    let refusals = || std::fs::read_to_string(server.log_file()).unwrap().matches("too many connections").count();
+    let (before, started) = (refusals(), Instant::now());
+    while started.elapsed() < Duration::from_secs(3) {
+        app.get("/hello/John").await.expect_problem(503, "unavailable");
+    }
+    let tried = refusals() - before;
+    assert!(tried < 40, "each of the four connections is tried about once a second, not {tried} times in three");
     app.database.run("alter role blue connection limit -1");
-    eventually(HEALS, "the session is replaced", async || sessions().await == 4).await;
+    eventually(HEALS, "all sessions are there", async || sessions().await == 4).await;
 }
 
 #[tokio::test]
