@@ -198,13 +198,11 @@ async fn while_the_server_is_read_only_lookups_keep_their_sessions_and_saves_com
 #[tokio::test]
 async fn a_session_that_cannot_be_replaced_costs_one_answer_and_the_others_do_its_work() {
     let (server, _secret, app) = app_with_secret("blue 1");
-    let sessions = async || app.database.select("select count(*) from pg_stat_activity where usename = 'blue'").await;
-    eventually(HEALS, "all sessions are there", async || sessions().await == 4).await;
+    eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
     app.save("John", "1990-11-28").await;
     assert_eq!(app.get("/hello/John").await.status, 200);
     app.database.run("alter role blue connection limit 3");
-    let latest = "usename = 'blue' and query like 'select username%' order by query_start desc limit 1";
-    app.database.run(&format!("select pg_terminate_backend(pid) from pg_stat_activity where {latest}"));
+    app.database.run(&format!("{END_SESSIONS} and query like 'select username%' order by query_start desc limit 1"));
     app.get("/hello/John").await.expect_problem(503, "unavailable");
     for _ in 0..5 {
         assert_eq!(status_of_get_and_put(&app).await, (200, 204));
@@ -213,7 +211,7 @@ async fn a_session_that_cannot_be_replaced_costs_one_answer_and_the_others_do_it
     }
     assert!(!away(&app).await);
     app.database.run("alter role blue connection limit 0");
-    app.database.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
+    app.database.run(END_SESSIONS);
     let refusals = || std::fs::read_to_string(server.log_file()).unwrap().matches("too many connections").count();
     let (before, started) = (refusals(), Instant::now());
     while started.elapsed() < Duration::from_secs(3) {
@@ -222,7 +220,7 @@ async fn a_session_that_cannot_be_replaced_costs_one_answer_and_the_others_do_it
     let tried = refusals() - before;
     assert!(tried < 40, "each of the four connections is tried about once a second, not {tried} times in three");
     app.database.run("alter role blue connection limit -1");
-    eventually(HEALS, "all sessions are there", async || sessions().await == 4).await;
+    eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
 }
 
 #[tokio::test]
@@ -253,7 +251,7 @@ async fn an_sqlite_file_that_is_replaced_is_left_for_the_new_one_with_nothing_of
             app.get("/hello/John").await.expect_problem(503, "unavailable");
         }
         std::fs::rename(copy, file).unwrap();
-        // Even if nobody uses the other connections to the former file.
+        // Soon, although the other connections to the former file are idle: they are checked every second.
         let soon = Duration::from_secs(10);
         eventually(soon, "the new file answers", async || app.get("/hello/John").await.status == 200).await;
         assert_eq!(app.get("/hello/Mary").await.status, 404, "the new file has nothing of the old one's log");
