@@ -82,6 +82,11 @@ impl Kind {
         };
         Rule { counted_as, meaning, close, retry, opens_circuit, answer }
     }
+
+    /// Whether a server that answers accepts no further connection, while those that it has accepted go on.
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Login | Self::Busy)
+    }
 }
 
 impl Error {

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{self, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::credentials::Credentials;
@@ -30,11 +30,12 @@ pub struct Server {
     pub connect_timeout: Duration,
     pub query_timeout: Duration,
     pub metrics: Metrics,
-    circuit_is_open: AtomicBool,
+    /// Why no connection can be made; `None` while the circuit is closed.
+    obstacle: Mutex<Option<Kind>>,
     /// Makes every session replace its connection.
     pub renewal: watch::Sender<()>,
     /// Connections are replaced one by one, so that a change of credentials needs only one extra connection at a time.
-    pub turn: Mutex<()>,
+    pub turn: sync::Mutex<()>,
 }
 
 /// A connection that is counted while it is open.
@@ -70,9 +71,9 @@ impl Server {
             connect_timeout: settings.connect_timeout,
             query_timeout: settings.query_timeout,
             metrics: metrics.clone(),
-            circuit_is_open: AtomicBool::default(),
+            obstacle: Mutex::default(),
             renewal: watch::Sender::default(),
-            turn: Mutex::default(),
+            turn: sync::Mutex::default(),
         });
         tokio::spawn(server.clone().watch_credentials());
         Ok(server)
@@ -80,8 +81,8 @@ impl Server {
 
     /// Connects before `until`, with a second attempt where that may help.
     pub async fn connect(&self, until: Instant) -> Result<Counted, Error> {
-        if self.circuit_is_open.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::Away, "it was unreachable a moment ago"));
+        if let Some(kind) = *self.obstacle.lock() {
+            return Err(Error::new(kind, "no connection could be made a moment ago"));
         }
         let error = match self.try_to_connect(until).await {
             // The new password may not have been read yet, or the connection was closed together with the old ones.
@@ -124,7 +125,7 @@ impl Server {
         self.metrics.failed(self.role, error);
         if !error.kind.rule().opens_circuit {
             tracing::warn!(server = self.role, "{error}");
-        } else if !self.circuit_is_open.swap(true, Ordering::Relaxed) {
+        } else if self.obstacle.lock().replace(error.kind).is_none() {
             tracing::warn!(server = self.role, "{error}; trying again every second");
             self.metrics.away(self.role, true);
             tokio::spawn(self.clone().close_circuit());
@@ -134,11 +135,13 @@ impl Server {
     async fn close_circuit(self: Arc<Self>) {
         let probe = loop {
             sleep(PROBE).await;
-            if let Ok(connection) = self.try_to_connect(Instant::now() + self.connect_timeout).await {
-                break connection;
+            match self.try_to_connect(Instant::now() + self.connect_timeout).await {
+                Ok(connection) => break connection,
+                Err(error) if error.kind.is_refusal() => *self.obstacle.lock() = Some(error.kind),
+                Err(_) => *self.obstacle.lock() = Some(Kind::Away),
             }
         };
-        self.circuit_is_open.store(false, Ordering::Relaxed);
+        *self.obstacle.lock() = None;
         self.metrics.away(self.role, false);
         tracing::info!(server = self.role, "database is back");
         self.renewal.send_replace(());

@@ -66,7 +66,7 @@ impl Session {
     }
 
     async fn attempt(&mut self, statement: Statement<'_>, until: Instant) -> Result<Outcome, Error> {
-        if self.is_refused && Instant::now() < self.check_at {
+        if self.is_refused && !self.is_outdated() && Instant::now() < self.check_at {
             return Err(Error::new(Kind::Busy, "it accepted no further connection a moment ago"));
         }
         if self.connection.is_none() || (self.is_outdated() && Instant::now() >= self.not_before) {
@@ -116,10 +116,8 @@ impl Session {
             None => None,
         };
         let connected = server.connect(until).await;
-        if let Err(error) = &connected
-            && matches!(error.kind, Kind::Login | Kind::Busy)
-            && self.connection.is_some()
-        {
+        let refusal = connected.as_ref().err().filter(|error| error.kind.is_refusal());
+        if let (Some(error), Some(_)) = (refusal, &self.connection) {
             tracing::warn!(server = server.role, "{error}; the former connection stays in use");
             server.metrics.failed(server.role, error);
             self.renewal.mark_changed();
@@ -129,7 +127,7 @@ impl Session {
         if let Some(former) = self.connection.take() {
             tokio::spawn(former.close());
         }
-        self.is_refused = matches!(&connected, Err(error) if error.kind == Kind::Busy);
+        self.is_refused = refusal.is_some();
         self.check_at = Instant::now() + if self.is_refused { PROBE } else { self.check_after };
         self.connection = Some(connected?);
         Ok(())

@@ -194,21 +194,26 @@ async fn while_the_server_is_read_only_lookups_keep_their_sessions_and_saves_com
     app.save("John", "1990-11-29").await;
 }
 
-/// The server has no room for a session in place of one that it ended.
-#[tokio::test]
-async fn a_session_that_cannot_be_replaced_costs_one_answer_and_the_others_do_its_work() {
-    let (server, _secret, app) = app_with_secret("blue 1");
+/// The server ends one session and, after this `change`, accepts none in its place.
+async fn loses_one_session_and_one_answer(app: &TestApp, change: &str) {
     eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
     app.save("John", "1990-11-28").await;
     assert_eq!(app.get("/hello/John").await.status, 200);
-    app.database.run("alter role blue connection limit 3");
+    app.database.run(change);
     app.database.run(&format!("{END_SESSIONS} and query like 'select username%' order by query_start desc limit 1"));
     app.get("/hello/John").await.expect_problem(503, "unavailable");
     for _ in 0..5 {
-        assert_eq!(status_of_get_and_put(&app).await, (200, 204));
+        assert_eq!(status_of_get_and_put(app).await, (200, 204));
         let lookups = join_all((0..64).map(|_| app.get("/hello/John"))).await;
         assert!(lookups.iter().all(|lookup| lookup.status == 200));
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_replaced_for_lack_of_room_costs_one_answer_and_the_others_do_its_work() {
+    let (server, _secret, app) = app_with_secret("blue 1");
+    loses_one_session_and_one_answer(&app, "alter role blue connection limit 3").await;
     assert!(!away(&app).await);
     app.database.run("alter role blue connection limit 0");
     app.database.run(END_SESSIONS);
@@ -221,6 +226,18 @@ async fn a_session_that_cannot_be_replaced_costs_one_answer_and_the_others_do_it
     assert!(tried < 40, "each of the four connections is tried about once a second, not {tried} times in three");
     app.database.run("alter role blue connection limit -1");
     eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
+}
+
+/// The database has a new password, and the mounted Secret does not have it yet.
+#[tokio::test]
+async fn a_session_that_cannot_be_replaced_for_its_login_costs_one_answer_and_the_others_do_its_work() {
+    let (_server, mut secret, app) = app_with_secret("blue 1");
+    loses_one_session_and_one_answer(&app, "alter role blue password 'blue 2'").await;
+    assert!(away(&app).await, "no further connection can be made");
+    secret.swap("blue", "blue 2");
+    eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
+    assert!(!away(&app).await);
+    assert_eq!(status_of_get_and_put(&app).await, (200, 204));
 }
 
 #[tokio::test]
