@@ -206,6 +206,7 @@ async fn loses_one_session_and_one_answer(app: &TestApp, change: &str) {
         assert_eq!(status_of_get_and_put(app).await, (200, 204));
         let lookups = join_all((0..64).map(|_| app.get("/hello/John"))).await;
         assert!(lookups.iter().all(|lookup| lookup.status == 200));
+        // The sessions meanwhile try again, once a second each.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
