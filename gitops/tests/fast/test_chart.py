@@ -146,6 +146,15 @@ def test_with_a_canary_flagger_makes_the_service_and_its_route():
     assert (by_flagger["timeout"], by_flagger["retries"]) == (by_us["timeout"], by_us["retries"])
 
 
+@pytest.mark.parametrize(("interval", "load"), [("10s", "5s"), ("30s", "25s"), ("1m", "55s")])
+def test_the_load_of_a_canary_begins_before_the_first_check_and_ends_before_the_next(interval, load):
+    """The load tester skips a command that still runs: every other check would find no requests and count as failed."""
+    spec = chart({"canary.enabled": True, "canary.loadTester": "http://tester/", "canary.interval": interval})["Canary", "birthday-api"]["spec"]
+    loads = {w["type"]: w["metadata"]["cmd"] for w in spec["analysis"]["webhooks"] if w["name"].startswith("load")}
+    assert loads.keys() == {"pre-rollout", "rollout"}
+    assert all(command.startswith(f"hey -z {load} ") for command in loads.values()), loads
+
+
 def test_retries_that_are_off_have_no_conditions():
     """Istio refuses a route that has them, and Flagger then keeps the former one."""
     assert chart({"istio.retries.attempts": 0})["VirtualService", "birthday-api"]["spec"]["http"][0]["retries"] == {"attempts": 0}

@@ -82,11 +82,12 @@ def test_a_bad_version_is_rolled_back_and_a_revert_makes_git_right_again(release
 
 
 def test_users_with_the_header_get_the_new_version_and_others_do_not(release, repository, user):
+    """Almost all requests to the new version are the load tester's, so each check shows whether there are any."""
     stable = image("birthday-api-primary")
     file = repository.folder / VALUES
     text = file.read_text()
     file.write_text(text.replace("canary: {interval: 20s}", "canary: {interval: 20s, strategy: header, iterations: 4}"))
-    wanted = release("third")
+    began, wanted = time.monotonic(), release("third")
     try:
         c.eventually("a header is routed to the new version", lambda: shares()[0] == {"primary": 0, "canary": 100} and len(shares()) == 2, 240)
 
@@ -100,9 +101,12 @@ def test_users_with_the_header_get_the_new_version_and_others_do_not(release, re
     finally:
         file.write_text(file.read_text().replace(", strategy: header, iterations: 4", ""))
         c.eventually("the new version is promoted", lambda: image("birthday-api-primary") == wanted and canary()["phase"] == "Succeeded", 240)
+        said = decisions(f"{time.monotonic() - began:.0f}s")
+        print("\n" + "; ".join(said))
         repository.commit("Back to weights")
         c.refresh("birthday-api")
         c.eventually("Synced and Healthy", healthy, 240)
+    assert not [line for line in said if "Halt" in line], said
 
 
 def requests() -> dict[str, int]:
