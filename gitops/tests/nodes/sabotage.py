@@ -52,16 +52,18 @@ def apply(application: str, commit: str) -> None:
 
     def applied():
         root, app = c.application("root"), c.application(application)
+        # of a chart at another address Git has only the values, and they are in the Application
+        followed = app["status"]["sync"]["comparedTo"]["source"] == app["spec"]["source"]
         at = app["status"]["sync"]["revision"] if "path" in app["spec"]["source"] else commit
-        return root["status"]["sync"]["revision"] == at == commit and c.states(app) == ("Synced", "Healthy")
+        return root["status"]["sync"]["revision"] == at == commit and c.states(root)[0] == "Synced" and followed and c.states(app) == ("Synced", "Healthy")
 
     c.eventually(f"{application} is Synced and Healthy at {commit[:8]}", applied, 420)
     if application == "observability":
         status = "/api/v1/namespaces/monitoring/services/prometheus-prometheus:9090/proxy/api/v1/status/runtimeinfo"
         c.eventually("Prometheus has loaded it", lambda: json.loads(c.kubectl("get", "--raw", status))["data"]["lastConfigTime"] > start, 300)
-    # a change of the pod makes the kubelet refresh istiod's files
+    # a change of the pod makes the kubelet refresh istiod's files; Flagger looks at its Canary every 20 s
     c.kubectl("annotate", "pod", "-n", "istio-system", "-l", "app=istiod", f"now={time.time_ns()}", "--overwrite")
-    time.sleep(10)
+    time.sleep(30 if application == "birthday-api" else 10)
 
 
 @pytest.mark.parametrize("what", TABLE)
