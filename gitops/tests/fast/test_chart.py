@@ -91,6 +91,7 @@ def test_helm_lint_is_clean():
         ("istio.outlierDetection.maxEjectionPercent", 51, "maxEjectionPercent"),
         ("istio.timeout", "7", "timeout"),
         ("canary.strategy", "blue-green", "strategy"),
+        ("canary.interval", "5s", "interval"),
         ("resources.limits", None, "limits"),
     ],
 )
