@@ -79,6 +79,12 @@ def test_nodes_with_sidecars_can_be_removed(applications):
     assert values(applications, "cluster-autoscaler")["extraArgs"]["skip-nodes-with-local-storage"] is False
 
 
+def test_a_cluster_that_grows_is_not_reported_as_overcommitted(applications):
+    """With kube-prometheus-stack 88.5.3 the first fires for both environments at rest, and the second for production."""
+    disabled = values(applications, "prometheus")["defaultRules"]["disabled"]
+    assert disabled == dict.fromkeys(("KubeCPUOvercommit", "KubeCPUQuotaOvercommit", "KubeMemoryOvercommit", "KubeMemoryQuotaOvercommit"), True)
+
+
 def test_what_reads_the_metadata_of_its_instance_can_reach_it(applications, platform):
     assert values(applications, "cloudwatch")["hostNetwork"] is True
     config = yaml.safe_load(platform["ConfigMap", "amazon-cloudwatch/otel-collector"]["data"]["config.yaml"])
