@@ -128,12 +128,9 @@ impl<Q, A> Queue<Q, A> {
     }
 
     fn take(&self, state: &mut State<Q, A>) -> Option<Batch<'_, Q, A>> {
-        if state.waiting.len() > LARGEST_BATCH {
-            let now = Instant::now();
-            while state.waiting.len() > LARGEST_BATCH && state.waiting.front().is_some_and(|oldest| oldest.is_late(now)) {
-                // The request may have been cancelled meanwhile.
-                let _ = state.waiting.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
-            }
+        while state.waiting.len() > LARGEST_BATCH && state.waiting.front().is_some_and(|oldest| oldest.is_late(Instant::now())) {
+            // The request may have been cancelled meanwhile.
+            let _ = state.waiting.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
         }
         let expected = state.waiting.len().min(LARGEST_BATCH);
         let (mut requests, mut answers) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
