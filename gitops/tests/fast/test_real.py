@@ -85,6 +85,11 @@ def test_a_cluster_that_grows_is_not_reported_as_overcommitted(applications):
     assert disabled == dict.fromkeys(("KubeCPUOvercommit", "KubeCPUQuotaOvercommit", "KubeMemoryOvercommit", "KubeMemoryQuotaOvercommit"), True)
 
 
+def test_grafana_gets_the_memory_that_its_documentation_asks_for(applications):
+    limit = values(applications, "prometheus")["grafana"]["resources"]["limits"]["memory"]
+    assert int(limit.removesuffix("Mi")) >= 512
+
+
 def test_what_reads_the_metadata_of_its_instance_can_reach_it(applications, platform):
     assert values(applications, "cloudwatch")["hostNetwork"] is True
     config = yaml.safe_load(platform["ConfigMap", "amazon-cloudwatch/otel-collector"]["data"]["config.yaml"])
