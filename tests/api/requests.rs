@@ -73,6 +73,11 @@ async fn a_precondition_that_does_not_hold_changes_nothing(app: TestApp) {
         assert_eq!(now.status == 200, days.is_some(), "{what}");
         assert!(days.is_none_or(|days| now.body.contains(days)), "{what}: {}", now.body);
     }
+    // Both together never hold.
+    app.save("John", "1990-11-24").await;
+    let both = [JSON, ("If-Match", "*"), ("If-None-Match", "*")];
+    app.call("PUT", "/hello/John", &both, birthday("1990-11-25")).await.expect_problem(412, "precondition-failed");
+    assert!(app.get("/hello/John").await.body.contains("1 day(s)"));
 }
 
 async fn of_24_that_create_the_same_name_at_once_one_wins(app: TestApp) {
