@@ -173,6 +173,25 @@ async fn retries(app: &TestApp) -> u32 {
     count.expect("a count").parse().unwrap()
 }
 
+/// As a load balancer does whose server is away.
+#[tokio::test]
+async fn a_server_that_resets_every_connection_is_known_to_be_away_and_not_tried_twice() {
+    let database = Database::new(Store::PostgreSql);
+    let proxy = Proxy::start(database_address(&database.url()));
+    let url = through(&proxy, &database.url());
+    let app = TestApp::at(database, &url, "[default.databases.birthdays]\nmax_connections = 2");
+    app.save("John", "1990-11-28").await;
+    proxy.set(Fault::Reset);
+    app.get("/hello/John").await.expect_problem(503, "unavailable");
+    // Two probes are reset meanwhile.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let before = retries(&app).await;
+    app.get("/hello/John").await.expect_problem(503, "unavailable");
+    assert_eq!((retries(&app).await, away(&app).await), (before, true));
+    proxy.set(Fault::None);
+    eventually(HEALS, "it heals", async || app.get("/hello/John").await.status == 200).await;
+}
+
 const SESSIONS: &str =
     "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'birthday-api'";
 const LATEST_SESSION: &str = "select max(extract(epoch from backend_start) * 1000000)::int8 from pg_stat_activity \

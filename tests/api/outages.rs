@@ -60,6 +60,8 @@ async fn while_postgresql_is_away_every_operation_is_503_and_its_return_is_notic
         assert_eq!(app.get("/readyz").await.status, 200);
         let away = app.get("/metrics").await.body;
         assert!(away.contains("birthday_store_away{server=\"primary\"} 1\n"), "{away}");
+        let none = async || app.get("/metrics").await.body.contains("birthday_store_connections{server=\"primary\"} 0\n");
+        eventually(HEALS, "no connection is counted as open", none).await;
 
         assert!(server.resume());
         eventually(HEALS, "it heals", async || app.get("/hello/John").await.status == 200).await;

@@ -117,6 +117,9 @@ async fn connect_timeout_and_query_timeout_bound_a_request_when_no_server_answer
     service.put("/hello/John", birthday("1990-05-17")).await.expect_problem(503, "unavailable");
     service.get("/hello/John").await.expect_problem(503, "unavailable");
     assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+    let metrics = service.get("/metrics").await.body;
+    assert!(metrics.contains("birthday_store_away{server=\"primary\"} 1\n"), "the next request does not wait: {metrics}");
+    assert!(metrics.contains("birthday_store_retries_total 0\n"), "a second attempt would take as long: {metrics}");
 }
 
 #[tokio::test]
