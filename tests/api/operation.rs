@@ -1,5 +1,9 @@
 //! What the platform uses: probes, metrics, ids.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::support::{Store, TestApp, on_both_stores};
 
 on_both_stores![
@@ -59,6 +63,18 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     assert!(text.ends_with("# EOF\n"), "{text}");
     // With the dash, because a duration may contain the digits of the year.
     assert!(!text.contains("Zeb") && !text.contains("1987-"), "{text}");
+}
+
+/// Every connection to an SQLite file is checked once a second.
+#[tokio::test]
+async fn without_requests_next_to_nothing_is_done() {
+    let app = TestApp::start(Store::Sqlite);
+    app.save("John", "1990-11-28").await;
+    assert_eq!(app.get("/hello/John").await.status, 200);
+    let before = app.busy();
+    sleep(Duration::from_secs(4)).await;
+    let busy = app.busy() - before;
+    assert!(busy < Duration::from_secs(1), "busy for {busy:?} of 4 s");
 }
 
 #[tokio::test]
