@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Database, Ended, Store, TestApp, command, directory, finish, postgresql};
+use crate::support::{Database, Ended, Store, TestApp, command, directory, finish, postgresql, random};
 
 const BOTH: [Store; 2] = [Store::Sqlite, Store::PostgreSql];
 
@@ -143,4 +143,16 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused_at_once() {
         assert_eq!(served.stderr.lines().count(), 1, "{}", served.stderr);
         assert!(served.stderr.contains("was changed after it had been applied"), "{}", served.stderr);
     }
+}
+
+#[test]
+fn a_user_who_may_not_create_tables_is_told_so_at_once() {
+    let (database, user) = (Database::new(Store::PostgreSql), format!("user_{}", random()));
+    database.run(&format!("create role {user} login password 'may connect only'"));
+    let asked = Instant::now();
+    let ended = finish(&mut migrate(&directory(), &database.url_as(&user, "may connect only"), "60"));
+    database.run(&format!("drop role {user}"));
+    expect_given_up(&ended);
+    assert!(ended.stderr.contains("permission denied"), "{}", ended.stderr);
+    assert!(asked.elapsed() < Duration::from_secs(20), "waiting would not help: {:?}", asked.elapsed());
 }
