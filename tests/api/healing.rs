@@ -301,6 +301,25 @@ async fn an_sqlite_file_that_is_replaced_is_left_for_the_new_one_with_nothing_of
     }
 }
 
+/// A backup is put in the place of the file and its log, and changed before the service has noticed.
+#[tokio::test]
+async fn the_log_of_a_new_sqlite_file_is_not_taken_for_the_one_of_the_former_file() {
+    let (app, former) = (quick(Store::Sqlite, ""), directory());
+    let file = PathBuf::from(app.database.url().trim_start_matches("sqlite://"));
+    app.save("John", "1990-11-28").await;
+    let copy = file.with_extension("copy");
+    app.database.run(&format!("vacuum into '{}'", copy.display()));
+    for name in ["birthdays.db-wal", "birthdays.db-shm", "birthdays.db"] {
+        std::fs::rename(file.with_file_name(name), former.path().join(name)).unwrap();
+    }
+    std::fs::rename(copy, &file).unwrap();
+    let mut other = app.database.connect().await;
+    other.run("pragma journal_mode = wal; insert into birthdays (username, date_of_birth) values ('Mary', '1990-11-28')").await;
+    eventually(HEALS, "the new file answers", async || app.get("/hello/Mary").await.status == 200).await;
+    app.save("John", "1990-11-29").await;
+    assert_eq!(app.database.number("select count(*) from birthdays"), 2);
+}
+
 #[tokio::test]
 async fn an_sqlite_file_that_another_process_locks_is_503_for_saves_while_lookups_go_on_and_never_counts_as_away() {
     let (directory, database) = (directory(), Database::new(Store::Sqlite));
