@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use birthday_api::clock::Clock;
+use birthday_api::config::Settings;
+use birthday_api::lifecycle;
+use chrono::DateTime;
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use crate::support::{Store, TestApp, on_both_stores};
+use crate::support::{Database, Store, TestApp, figment, on_both_stores};
 
 on_both_stores![
     metrics_count_requests_by_route_and_status_and_hold_no_names, without_openmetrics_in_accept_metrics_are_classic_text,
@@ -68,13 +73,18 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
 /// Every connection to an SQLite file is checked once a second.
 #[tokio::test]
 async fn without_requests_next_to_nothing_is_done() {
-    let app = TestApp::start(Store::Sqlite);
-    app.save("John", "1990-11-28").await;
-    assert_eq!(app.get("/hello/John").await.status, 200);
-    let before = app.busy();
-    sleep(Duration::from_secs(4)).await;
-    let busy = app.busy() - before;
-    assert!(busy < Duration::from_secs(1), "busy for {busy:?} of 4 s");
+    let database = Database::new(Store::Sqlite);
+    let (figment, settings) = Settings::load(&figment(&database.url())).unwrap();
+    let rocket = birthday_api::rocket(figment, settings, Clock::new(|| DateTime::UNIX_EPOCH));
+    let busy = || Handle::current().metrics().worker_total_busy_duration(0);
+    let measured = async {
+        sleep(Duration::from_secs(1)).await;
+        let before = busy();
+        sleep(Duration::from_secs(4)).await;
+        let busy = busy() - before;
+        assert!(busy < Duration::from_secs(1), "busy for {busy:?} of 4 s");
+    };
+    lifecycle::serve(rocket, measured).await.unwrap();
 }
 
 #[tokio::test]

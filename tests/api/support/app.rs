@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
@@ -13,7 +12,6 @@ use chrono::{DateTime, Utc};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use rocket::fairing::AdHoc;
-use tokio::runtime::{Handle, RuntimeMetrics};
 use tokio::sync::oneshot;
 
 use super::{Client, Database, Store};
@@ -25,7 +23,6 @@ pub struct TestApp {
     pub address: SocketAddr,
     pub client: Client,
     time: Arc<Mutex<Time>>,
-    runtime: RuntimeMetrics,
     running: Option<(Option<oneshot::Sender<()>>, JoinHandle<()>)>,
     /// The last field, so that it is dropped after the service.
     pub database: Database,
@@ -68,7 +65,7 @@ impl TestApp {
             runtime.block_on(async {
                 let rocket = birthday_api::rocket(figment, settings, clock).attach(AdHoc::on_liftoff("address", |rocket| {
                     let address = SocketAddr::new(rocket.config().address, rocket.config().port);
-                    Box::pin(async move { ready.send((address, Handle::current().metrics())).unwrap() })
+                    Box::pin(async move { ready.send(address).unwrap() })
                 }));
                 let stop = async {
                     // A failed test drops the sender.
@@ -77,10 +74,10 @@ impl TestApp {
                 lifecycle::serve(rocket, stop).await.unwrap();
             });
         });
-        let Ok((address, runtime)) = started.recv() else {
+        let Ok(address) = started.recv() else {
             std::panic::resume_unwind(thread.join().expect_err("it did not start"));
         };
-        Self { address, client: Client::new(address), time, runtime, running: Some((Some(stop), thread)), database }
+        Self { address, client: Client::new(address), time, running: Some((Some(stop), thread)), database }
     }
 
     /// Sets the clock.
@@ -95,11 +92,6 @@ impl TestApp {
 
     pub fn clock_readings(&self) -> usize {
         self.time.lock().unwrap().readings
-    }
-
-    /// The time in which the service had something to do.
-    pub fn busy(&self) -> Duration {
-        self.runtime.worker_total_busy_duration(0)
     }
 
     /// Starts the shutdown that SIGTERM starts.
