@@ -20,6 +20,15 @@ fn quick(store: Store, settings: &str) -> TestApp {
     TestApp::with(Database::new(store), &format!("[default.databases.birthdays]\n{settings}"))
 }
 
+/// The same, with PostgreSQL behind a proxy.
+fn behind_proxy(settings: &str) -> (Proxy, TestApp) {
+    let database = Database::new(Store::PostgreSql);
+    let proxy = Proxy::start(database_address(&database.url()));
+    let url = through(&proxy, &database.url());
+    let app = TestApp::at(database, &url, &format!("[default.databases.birthdays]\n{settings}"));
+    (proxy, app)
+}
+
 async fn status_of_get_and_put(app: &TestApp) -> (u16, u16) {
     (app.get("/hello/John").await.status, app.put("/hello/John", birthday("1990-11-28")).await.status)
 }
@@ -62,11 +71,7 @@ async fn what_happens_to_sessions_and_to_the_schema_fails_no_request() {
 
 #[tokio::test]
 async fn connections_that_were_lost_in_silence_cost_one_slow_answer_in_all() {
-    let database = Database::new(Store::PostgreSql);
-    let proxy = Proxy::start(database_address(&database.url()));
-    let url = through(&proxy, &database.url());
-    let app =
-        TestApp::at(database, &url, "[default.databases.birthdays]\nconnect_timeout = 5\nquery_timeout = 1\nmax_connections = 8");
+    let (proxy, app) = behind_proxy("connect_timeout = 5\nquery_timeout = 1\nmax_connections = 8");
     for _ in 0..5 {
         app.save("John", "1990-11-28").await;
         assert_eq!(app.get("/hello/John").await.status, 200);
@@ -154,10 +159,7 @@ async fn prepared_statements_that_are_gone_or_whose_names_are_taken_fail_no_requ
 /// The save was executed: a retry would be refused because of the first attempt.
 #[tokio::test]
 async fn a_create_only_save_whose_answer_was_lost_is_503_and_not_sent_again() {
-    let database = Database::new(Store::PostgreSql);
-    let proxy = Proxy::start(database_address(&database.url()));
-    let url = through(&proxy, &database.url());
-    let app = TestApp::at(database, &url, "[default.databases.birthdays]\nmax_connections = 2");
+    let (proxy, app) = behind_proxy("max_connections = 2");
     let create = async |path| app.call("PUT", path, &[JSON, ("If-None-Match", "*")], birthday("1990-11-28")).await;
     assert_eq!(create("/hello/John").await.status, 204);
     // The answer to the connection check is 75 bytes long.
@@ -176,10 +178,7 @@ async fn retries(app: &TestApp) -> u32 {
 /// As a load balancer does whose server is away.
 #[tokio::test]
 async fn a_server_that_resets_every_connection_is_known_to_be_away_and_not_tried_twice() {
-    let database = Database::new(Store::PostgreSql);
-    let proxy = Proxy::start(database_address(&database.url()));
-    let url = through(&proxy, &database.url());
-    let app = TestApp::at(database, &url, "[default.databases.birthdays]\nmax_connections = 2");
+    let (proxy, app) = behind_proxy("max_connections = 2");
     app.save("John", "1990-11-28").await;
     proxy.set(Fault::Reset);
     app.get("/hello/John").await.expect_problem(503, "unavailable");
