@@ -121,7 +121,6 @@ impl From<sqlx::Error> for Error {
         let message = match kind {
             // The message may quote the value.
             Kind::Row => code.into_owned(),
-            Kind::Schema => format!("{} ({code}); run birthday-api migrate", error.message()),
             _ => format!("{} ({code})", error.message()),
         };
         Self::new(kind, message)

@@ -124,7 +124,8 @@ impl Server {
     pub fn report(self: &Arc<Self>, error: &Error) {
         self.metrics.failed(self.role, error);
         if !error.kind.rule().opens_circuit {
-            tracing::warn!(server = self.role, "{error}");
+            let remedy = if error.kind == Kind::Schema { "; run birthday-api migrate" } else { "" };
+            tracing::warn!(server = self.role, "{error}{remedy}");
         } else if self.obstacle.lock().replace(error.kind).is_none() {
             tracing::warn!(server = self.role, "{error}; trying again every second");
             self.metrics.away(self.role, true);
