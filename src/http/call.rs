@@ -19,17 +19,19 @@ use crate::store::{Birthdays, Condition, Found};
 /// The largest body, in bytes.
 pub const LARGEST_BODY: usize = 1024;
 
-/// The parts of a request that are hidden from Rocket. It would let a form's `_method` field override the method, and any web
+/// The parts of a request that are hidden from Rocket. Rocket would let a form's `_method` field override the method, and any web
 /// page could make a browser send that.
 pub struct Received {
     pub started: Instant,
+    /// As the client sent it, or `other`: Rocket turns HEAD into GET.
+    pub method: &'static str,
     /// The body, or why the request or its body is refused.
     pub body: Result<Bytes, Problem>,
 }
 
 impl Received {
     pub fn now(body: impl Into<Bytes>) -> Self {
-        Self { started: Instant::now(), body: Ok(body.into()) }
+        Self { started: Instant::now(), method: "other", body: Ok(body.into()) }
     }
 
     pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {

@@ -26,7 +26,9 @@ pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incomi
     let started = Instant::now();
     let (head, body) = request.into_parts();
     let settings: &Settings = client.rocket().state().expect("lib.rs manages it before the start");
-    let (method, uri, host, body) = match target(&head, settings) {
+    // Rocket ignores the case of a method, but `delete` is not DELETE (RFC 9110, 9.1).
+    let sent = head.method.as_str().parse().ok().filter(|method: &Method| method.as_str() == head.method.as_str());
+    let (method, uri, host, body) = match target(&head, sent, settings) {
         Ok((method @ (Method::Put | Method::Post), uri, host)) if !body.is_end_stream() => {
             (method, uri, host, read(body, started + settings.databases.birthdays.deadline()).await)
         }
@@ -36,27 +38,30 @@ pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incomi
     };
     let mut request = client.req(method, uri).remote(remote);
     for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::HOST) {
-        if let Ok(value) = value.to_str() {
-            request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
-        }
+        // Without a tag that is not ASCII, a conditional request would be an unconditional one.
+        request.add_header(Header::new(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     }
     if let Some(host) = host {
         request.add_header(Header::new("host", host.as_str().to_owned()));
     }
-    request.inner().local_cache(|| Received { started, body });
+    request.inner().local_cache(|| Received { started, method: sent.map_or("other", |method| method.as_str()), body });
     let mut answer = to_hyper(client, request.dispatch().await).await;
     complete(client, &head, &mut answer);
     answer
 }
 
 /// The method, path and host of the request.
-fn target<'h>(head: &'h Parts, settings: &Settings) -> Result<(Method, Origin<'h>, Option<Authority>), Problem> {
+fn target<'h>(
+    head: &'h Parts,
+    method: Option<Method>,
+    settings: &Settings,
+) -> Result<(Method, Origin<'h>, Option<Authority>), Problem> {
     let host = host(head)?;
     let only_here = settings.rocket.address.is_loopback() && settings.public_url.is_none();
     if only_here && host.as_ref().is_some_and(|host| !is_loopback(host.host())) {
         return Err(Problem::MisdirectedRequest);
     }
-    let method = head.method.as_str().parse().map_err(|_| Problem::BadRequest)?;
+    let method = method.ok_or(Problem::BadRequest)?;
     let path = head.uri.path_and_query().ok_or(Problem::BadRequest)?;
     Ok((method, Origin::parse(path.as_str()).map_err(|_| Problem::BadRequest)?, host))
 }

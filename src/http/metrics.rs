@@ -153,11 +153,12 @@ impl Metrics {
     }
 
     fn count(&self, request: &Request<'_>, response: &mut Response<'_>) {
-        let took = Received::of(request).started.elapsed();
+        let received = Received::of(request);
+        let took = received.started.elapsed();
         // The route's path template; all requests that match no route count as one.
         let path = request.route().map_or("", |route| route.uri.path());
         let route = self.routes.iter().find(|route| **route == path).unwrap_or(&"unmatched");
-        let labels = RequestLabels { method: request.method().as_str(), route, status: response.status().code };
+        let labels = RequestLabels { method: received.method, route, status: response.status().code };
         let trace = request.headers().get_one("traceparent").filter(|value| is_traceparent(value));
         let id = request.headers().get_one("x-request-id").filter(|value| is_request_id(value));
         let trace_id = trace.and_then(|trace| trace.split('-').nth(1));
@@ -184,12 +185,13 @@ impl Metrics {
     }
 }
 
-/// Version 00 of <https://www.w3.org/TR/trace-context/>: `00-<32 hex>-<16 hex>-<2 hex>`.
+/// Version 00 of <https://www.w3.org/TR/trace-context/>: `00-<32 hex>-<16 hex>-<2 hex>`. Ids of zeros only are invalid.
 fn is_traceparent(value: &str) -> bool {
     let parts: Vec<&str> = value.split('-').collect();
     let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     matches!(parts[..], ["00", trace, span, flags] if (trace.len(), span.len(), flags.len()) == (32, 16, 2))
         && parts.iter().all(|part| hex(part))
+        && parts[1..3].iter().all(|id| id.bytes().any(|byte| byte != b'0'))
 }
 
 /// A proxy chooses the id; it must not break a log line.

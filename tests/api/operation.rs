@@ -43,6 +43,8 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     app.message("Zebedee").await;
     app.get("/hello/Zebulon").await.expect_problem(404, "unknown-username");
     app.get("/Zebedee").await.expect_problem(404, "not-found");
+    assert_eq!(app.call("HEAD", "/hello/Zebedee", &[], "").await.status, 200);
+    app.call("delete", "/hello/Zebedee", &[], "").await.expect_problem(400, "bad-request");
 
     let metrics = app.get_with("/metrics", ("Accept", PROMETHEUS)).await;
     assert_eq!(metrics.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
@@ -57,10 +59,12 @@ async fn metrics_count_requests_by_route_and_status_and_hold_no_names(app: TestA
     assert_eq!(count("GET", "/hello/<username>", 404), Some(1), "{text}");
     assert_eq!(count("PUT", "/hello/<username>", 204), Some(1), "{text}");
     assert_eq!(count("GET", "unmatched", 404), Some(1), "{text}");
+    assert_eq!(count("HEAD", "/hello/<username>", 200), Some(1), "{text}");
+    assert_eq!(count("other", "unmatched", 400), Some(1), "the case of a method counts: {text}");
     for figure in [
         "birthday_start_time_seconds 1795435200", "birthday_build_info{version=", "birthday_draining 0",
         "birthday_store_connections{server=\"primary\"} ", "birthday_store_away{server=\"primary\"} 0",
-        "birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0", "birthday_store_lookup_batch_size_count 3",
+        "birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0", "birthday_store_lookup_batch_size_count 4",
         "birthday_store_write_batch_size_count 1",
     ] {
         assert!(text.lines().any(|line| line.starts_with(figure)), "{figure} in {text}");
@@ -110,7 +114,10 @@ async fn request_and_trace_ids_come_back_if_they_are_what_they_should_be() {
         async |name: &'static str, value: &str| app.get_with("/livez", (name, value)).await.header(name).map(str::to_owned);
     assert_eq!(send("traceparent", trace).await.as_deref(), Some(trace));
     assert_eq!(send("x-request-id", "a-1_b.2").await.as_deref(), Some("a-1_b.2"));
-    for value in ["", "01", "00-XYZ-b7ad6b7169203331-01", "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01"] {
+    for value in [
+        "", "01", "00-XYZ-b7ad6b7169203331-01", "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+    ] {
         assert_eq!(send("traceparent", value).await, None, "{value}");
     }
     for value in ["", "a b", "a\tb", "a=b", &"x".repeat(129)] {

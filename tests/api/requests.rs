@@ -49,6 +49,9 @@ async fn a_precondition_that_does_not_hold_changes_nothing(app: TestApp) {
         ("PUT", false, "If-Match", "*", 412),
         ("PUT", true, "If-Match", "*", 204),
         ("PUT", true, "If-Match", "\"a\", \"b\"", 412),
+        // A tag that is not ASCII (RFC 9110, 8.8.3)
+        ("PUT", true, "If-Match", "\"é\"", 412),
+        ("DELETE", true, "If-Match", "\"é\"", 412),
         ("DELETE", true, "If-Match", "\"a\"", 412),
         ("DELETE", true, "If-None-Match", "*", 412),
         ("DELETE", true, "If-Match", "*", 204),
