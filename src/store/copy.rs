@@ -42,7 +42,7 @@ pub async fn copy(from: &DatabaseUrl, to: &DatabaseUrl, replace: bool, progress:
     target.execute(if let Connection::Postgres(_) = target { "begin" } else { "begin immediate" }).await.map_err(in_target)?;
     if replace {
         target.execute("delete from birthdays").await.map_err(in_target)?;
-    } else if target.rows().next().await.is_some() {
+    } else if target.rows().try_next().await.map_err(in_target)?.is_some() {
         return Err(CopyError::NotEmpty);
     }
     let mut copied = Sum::default();
@@ -61,9 +61,10 @@ pub async fn copy(from: &DatabaseUrl, to: &DatabaseUrl, replace: bool, progress:
     if found.rows != copied.rows || found.hash.finish() != copied.hash.finish() {
         return Err(CopyError::Differs(found.rows, copied.rows));
     }
-    target.execute("commit").await.map_err(in_target)?;
-    target.close().await.map_err(in_target)?;
     source.close().await.map_err(|error| CopyError::Source(error.into()))?;
+    target.execute("commit").await.map_err(in_target)?;
+    // The copy is complete, however this connection ends.
+    target.close().await.unwrap_or_else(|error| tracing::debug!("the target did not close cleanly: {error}"));
     Ok(copied.rows)
 }
 

@@ -34,7 +34,7 @@ pub enum Kind {
     Conflict,
     /// The server currently accepts no writes.
     ReadOnly,
-    /// A table or a column is missing, or access to it is denied.
+    /// A table or a column is missing.
     Schema,
     Other,
 }
@@ -134,6 +134,8 @@ fn postgres(code: &str, severity: PgSeverity) -> Kind {
         ("28P01" | "28000", _) => Kind::Login,
         // Too many connections: other sessions go on, although this is FATAL for a new one.
         ("53300", _) => Kind::Busy,
+        // A missing privilege, which a migration does not grant.
+        ("42501", _) => Kind::Other,
         _ if matches!(severity, PgSeverity::Fatal | PgSeverity::Panic) => Kind::Lost,
         (_, "08") | ("57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04", _) => Kind::Lost,
         ("25006", _) => Kind::ReadOnly,

@@ -2,7 +2,7 @@
 //!
 //! Requests wait in a [`Queue`]; a worker takes all of them and answers them with one statement. There are no timers: a request
 //! that finds every worker idle wakes one at once and is a batch of one. While workers are busy, requests accumulate, and every
-//! sixteenth wakes one more worker. The higher the load, the less each request costs.
+//! sixteenth wakes one more worker, as does one that arrives behind a slow batch. The higher the load, the less each request costs.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ const LONGEST_QUEUE: usize = 4096;
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// While a worker is busy, this many waiting requests wake one more.
 const WAKE_ANOTHER_EVERY: usize = 16;
+/// A batch that takes longer than this may hang: a request that arrives later wakes another worker.
+const SLOW: Duration = Duration::from_millis(20);
 /// After a batch of at least this many, a worker that wakes up lets the runtime read more requests before it takes the next
 /// batch. A lone request would only be delayed by this.
 const CROWD: usize = 8;
@@ -58,8 +60,8 @@ pub struct Queue<Q, A> {
 
 struct State<Q, A> {
     waiting: VecDeque<Job<Q, A>>,
-    /// Batches that were taken and not yet answered.
-    busy: usize,
+    /// When each of the batches that are not yet answered was taken, oldest first.
+    running: Vec<Instant>,
     /// Size of the last batch.
     last: usize,
     closed: bool,
@@ -67,7 +69,7 @@ struct State<Q, A> {
 
 impl<Q, A> Queue<Q, A> {
     pub fn new() -> Self {
-        let state = State { waiting: VecDeque::with_capacity(LARGEST_BATCH), busy: 0, last: 0, closed: false };
+        let state = State { waiting: VecDeque::with_capacity(LARGEST_BATCH), running: Vec::new(), last: 0, closed: false };
         Self { state: Mutex::new(state), wake: Notify::new(), able: Arc::default() }
     }
 
@@ -87,14 +89,16 @@ impl<Q, A> Queue<Q, A> {
         while state.waiting.front().is_some_and(|oldest| oldest.answer.is_closed()) {
             state.waiting.pop_front();
         }
-        let late = state.waiting.front().is_some_and(|oldest| oldest.is_late(job.since));
+        let now = job.since;
+        let late = state.waiting.front().is_some_and(|oldest| oldest.is_late(now));
         if state.waiting.len() >= LONGEST_QUEUE || (state.waiting.len() >= LARGEST_BATCH && late) {
             return Err(Unanswered::Full);
         }
         state.waiting.push_back(job);
         // A busy worker checks the queue again by itself.
-        let first = state.busy == 0 && state.waiting.len() == 1;
-        if first || state.waiting.len().is_multiple_of(WAKE_ANOTHER_EVERY) {
+        let first = state.running.is_empty() && state.waiting.len() == 1;
+        let slow = state.running.first().is_some_and(|oldest| now.duration_since(*oldest) > SLOW);
+        if first || slow || state.waiting.len().is_multiple_of(WAKE_ANOTHER_EVERY) {
             // The last one to wait: what it needs is still in the processor's caches, here and in the database.
             self.wake.notify_last();
         }
@@ -145,9 +149,10 @@ impl<Q, A> Queue<Q, A> {
         if requests.is_empty() {
             return None;
         }
-        state.busy += 1;
+        let taken = Instant::now();
+        state.running.push(taken);
         state.last = requests.len();
-        Some(Batch { queue: self, requests, answers })
+        Some(Batch { queue: self, taken, requests, answers })
     }
 
     /// Stops accepting requests; workers answer those that wait and then end.
@@ -169,6 +174,7 @@ impl Drop for PassOn<'_> {
 /// Requests that a worker took, and the channels for their answers.
 pub struct Batch<'q, Q, A> {
     queue: &'q Queue<Q, A>,
+    taken: Instant,
     pub requests: Vec<Q>,
     answers: Vec<oneshot::Sender<Result<A, Unanswered>>>,
 }
@@ -185,7 +191,10 @@ impl<Q, A> Batch<'_, Q, A> {
 
 impl<Q, A> Drop for Batch<'_, Q, A> {
     fn drop(&mut self) {
-        self.queue.state.lock().busy -= 1;
+        {
+            let running = &mut self.queue.state.lock().running;
+            running.iter().position(|taken| *taken == self.taken).map(|at| running.remove(at));
+        }
         // Its worker panicked or was stopped: another one takes the waiting requests.
         if !self.answers.is_empty() {
             self.queue.wake.notify_one();

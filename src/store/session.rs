@@ -52,17 +52,12 @@ impl Session {
             self.server.renewal.send_replace(());
         }
         let may_have_run = error.kind == Kind::Lost;
-        if !rule.retry || (may_have_run && is_creation(statement)) {
+        if !rule.retry || (may_have_run && is_sent_once(statement)) {
             return Err(error);
         }
         tracing::debug!(server = self.server.role, "{error}; trying once more");
         self.server.metrics.retries.inc();
-        let mut outcome = self.attempt(statement, until).await?;
-        // The first attempt may have deleted the row.
-        if may_have_run && matches!(statement, Statement::Delete(_)) {
-            outcome.written = 1;
-        }
-        Ok(outcome)
+        self.attempt(statement, until).await
     }
 
     async fn attempt(&mut self, statement: Statement<'_>, until: Instant) -> Result<Outcome, Error> {
@@ -81,11 +76,13 @@ impl Session {
             return Err(Error::slow(limit));
         }
         let work = async {
-            // A creation is not sent twice, so check the connection first.
-            if is_creation(statement) {
-                counted.connection.verify().await?;
+            if is_sent_once(statement)
+                && let Err(error) = counted.connection.verify().await
+            {
+                self.server.renewal.send_replace(());
+                return Err(Error::new(Kind::Stale, error.to_string()));
             }
-            counted.connection.run(statement).await
+            Ok(counted.connection.run(statement).await?)
         };
         let error = match timeout(limit, work).await {
             Ok(Ok(outcome)) => {
@@ -93,7 +90,7 @@ impl Session {
                 self.check_at = now + self.check_after;
                 return Ok(outcome);
             }
-            Ok(Err(error)) => Error::from(error),
+            Ok(Err(error)) => error,
             Err(_) => Error::slow(limit),
         };
         match error.kind.rule().close {
@@ -172,6 +169,8 @@ impl Session {
     }
 }
 
-fn is_creation(statement: Statement<'_>) -> bool {
-    matches!(statement, Statement::SaveIf(_, Condition::IfAbsent))
+/// Whether a second attempt would hide what the first one did: it would be refused because of the row that the first created, or
+/// find nothing to delete, and so not wait for the standby. The connection is checked first instead.
+fn is_sent_once(statement: Statement<'_>) -> bool {
+    matches!(statement, Statement::SaveIf(_, Condition::IfAbsent) | Statement::Delete(_))
 }

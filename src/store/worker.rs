@@ -114,16 +114,17 @@ impl Request for Username {
             Ok(outcome) => outcome.rows.into_iter().collect(),
             Err(error) => return names.iter().map(|_| Err(error.answer())).collect(),
         };
-        if from_replica {
-            worker.metrics.replica_answers.inc_by(rows.len() as u64);
-        }
         let found = |date: &NaiveDate| Found { date_of_birth: DateOfBirth::from_kept(*date), from_replica };
         let answer = |name: &Username| match rows.get(name.as_str()) {
             // The replica may lag: the primary may already know a name that it lacks.
             None if from_replica => Err(StoreError::Unavailable),
             date => Ok(date.map(found)),
         };
-        names.iter().map(answer).collect()
+        let answers: Vec<_> = names.iter().map(answer).collect();
+        if from_replica {
+            worker.metrics.replica_answers.inc_by(answers.iter().flatten().count() as u64);
+        }
+        answers
     }
 }
 

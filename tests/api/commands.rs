@@ -63,6 +63,9 @@ async fn copy_moves_all_birthdays_and_leaves_a_target_that_is_not_empty() {
     assert_eq!(second.number("select count(*) from birthdays"), 17_001);
     assert_eq!(copy(&app.database.url(), &second.url(), &["--replace"]).code, Some(0));
     assert_eq!(second.number("select count(*) from birthdays"), 17_002);
+    second.run("alter table birthdays rename to elsewhere");
+    let unreadable = copy(&app.database.url(), &second.url(), &[]);
+    assert!(unreadable.code == Some(1) && !unreadable.stderr.contains("--replace"), "{}", unreadable.stderr);
 
     let wrong = copy("postgres://u:s3cret@localhost:port/x", "sqlite://x.db", &[]);
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);

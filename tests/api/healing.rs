@@ -156,9 +156,10 @@ async fn prepared_statements_that_are_gone_or_whose_names_are_taken_fail_no_requ
     }
 }
 
-/// The save was executed: a retry would be refused because of the first attempt.
+/// Both were executed: a second creation would be refused because of the first, and a second deletion finds nothing, so that the
+/// server would not wait for its standby.
 #[tokio::test]
-async fn a_create_only_save_whose_answer_was_lost_is_503_and_not_sent_again() {
+async fn a_create_only_save_or_a_deletion_whose_answer_was_lost_is_503_and_not_sent_again() {
     let (proxy, app) = behind_proxy("max_connections = 2");
     let create = async |path| app.call("PUT", path, &[JSON, ("If-None-Match", "*")], birthday("1990-11-28")).await;
     assert_eq!(create("/hello/John").await.status, 204);
@@ -167,6 +168,24 @@ async fn a_create_only_save_whose_answer_was_lost_is_503_and_not_sent_again() {
     create("/hello/Mary").await.expect_problem(503, "unavailable");
     assert_eq!(app.database.select("select count(*) from birthdays where username = 'Mary'").await, 1);
     assert_eq!(create("/hello/Mary").await.status, 412);
+
+    assert_eq!(app.delete("/hello/John").await.status, 204);
+    proxy.set(Fault::Cut(80));
+    app.delete("/hello/Mary").await.expect_problem(503, "unavailable");
+    assert_eq!(app.database.select("select count(*) from birthdays").await, 0);
+    assert_eq!(app.delete("/hello/Mary").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_create_only_save_and_a_deletion_work_on_after_the_server_ended_the_session() {
+    let app = TestApp::start(Store::PostgreSql);
+    app.save("John", "1990-11-28").await;
+    for (method, status) in [("PUT", 204), ("PUT", 412), ("DELETE", 204), ("DELETE", 404)] {
+        app.database.run(END_SESSIONS);
+        let headers: &[_] = if method == "PUT" { &[JSON, ("If-None-Match", "*")] } else { &[] };
+        let answer = app.call(method, "/hello/Mary", headers, birthday("1990-11-28")).await;
+        assert_eq!(answer.status, status, "{method}: {}", answer.body);
+    }
 }
 
 async fn retries(app: &TestApp) -> u32 {

@@ -9,7 +9,7 @@ use super::*;
 fn each_sqlstate_and_severity_has_the_consequence_that_heals() {
     use Close::{All, None, This};
     use Kind::{Busy, Conflict, Login, Lost, Other, ReadOnly, Row, Schema, Stale};
-    let codes: [(&str, Kind, Close, bool); 24] = [
+    let codes: [(&str, Kind, Close, bool); 25] = [
         ("08000 08001 08003 08004 08006 08007 08P01", Lost, All, true),
         ("25P03 25P04", Lost, All, true),
         ("57P01 57P02 57P03 57P04 57P05", Lost, All, true),
@@ -27,7 +27,8 @@ fn each_sqlstate_and_severity_has_the_consequence_that_heals() {
         ("53000 53100 53200 53300 53400", Busy, None, false),
         ("55000 55006 55P02 55P03 55P04", Busy, None, false),
         ("57000 57014", Busy, None, false),
-        ("42501 42601 42703 42804 42846 42883 42P01 42P02 42P07 42P08 42P18 42704", Schema, None, false),
+        ("42501", Other, This, false),
+        ("42601 42703 42804 42846 42883 42P01 42P02 42P07 42P08 42P18 42704", Schema, None, false),
         ("3F000", Schema, None, false),
         ("58000 58030 58P01 58P02", Other, This, false),
         ("F0000 F0001", Other, This, false),

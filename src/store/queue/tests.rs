@@ -275,7 +275,7 @@ async fn a_worker_that_turns_to_something_else_when_it_was_woken_has_another_one
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stuck_statement_holds_up_its_own_batch_only() {
+async fn a_stuck_statement_holds_up_no_request_that_arrives_later() {
     let queue = Arc::new(Queue::<u64, u64>::new());
     let stuck = queue.clone();
     let never = tokio::spawn(async move {
@@ -283,16 +283,16 @@ async fn a_stuck_statement_holds_up_its_own_batch_only() {
         std::future::pending::<()>().await;
     });
     let first = ask(&queue, 0);
-    sleep(STATEMENT).await;
+    sleep(SLOW).await;
     let healthy = doubling_worker(&queue);
-    let others: Vec<_> = (1..=16).map(|n| ask(&queue, n)).collect();
-    for (n, other) in (1..).zip(others) {
-        assert_eq!(timeout(STATEMENT * 3, other).await.unwrap().unwrap(), Ok(n * 2));
+    for n in 1..=3 {
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(timeout(STATEMENT * 3, ask(&queue, n)).await.unwrap().unwrap(), Ok(n * 2));
     }
     assert!(!first.is_finished());
     never.abort();
     assert!(never.await.is_err());
     assert_eq!(first.await.unwrap(), Err(Unanswered::Gone));
     queue.close();
-    assert_eq!(healthy.await.unwrap(), [16]);
+    assert_eq!(healthy.await.unwrap(), [1, 1, 1]);
 }
