@@ -20,12 +20,12 @@ use crate::birthday::LeapDay;
 use crate::store;
 
 /// Rocket's own settings that take effect here, and this service's.
-const KEYS: [&str; 16] = [
-    "address", "port", "workers", "max_blocking", "ident", "ip_header", "keep_alive", "log_level", "shutdown", "cli_colors",
-    "birthday", "databases", "http", "lifecycle", "telemetry", "public_url",
+const KEYS: [&str; 14] = [
+    "address", "port", "workers", "max_blocking", "ident", "keep_alive", "log_level", "shutdown", "birthday", "databases",
+    "http", "lifecycle", "telemetry", "public_url",
 ];
 const SHUTDOWN: [&str; 2] = ["grace", "mercy"];
-/// The longest deadline of a request: http/server.rs closes no connection sooner.
+/// The longest deadline of a request.
 const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Deserialize)]

@@ -29,8 +29,6 @@ use crate::config::Settings;
 
 /// The time from the connection to its first complete request.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// The time from one answer to the next complete request. A proxy that reuses connections should close them sooner.
-const NEXT_REQUEST: Duration = Duration::from_secs(30);
 /// The largest head of a request in bytes; hyper answers a larger one with 431.
 const LARGEST_HEAD: usize = 32 * 1024;
 /// Connections that the system queues until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds the
@@ -58,6 +56,8 @@ pub struct Server {
 struct Shared {
     client: Client,
     http: http1::Builder,
+    /// The time from one answer to the next complete request.
+    keep_alive: Duration,
     /// The maximum number of connections.
     limit: usize,
     places: Arc<Semaphore>,
@@ -112,11 +112,13 @@ impl Server {
         let listener = socket.listen(BACKLOG).map_err(failed)?;
         let client = Client::untracked(rocket).await.map_err(Box::new)?;
         let mut http = http1::Builder::new();
-        http.half_close(true).max_buf_size(LARGEST_HEAD).keep_alive(client.rocket().config().keep_alive != 0);
+        let keep_alive = Duration::from_secs(client.rocket().config().keep_alive.into());
+        http.half_close(true).max_buf_size(LARGEST_HEAD).keep_alive(!keep_alive.is_zero());
         let metrics = client.rocket().state::<Metrics>().expect("the stage manages it").connections.clone();
         let shared = Shared {
             client,
             http,
+            keep_alive,
             limit,
             places: Arc::new(Semaphore::new(limit)),
             open: Mutex::default(),
@@ -199,7 +201,7 @@ impl Shared {
         let service = service_fn(async |request| {
             connection.wait(None);
             let answer = answer(&self.client, client, request).await;
-            connection.wait(Some(NEXT_REQUEST));
+            connection.wait(Some(self.keep_alive));
             Ok::<_, Infallible>(answer)
         });
         let mut http = pin!(self.http.serve_connection(TokioIo::new(stream), service));

@@ -33,6 +33,7 @@ fn an_unknown_key_and_a_value_that_cannot_be_are_named() {
         ("ROCKET_SHUTDOWN", "{grase=6}", ["setting shutdown.grase:", "unknown"]),
         ("ROCKET_SHUTDOWN", "{ctrlc=true}", ["setting shutdown.ctrlc:", "unknown"]),
         ("ROCKET_TLS", "{certs=\"x\",key=\"y\"}", ["setting tls:", "unknown"]),
+        ("ROCKET_IP_HEADER", "X-Real-IP", ["setting ip_header:", "unknown"]),
         ("ROCKET_PORT", "abc", ["setting port:", "abc"]),
         ("ROCKET_PORT", "65536", ["setting port:", "65536"]),
         ("ROCKET_ADDRESS", "nowhere", ["setting address:", "IP address"]),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, TestApp, birthday, command, directory, eventually, finish};
+use crate::support::{Database, Service, Store, TestApp, birthday, command, directory, eventually, finish, raw};
 
 /// Starts the service on its own SQLite database, with these variables.
 fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
@@ -35,6 +35,16 @@ async fn address_and_port_say_where_it_listens_and_more_workers_serve_the_same()
     assert!(second.stderr.starts_with(&format!("birthday-api: cannot listen on 127.0.0.2:{port}: ")), "{}", second.stderr);
     service.save("John", "1990-05-17").await;
     assert_eq!(service.get("/hello/John").await.status, 200);
+}
+
+#[tokio::test]
+async fn keep_alive_is_how_long_a_connection_may_wait_for_its_next_request() {
+    for (seconds, limits) in [("0", 0..1000), ("1", 900..8000)] {
+        let service = serve(&directory(), &[("ROCKET_KEEP_ALIVE", seconds)]);
+        let asked = Instant::now();
+        raw::exchange(service.address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert!(limits.contains(&asked.elapsed().as_millis()), "{seconds} s: {:?}", asked.elapsed());
+    }
 }
 
 #[tokio::test]

@@ -92,8 +92,8 @@ def test_time_limits_of_the_chart_are_the_services_own_defaults(settings, defaul
         assert settings["databases"]["birthdays"][key] == defaults["databases"]["birthdays"][key]
 
 
-def test_proxies_give_idle_connections_up_before_the_service_does(service, platform, source):
-    limit = int(re.search(r"NEXT_REQUEST: Duration = Duration::from_secs\((\d+)\)", (source / "src/http/server.rs").read_text())[1])
+def test_proxies_give_idle_connections_up_before_the_service_does(service, platform, defaults):
+    limit = defaults["keep_alive"]
     rule = service["DestinationRule", "birthday-api-primary-policy"]["spec"]["trafficPolicy"]["connectionPool"]["http"]
     sidecar = platform["Sidecar", "birthday-api/default"]["spec"]["inboundConnectionPool"]["http"]
     assert seconds(rule["idleTimeout"]) < limit and seconds(sidecar["idleTimeout"]) < limit
