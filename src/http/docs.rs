@@ -102,7 +102,7 @@ pub fn openapi() -> String {
     text
 }
 
-/// The page `/docs`. Its curl examples use the public URL, or else localhost and the port that the service listens on.
+/// The page `/docs`. Its curl examples use the public URL, or else localhost and the port of the settings.
 pub fn page(settings: &Settings) -> String {
     let site = settings.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", settings.rocket.port));
     let pretty =

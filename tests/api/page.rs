@@ -39,6 +39,8 @@ async fn a_form_or_a_page_with_mistakes_says_what_to_change(app: TestApp) {
         assert!(page.status == 400 && page.body.contains(said), "{form}: {} {}", page.status, page.body);
         assert!(!page.body.contains("<b>"), "what was typed is escaped: {}", page.body);
     }
+    let not_text = app.call("POST", "/save", &[FORM], b"username=\xff".to_vec()).await;
+    assert!(not_text.status == 400 && not_text.body.contains("ASCII letters"), "{} {}", not_text.status, not_text.body);
     let unknown = app.get("/hello/John").await.expect_problem(404, "unknown-username");
     let page = app.get("/?username=John").await;
     assert!(page.status == 404 && page.body.contains(unknown["detail"].as_str().unwrap()), "the API's text: {}", page.body);

@@ -22,6 +22,7 @@ test('save, greet, delete: the requests work as the page sends them', async () =
     const send = async (operation, fields = {}) => {
       const form = page.locator(`#${operation} form`)
       for (const [name, value] of Object.entries(fields)) await form.locator(`[name="${name}"]`).fill(value)
+      await form.locator('.answer').evaluate(answer => answer.replaceChildren())
       const answered = page.waitForResponse(response => response.url().includes('/hello/'))
       await form.getByRole('button').click()
       await answered
@@ -29,10 +30,12 @@ test('save, greet, delete: the requests work as the page sends them', async () =
       return form.locator('.answer').innerText()
     }
     assert.match(await send('save', { username: 'Tryer' }), /^204/)
+    assert.match(await send('save', { username: 'Tryer', 'If-None-Match': '*' }), /^412/)
+    assert.match(await send('delete', { username: 'Tryer', 'If-Match': '"a"' }), /^412/)
     assert.match(await send('greet', { username: 'Tryer', tz: 'Asia/Tokyo' }), /^200[^]*birthday-today[^]*Hello, Tryer!/)
     assert.match(await send('subscribe', { username: 'Tryer' }), /^200[^]*BEGIN:VCALENDAR/)
     assert.match(await send('greet', { username: 'a1' }), /^400[^]*invalid-username/)
-    assert.match(await send('delete', { username: 'Tryer' }), /^204/)
+    assert.match(await send('delete', { username: 'Tryer', 'If-Match': '' }), /^204/)
     assert.equal((await fetch(`${api.url}/hello/Tryer`)).status, 404)
   })
 })
@@ -44,5 +47,7 @@ test('the curl command follows what is typed, quoted for a shell', async () => {
     await article.locator('[name="tz"]').fill('Asia/Tokyo')
     await article.locator('[name="username"]').fill('O\'Hara')
     assert.equal(await article.locator('pre code').first().innerText(), `curl -i '${api.url}/hello/O'\\''Hara?tz=Asia%2FTokyo'`)
+    await page.locator('#delete [name="If-Match"]').fill('*')
+    assert.equal(await page.locator('#delete pre code').first().innerText(), `curl -i -X DELETE -H 'If-Match: *' '${api.url}/hello/John'`)
   })
 })

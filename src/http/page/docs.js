@@ -2,12 +2,14 @@
 
 const LONGEST = 4000
 
-/** The request that a form describes: path parameters in place, empty query parameters left out. */
+/** The request that a form describes: path parameters in place, other parameters only if they are not empty. */
 function request(form) {
   const query = new URLSearchParams()
+  const headers = {}
   let path = form.dataset.path
   for (const input of form.querySelectorAll('input[data-in]')) {
     if (input.dataset.in === 'path') path = path.replace(`{${input.name}}`, encodeURIComponent(input.value))
+    else if (input.value && input.dataset.in === 'header') headers[input.name] = input.value
     else if (input.value) query.set(input.name, input.value)
   }
   const body = form.elements.body
@@ -15,16 +17,17 @@ function request(form) {
     url: location.origin + path + (query.size ? `?${query}` : ''),
     method: form.dataset.method,
     body: body?.value,
-    headers: body ? { 'Content-Type': body.dataset.type } : {},
+    headers: body ? { ...headers, 'Content-Type': body.dataset.type } : headers,
   }
 }
 
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`
 
-function curl({ url, method, body, headers }) {
+function curl({ url, method, body, headers: { 'Content-Type': type, ...headers } }) {
   const parts = ['curl -i']
   if (method !== 'GET') parts.push(`-X ${method}`)
-  if (body !== undefined) parts.push(headers['Content-Type'] === 'application/json' ? '--json' : '-d', quoted(body))
+  for (const [name, value] of Object.entries(headers)) parts.push('-H', quoted(`${name}: ${value}`))
+  if (body !== undefined) parts.push(type === 'application/json' ? '--json' : '-d', quoted(body))
   return [...parts, quoted(url)].join(' ')
 }
 

@@ -81,8 +81,8 @@ pub async fn home(username: Option<&str>, tz: Option<&str>, call: Call<'_>, asse
 #[post("/save")]
 pub async fn save(call: Call<'_>) -> Result<Answer, Problem> {
     call.refuse_other_sites()?;
-    let body = str::from_utf8(call.body("application/x-www-form-urlencoded")?).map_err(|_| Problem::BadRequest)?;
-    let entry: Entry = Form::parse_encoded(RawStr::new(body)).map_err(|_| Problem::BadRequest)?;
+    let body = String::from_utf8_lossy(call.body("application/x-www-form-urlencoded")?);
+    let entry: Entry = Form::parse_encoded(RawStr::new(&body)).map_err(|_| Problem::BadRequest)?;
     let name = entry.username.parse::<Username>().map_err(Problem::from);
     let zone = zone(&entry, &call);
     // The date is checked even if the zone is wrong, so that all errors show at once.

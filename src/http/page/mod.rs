@@ -2,7 +2,7 @@
 
 pub mod home;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use hyper::body::Bytes;
 use minijinja::{Environment, HtmlEscape, UndefinedBehavior, Value};
@@ -54,7 +54,10 @@ pub fn protected(answer: Answer) -> Answer {
 
 /// Pages and files that are the same for every request, built when the first is asked for: a service that is only called by programs
 /// does not keep them in memory.
-pub struct Assets(LazyLock<Vec<Asset>, Box<dyn FnOnce() -> Vec<Asset> + Send>>);
+pub struct Assets {
+    settings: Settings,
+    built: OnceLock<Vec<Asset>>,
+}
 
 struct Asset {
     name: &'static str,
@@ -65,18 +68,18 @@ struct Asset {
 
 impl Assets {
     pub fn new(settings: &Settings) -> Self {
-        let settings = settings.clone();
-        Self(LazyLock::new(Box::new(move || build(&settings))))
+        Self { settings: settings.clone(), built: OnceLock::new() }
     }
 
     pub fn named(&self, name: &str, call: &Call<'_>) -> Result<Answer, Problem> {
-        let asset = self.0.iter().find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
+        let mut assets = self.built.get_or_init(|| build(&self.settings)).iter();
+        let asset = assets.find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
         Ok(protected(Answer::kept(call, asset.kind, asset.text.clone(), asset.tag.clone())))
     }
 
     /// The text with this tag, which answers share without copying it.
     pub fn tagged(&self, tag: &str) -> Option<Bytes> {
-        self.0.iter().find(|asset| asset.tag == tag).map(|asset| asset.text.clone())
+        self.built.get()?.iter().find(|asset| asset.tag == tag).map(|asset| asset.text.clone())
     }
 }
 
@@ -103,8 +106,18 @@ pub fn file(file: &str, call: Call<'_>, assets: &State<Assets>) -> Result<Answer
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn looking_for_a_tag_builds_no_page() {
+        let (_, settings) = Settings::load(&config::figment().unwrap()).unwrap();
+        let assets = Assets::new(&settings);
+        assert!(assets.tagged("\"of a calendar\"").is_none() && assets.built.get().is_none());
+    }
+
     #[test]
     fn prose_is_escaped_before_code_is_marked() {
-        assert_eq!(super::prose("<b> `x<y` & z").to_string(), "&lt;b&gt; <code>x&lt;y</code> &amp; z");
+        assert_eq!(prose("<b> `x<y` & z").to_string(), "&lt;b&gt; <code>x&lt;y</code> &amp; z");
     }
 }
