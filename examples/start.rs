@@ -1,6 +1,6 @@
 //! Starts servers for tests in other languages, and stops them when its standard input closes, for whatever reason.
 //!
-//!     start postgres [--pair | --tls AUTHORITY] [NAME=VALUE...]     PostgreSQL 18.1 with additional settings
+//!     start postgres [--pair | [--tls AUTHORITY] [NAME=VALUE...]]   PostgreSQL 18.1 with additional settings
 //!     start service [--in FOLDER] [KEY=VALUE...]                    the service, with settings as in ROCKET_<KEY>
 //!     start clock [TOML]                                            the service in this process, with settings as in Rocket.toml
 //!
@@ -48,7 +48,7 @@ fn main() {
         ["service", ref settings @ ..] => serve(TempDir::new().unwrap().path(), settings),
         ["clock"] => on_a_clock(""),
         ["clock", settings] => on_a_clock(settings),
-        _ => panic!("usage: start postgres | service: see the head of examples/start.rs"),
+        _ => panic!("usage: start postgres | service | clock: see the head of examples/start.rs"),
     }
 }
 
