@@ -150,3 +150,17 @@ def test_roles_go_to_the_service_accounts_that_terraform_trusts(applications, pl
     workloads = (source / "terraform/modules/workloads/main.tf").read_text()
     trusted = set(re.findall(r'namespace\s*=\s*"([\w-]+)",?\s+service_account\s*=\s*"([\w-]+)"', workloads))
     assert {account for account, _ in render.roles([*platform.values(), *applications])} == trusted
+
+
+def test_the_tear_down_deletes_the_canary_before_argo_cd_deletes_its_deployment(service, source):
+    """Flagger's finalizer waits for that Deployment for ever. Argo CD deletes nothing of the service while the Canary is there."""
+    canary = service["Canary", "birthday-api"]
+    assert canary["metadata"]["annotations"] == {"argocd.argoproj.io/sync-options": "Prune=confirm"} and canary["spec"]["revertOnDeletion"]
+    commands = re.findall(r"^kubectl (.+?)(?: +#.*)?$", (source / "docs/runbooks/tear-down.md").read_text(), re.M)
+    first = commands.index("delete application birthday-api -n argocd --wait=false")
+    assert commands[first + 1 : first + 5] == [
+        """patch canary birthday-api -n birthday-api --type merge -p '{"spec":{"revertOnDeletion":false}}'""",
+        "delete canary birthday-api -n birthday-api",
+        "wait --for=delete application/birthday-api -n argocd --timeout=10m",
+        "delete applications --all -n argocd",
+    ]
