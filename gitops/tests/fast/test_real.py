@@ -96,6 +96,13 @@ def test_what_reads_the_metadata_of_its_instance_can_reach_it(applications, plat
     assert config["exporters"]["awsxray"]["local_mode"] is True
 
 
+def test_deleting_an_application_deletes_no_namespace(objects):
+    namespaces = [o for them in objects.values() for o in them if o["kind"] == "Namespace"]
+    assert namespaces
+    for namespace in namespaces:
+        assert namespace["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
+
+
 def test_requests_reach_the_gateway_from_the_load_balancers_subnets_alone(platform, bridge):
     rules = [r for (kind, name), o in platform.items() if kind == "NetworkPolicy" and name.startswith("istio-ingress/") for r in o["spec"].get("ingress", [])]
     sources = [s for r in rules if any(p["port"] == 8080 for p in r["ports"]) for s in r["from"]]
