@@ -103,6 +103,12 @@ def test_deleting_an_application_deletes_no_namespace(objects):
         assert namespace["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
 
 
+def test_a_login_survives_its_external_secret(objects):
+    """A Secret with an owner is deleted with it; a Secret of the policy Merge was never made by external-secrets."""
+    targets = [o["spec"]["target"] for o in objects["secrets"] if o["kind"] == "ExternalSecret"]
+    assert targets == [{"creationPolicy": "Orphan", "deletionPolicy": "Retain"}] * 2
+
+
 def test_requests_reach_the_gateway_from_the_load_balancers_subnets_alone(platform, bridge):
     rules = [r for (kind, name), o in platform.items() if kind == "NetworkPolicy" and name.startswith("istio-ingress/") for r in o["spec"].get("ingress", [])]
     sources = [s for r in rules if any(p["port"] == 8080 for p in r["ports"]) for s in r["from"]]
