@@ -1,6 +1,7 @@
 """Behaviour of EKS, AWS and the controllers that no other test covers: rules of docs/real-kubernetes.md that can be checked statically."""
 
 import copy
+import re
 
 import yaml
 
@@ -92,8 +93,16 @@ def test_grafana_gets_the_memory_that_its_documentation_asks_for(applications):
 
 def test_what_reads_the_metadata_of_its_instance_can_reach_it(applications, platform):
     assert values(applications, "cloudwatch")["hostNetwork"] is True
-    config = yaml.safe_load(platform["ConfigMap", "amazon-cloudwatch/otel-collector"]["data"]["config.yaml"])
+    [volume] = platform["Deployment", "amazon-cloudwatch/otel-collector"]["spec"]["template"]["spec"]["volumes"]
+    config = yaml.safe_load(platform["ConfigMap", f"amazon-cloudwatch/{volume['configMap']['name']}"]["data"]["config.yaml"])
     assert config["exporters"]["awsxray"]["local_mode"] is True
+
+
+def test_a_configuration_that_is_read_only_at_the_start_restarts_its_pods(objects):
+    """The service reads its files again, so those keep their names."""
+    own = [o for name, them in objects.items() if name != "birthday-api" for o in them if o["kind"] != "ConfigMap"]
+    names = {c["name"] for c in found(own, "configMap")}
+    assert names and all(re.fullmatch(r".+-[a-z0-9]{10}", name) for name in names), names
 
 
 def test_deleting_an_application_deletes_no_namespace(objects):
