@@ -107,9 +107,17 @@ def test_a_parameter_that_is_the_default_stays_pending_reboot(client):
     rds = client("rds")
     rds.create_db_parameter_group(DBParameterGroupName="x", DBParameterGroupFamily="postgres18", Description="x")
     parameters = [
-        {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"} for name, value in (("rds.force_ssl", "1"), ("log_connections", "1"))
+        {"ParameterName": name, "ParameterValue": value, "ApplyMethod": "immediate"} for name, value in (("rds.force_ssl", "1"), ("log_connections", "all"))
     ]
     rds.modify_db_parameter_group(DBParameterGroupName="x", Parameters=parameters)
     found = {p["ParameterName"]: p["ApplyMethod"] for p in rds.describe_db_parameters(DBParameterGroupName="x")["Parameters"]}
     assert found == {"rds.force_ssl": "pending-reboot", "log_connections": "immediate"}
     rds.delete_db_parameter_group(DBParameterGroupName="x")
+
+
+def test_connections_are_logged_by_name_since_postgresql_18(client):
+    rds = client("rds")
+    rds.create_db_parameter_group(DBParameterGroupName="y", DBParameterGroupFamily="postgres18", Description="y")
+    parameters = [{"ParameterName": "log_connections", "ParameterValue": "1", "ApplyMethod": "immediate"}]
+    assert refused(rds.modify_db_parameter_group, DBParameterGroupName="y", Parameters=parameters) == "InvalidParameterValue"
+    rds.delete_db_parameter_group(DBParameterGroupName="y")

@@ -10,7 +10,7 @@ locals {
     "max_connections"            = { value = tostring(var.max_connections), apply_method = "pending-reboot" }
     "password_encryption"        = { value = "scram-sha-256", apply_method = "pending-reboot" }
     "shared_preload_libraries"   = { value = "pg_stat_statements", apply_method = "pending-reboot" }
-    "log_connections"            = { value = "1", apply_method = "immediate" }
+    "log_connections"            = { value = "all", apply_method = "immediate" }
     "log_disconnections"         = { value = "1", apply_method = "immediate" }
     "log_statement"              = { value = "ddl", apply_method = "immediate" }
     "log_min_duration_statement" = { value = "500", apply_method = "immediate" }

@@ -9,7 +9,7 @@ from moto.moto_api._internal import urls
 from moto.rds import models, responses
 
 from . import instead
-from .refusals import keep_apply_method
+from .refusals import keep_apply_method, value_is_allowed
 
 
 def resource_id():
@@ -54,6 +54,7 @@ responses.RDSResponse.describe_db_engine_versions = describe_db_engine_versions
 @instead(models.DBParameterGroup, "update_parameters")
 def _(_, group, new):
     for parameter in new:
+        value_is_allowed(group.family, parameter)
         group.parameters[parameter["ParameterName"]].update(keep_apply_method(parameter) | {"Source": "user"})
 
 

@@ -158,6 +158,13 @@ def _(self, db_instance_identifier, db_kwargs):
             db_kwargs.pop(key, None)
 
 
+def value_is_allowed(family, parameter):
+    """Since PostgreSQL 18 log_connections is a list, and RDS refuses the former values."""
+    names, value = "receipt, authentication, authorization, setup_durations, all", parameter["ParameterValue"]
+    if parameter["ParameterName"] == "log_connections" and version_of(family) >= [18] and not {*value.split(",")} <= {*names.split(", ")}:
+        raise RDSClientError("InvalidParameterValue", f"Invalid parameter value: {value} for: log_connections allowed values are: {names}")
+
+
 def keep_apply_method(parameter):
     """RDS does not change a parameter that equals its default, and keeps reporting the default's apply method."""
     if DEFAULTS.get(parameter["ParameterName"]) == parameter["ParameterValue"]:
