@@ -102,10 +102,11 @@ data "aws_iam_policy_document" "apply_unnamed" {
   }
 
   # Tags decide ownership: no environment can take over another's resources by tagging them as its own.
+  # Of keys it denies the tagging only: their use is allowed by tag already, and the state's key is tagged as shared.
   statement {
     sid       = "NothingOfOthers"
     effect    = "Deny"
-    actions   = ["acm:*", "ec2:*", "elasticloadbalancing:*", "kms:*"]
+    actions   = ["acm:*", "ec2:*", "elasticloadbalancing:*", "kms:TagResource"]
     resources = ["*"]
 
     condition {

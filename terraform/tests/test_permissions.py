@@ -19,6 +19,7 @@ def secret(name):
 
 
 KEY, STATE, LOCK = arn("kms", "key/11111111-2222-3333-4444-555555555555"), "arn:aws:s3:::birthday-terraform-state-111111111111", arn("dynamodb", "table/birthday-terraform-lock")
+STATE_KEY = "the state's key"
 SNAPSHOT = "arn:aws:ec2:eu-west-1::snapshot/snap-1"
 OWN, OTHER = {"aws__ResourceTag_Environment": "staging"}, {"aws__ResourceTag_Environment": "production"}
 IAM = f"arn:aws:iam::{ACCOUNT}"
@@ -48,9 +49,11 @@ MAY = {
         ("elasticloadbalancing:CreateLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/birthday-staging/1"), {}),
         ("wafv2:AssociateWebACL", arn("wafv2", "regional/webacl/birthday-staging/1"), {}),
         ("sns:Subscribe", arn("sns", "birthday-staging-alarms"), {}),
+        ("kms:Decrypt", STATE_KEY, {}),
+        ("kms:GenerateDataKey", STATE_KEY, {}),
     ],
     "push": [("ecr:PutImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:GetAuthorizationToken", "*", {})],
-    "plan": [("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}), ("kms:Decrypt", "the state's key", {}), ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {})],
+    "plan": [("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}), ("kms:Decrypt", STATE_KEY, {}), ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {})],
     # A role of staging whose own policy allows everything, limited by the boundary.
     "any": [
         ("secretsmanager:GetSecretValue", secret("staging/database/application"), {}),
@@ -69,6 +72,9 @@ MAY_NOT = {
         ("kms:ScheduleKeyDeletion", KEY, OTHER),
         ("kms:TagResource", KEY, OTHER | {"aws__RequestTag_Environment": "staging"}),
         ("kms:Decrypt", KEY, OTHER),
+        ("kms:TagResource", STATE_KEY, {"aws__RequestTag_Environment": "staging"}),
+        ("kms:PutKeyPolicy", STATE_KEY, {}),
+        ("kms:ScheduleKeyDeletion", STATE_KEY, {}),
         ("ec2:DeleteVpc", arn("ec2", "vpc/vpc-1"), OTHER),
         ("ec2:CreateTags", arn("ec2", "vpc/vpc-1"), OTHER),
         ("ec2:CreateSnapshot", SNAPSHOT, {}),
@@ -140,7 +146,11 @@ def decided(made, name, cases):
     else:
         principal, policies, boundary = role(f"birthday-ci-{name}"), policies_of(made, f"birthday-ci-{name}"), None
     key = made.one("aws_kms_key", "state")["arn"]
-    asked = [request(action, key if resource == "the state's key" else resource, policies, principal, boundary, **context) for action, resource, context in cases]
+    # AWS compares the tags that a resource has: those of bootstrap's are known here.
+    tagged = [found["values"] for found in made.resources if found["values"].get("tags_all")]
+    tags = {values["arn"]: {f"aws__ResourceTag_{tag}": value for tag, value in values["tags_all"].items()} for values in tagged}
+    named = [(action, key if resource == STATE_KEY else resource, context) for action, resource, context in cases]
+    asked = [request(action, resource, policies, principal, boundary, **tags.get(resource, {}) | context) for action, resource, context in named]
     return list(zip(cases, ask(asked), strict=True))
 
 
