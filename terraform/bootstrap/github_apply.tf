@@ -16,7 +16,7 @@ locals {
 
   log_groups = {
     for environment, name in local.own : environment => flatten([
-      for group in ["/birthday/${name}/*", "/aws/eks/${name}/*", "/aws/rds/instance/${name}*", "/aws/lambda/${name}-*", "/aws/containerinsights/${name}/*", "aws-waf-logs-${name}"] :
+      for group in ["/birthday/${name}/*", "/aws/eks/${name}/*", "/aws/rds/instance/${name}*", "/aws/lambda/${name}-*", "/aws/containerinsights/${name}/*", "aws-waf-logs-${name}", "aws-waf-logs-${name}:*"] :
       "${local.regional.logs}:log-group:${group}"
     ])
   }

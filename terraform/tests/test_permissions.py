@@ -5,6 +5,7 @@ import json
 import pytest
 
 from permissions import ACCOUNT, ask, policies_of, request, role
+from rules.logs import LOG_GROUPS
 from stack import statements
 
 EVERYTHING = [{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}]
@@ -51,6 +52,8 @@ MAY = {
         ("sns:Subscribe", arn("sns", "birthday-staging-alarms"), {}),
         ("kms:Decrypt", STATE_KEY, {}),
         ("kms:GenerateDataKey", STATE_KEY, {}),
+        # As CloudWatch Logs asks for an action on a whole group.
+        *(("logs:PutRetentionPolicy", arn("logs", f"log-group:{group.format(name='birthday-staging')}:log-stream:"), {}) for group in sorted(LOG_GROUPS)),
     ],
     "push": [("ecr:PutImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:GetAuthorizationToken", "*", {})],
     "plan": [("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}), ("kms:Decrypt", STATE_KEY, {}), ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {})],
