@@ -76,6 +76,13 @@ data "aws_iam_policy_document" "boundary" {
     )
   }
 
+  # The first instance of an account makes enhanced monitoring's log group.
+  statement {
+    sid       = "LogGroupOfMonitoring"
+    actions   = ["logs:CreateLogGroup", "logs:PutRetentionPolicy"]
+    resources = ["${local.regional.logs}:log-group:RDS*"]
+  }
+
   # EKS chooses the names of its Auto Scaling groups, and tags them with the cluster's name.
   statement {
     sid       = "OwnNodes"

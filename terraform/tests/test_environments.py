@@ -37,7 +37,7 @@ def test_rule_notices_its_violation(made, name, index):
 # AWS's policy for control planes also allows load balancers, routes and security groups, for an unused type of Service.
 NOT_USED = re.compile(
     r"elasticloadbalancing:(?!Describe|(Der|R)egisterTargets)|autoscaling:Update|ec2:(Create|Delete)(Route|SecurityGroup)|ec2:(Authorize|Revoke)|ec2:ModifyInstanceAttribute"
-    r"|iam:CreateServiceLinkedRole|ecr:BatchImportUpstreamImage|logs:(CreateLogGroup|PutRetentionPolicy|GetLogEvents)"
+    r"|iam:CreateServiceLinkedRole|ecr:BatchImportUpstreamImage|logs:GetLogEvents"
 )
 
 
