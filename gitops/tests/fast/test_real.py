@@ -24,6 +24,12 @@ def values(applications, name: str) -> dict:
     return next(a["spec"]["source"]["helm"]["valuesObject"] for a in applications if a["metadata"]["name"] == name)
 
 
+def proxy(applications) -> str:
+    """The image that istiod injects."""
+    image = values(applications, "istiod")["global"]
+    return f"{image['hub']}/proxyv2:{image['tag']}-{image['variant']}"
+
+
 def test_every_chart_was_seen_at_its_address_and_is_supported(applications):
     listed = {(c["repository"], c["chart"], c["version"]): c for c in SEEN["charts"]}
     for source in (a["spec"]["source"] for a in applications if "chart" in a["spec"]["source"]):
@@ -31,12 +37,26 @@ def test_every_chart_was_seen_at_its_address_and_is_supported(applications):
         assert "ended" not in entry or entry["ended"] > SEEN["checked"], entry
 
 
-def test_every_image_is_in_a_registry_of_the_list(objects, bridge):
+def test_every_image_is_in_a_registry_of_the_list(applications, objects, bridge):
     ours = bridge["image_repository"]
     images = {i for them in objects.values() for i in found([o for o in them if o["kind"] != "ConfigMap"], "image") if isinstance(i, str)}
     assert images
-    for image in images | {objects["policies"][i]["data"]["proxy"] for i, o in enumerate(objects["policies"]) if o["kind"] == "ConfigMap"}:
+    for image in images | {proxy(applications)}:
         assert image.startswith((ours, *SEEN["registries"])), image
+
+
+def test_the_image_policy_admits_every_proxy_of_an_upgrade_of_the_mesh_and_no_other(applications, objects):
+    """It is in wave -1 and istiod in wave 1, which injects the former version until then; after a revert, the newer one."""
+    [policy] = [o["data"]["proxy"] for o in objects["policies"] if o["kind"] == "ConfigMap"]
+    image = proxy(applications)
+    major, minor, patch = map(int, re.search(r":(\d+)\.(\d+)\.(\d+)-", image).groups())
+
+    def admitted(version: str, of: str = image) -> bool:
+        return re.fullmatch(policy, re.sub(r":[\d.]+-", f":{version}-", of)) is not None
+
+    assert all(admitted(f"{major}.{minor + step}.{p}") for step in (-1, 0, 1) for p in (patch, 17))
+    assert not any(admitted(f"{major}.{minor + step}.{patch}") for step in (-2, 2)) and not admitted(f"{major}.{minor}.{patch}-rc.1")
+    assert not any(admitted(f"{major}.{minor}.{patch}", o) for o in (image.replace(".io", "xio"), f"evil/{image}", f"{image}-evil", image.replace("proxyv2", "pilot")))
 
 
 def test_every_claim_names_a_storage_class_that_is_there_before_it(applications, objects):

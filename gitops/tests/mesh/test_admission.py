@@ -11,6 +11,10 @@ import yaml
 from lib import cluster as c
 from lib import render
 
+VERSION = yaml.safe_load((render.GITOPS / "environments/production/versions.yaml").read_text())["versions"]["istio"]
+MAJOR, MINOR, _ = map(int, VERSION.split("."))
+PROXY = "docker.io/istio/proxyv2:{}-distroless"
+
 
 @pytest.fixture(scope="module")
 def tree() -> list[dict]:
@@ -31,11 +35,11 @@ def image_policy(tree) -> dict:
 
 
 @pytest.fixture
-def pod(tree, image_policy) -> dict:
+def pod(tree) -> dict:
     """A pod of the service, with a sidecar as the injector adds it."""
     template = copy.deepcopy(next(o for o in tree if o["kind"] == "Deployment")["spec"]["template"])
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    proxy = {"name": "istio-proxy", "image": image_policy["data"]["proxy"], "restartPolicy": "Always", "securityContext": security,
+    proxy = {"name": "istio-proxy", "image": PROXY.format(VERSION), "restartPolicy": "Always", "securityContext": security,
              "resources": template["spec"]["containers"][0]["resources"]}  # fmt: skip
     metadata = {"name": "birthday-api", "namespace": "birthday-api", "labels": template["metadata"]["labels"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], "initContainers": [proxy]}}
@@ -103,14 +107,31 @@ def test_a_pod_larger_than_the_limit_is_refused(pod):
     refused("maximum memory usage per Container is 1Gi", *CREATE, stdin=json.dumps(pod))
 
 
+@pytest.mark.parametrize("step", [-1, 0, 1])
+def test_a_pod_is_created_with_the_former_the_present_or_the_next_proxy(pod, step):
+    """The policy is in an earlier wave than istiod, which injects the former proxy until its own upgrade."""
+    pod["spec"]["initContainers"][0]["image"] = PROXY.format(f"{MAJOR}.{MINOR + step}.7")
+    c.kubectl(*CREATE, stdin=json.dumps(pod))
+
+
+@pytest.mark.parametrize("image", [
+    PROXY.format(f"{MAJOR}.{MINOR - 2}.0"), PROXY.format(f"{MAJOR}.{MINOR + 2}.0"), "docker.io/evil/" + PROXY.format(VERSION),
+    PROXY.format(VERSION) + "-evil", "dockerxio/istio/proxyv2:" + VERSION + "-distroless", PROXY.format(VERSION) + "@" + render.RELEASED, FOREIGN,
+])  # fmt: skip
+def test_another_sidecar_is_refused(pod, image):
+    pod["spec"]["initContainers"][0]["image"] = image
+    refused("the sidecar must match", *CREATE, stdin=json.dumps(pod))
+
+
 def test_a_pod_keeps_its_proxy_when_the_mesh_moves_on_but_gets_no_other(running, image_policy):
-    c.kubectl("patch", "configmap", "image-policy", "-n", "birthday-api", "--type=merge", "-p", '{"data":{"proxy":"docker.io/istio/proxyv2:1.32.0-distroless"}}')
+    newer = json.dumps({"data": {"proxy": f"docker[.]io/istio/proxyv2:{MAJOR}[.]{MINOR + 2}[.][0-9]+-distroless"}})
+    c.kubectl("patch", "configmap", "image-policy", "-n", "birthday-api", "--type=merge", "-p", newer)
     try:
         another = {**running, "metadata": {**running["metadata"], "name": "another"}}
-        refused("the sidecar must be", *CREATE, stdin=json.dumps(another))
+        refused("the sidecar must match", *CREATE, stdin=json.dumps(another))
         c.kubectl("label", "pod", "running", "-n", "birthday-api", "seen=yes")
-        image = {"spec": {"initContainers": [{"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.31.9-distroless"}]}}
-        refused("the sidecar must be", *PATCH, "-p", json.dumps(image))
+        image = {"spec": {"initContainers": [{"name": "istio-proxy", "image": PROXY.format(f"{MAJOR}.{MINOR}.99")}]}}
+        refused("the sidecar must match", *PATCH, "-p", json.dumps(image))
     finally:
         c.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(image_policy))
 
