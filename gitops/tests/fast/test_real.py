@@ -144,6 +144,15 @@ def test_requests_reach_the_gateway_from_the_load_balancers_subnets_alone(platfo
     assert sources == [{"ipBlock": {"cidr": cidr}} for cidr in bridge["public_subnet_cidrs"].split(",")]
 
 
+def test_what_argo_cd_applies_too_is_installed_as_its_field_manager():
+    """A field of two managers stays when one of them drops it."""
+    source = (schemas.module("github.com/argoproj/argo-cd/v3@v3.5.7") / "common/common.go").read_text()
+    manager = re.search(r'ArgoCDSSAManager = "(.+)"', source)[1]
+    install = (render.GITOPS / "bootstrap/install").read_text()
+    lines = re.findall(r"^ *kubectl apply .*(?:manifests\.yaml|/projects)\"$", install, re.M)
+    assert len(lines) == 2 and all(f"--server-side --force-conflicts --field-manager={manager} " in line for line in lines), lines
+
+
 def test_people_log_in_where_an_issuer_is_named():
     login = {"issuer": "https://login.example.com", "clientId": "argocd", "admins": "platform"}
     apps = render.applications("production", render.bridge("production"), {"login": login})

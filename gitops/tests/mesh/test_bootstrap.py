@@ -72,6 +72,8 @@ def test_an_empty_cluster_follows_the_repository_after_install_twice(charts, too
         assert made["labels"] == {**terraform["labels"], "argocd.argoproj.io/secret-type": "cluster"}
         assert {p["metadata"]["name"] for p in c.items("appprojects.argoproj.io", "argocd")} == {"root", "platform", "birthday-api"}
         assert c.get("applicationset.argoproj.io", "root", "argocd")
+        for kind, name in (("configmap", "argocd-cm"), ("appproject.argoproj.io", "platform")):
+            assert {f["manager"] for f in json.loads(c.kubectl("get", kind, name, "-n", "argocd", "-o", "json", "--show-managed-fields"))["metadata"]["managedFields"]} == {"argocd-controller"}
         assert "resource.customizations.health.argoproj.io_Application" in c.get("configmap", "argocd-cm", "argocd")["data"]
     finally:
         c.kubectl("delete", "namespace", "argocd", "--wait=false")
