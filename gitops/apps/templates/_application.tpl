@@ -8,7 +8,6 @@ labels: {environment: {{ $root.Values.bridge.environment }}}
 annotations:
   argocd.argoproj.io/sync-wave: {{ index . 2 | quote }}
   notifications.argoproj.io/subscribe.on-sync-failed.alertmanager: ""
-  notifications.argoproj.io/subscribe.on-health-degraded.alertmanager: ""
 {{- end }}
 
 {{/* A folder of this repository: (list . PATH). */}}

@@ -153,6 +153,18 @@ def test_what_argo_cd_applies_too_is_installed_as_its_field_manager():
     assert len(lines) == 2 and all(f"--server-side --force-conflicts --field-manager={manager} " in line for line in lines), lines
 
 
+def test_what_argo_cd_reports_once_is_not_reported_as_resolved(applications):
+    """It sends no end, and Alertmanager ends such an alert after five minutes."""
+    config = values(applications, "prometheus")["alertmanager"]["config"]
+    sent = yaml.safe_load(values(applications, "argo-cd")["notifications"]["templates"]["template.application"])["alertmanager"]["labels"]["alertname"]
+    [receiver] = [r["receiver"] for r in config["route"]["routes"] if r["matchers"] == [f'alertname = "{sent}"']]
+    resolved = {r["name"]: [to["send_resolved"] for to in r.get("sns_configs", [])] for r in config["receivers"]}
+    assert resolved[receiver] == [False] and resolved[config["route"]["receiver"]] == [True]
+    assert len(topics := list(found(config, "topic_arn"))) == 2 and len(set(topics)) == 1
+    used = {re.search(r"subscribe\.([\w-]+)\.alertmanager", key)[1] for a in applications for key in a["metadata"]["annotations"] if ".alertmanager" in key}
+    assert used == {"on-sync-failed"}, "a state has an end: it is a rule of Prometheus"
+
+
 def test_people_log_in_where_an_issuer_is_named():
     login = {"issuer": "https://login.example.com", "clientId": "argocd", "admins": "platform"}
     apps = render.applications("production", render.bridge("production"), {"login": login})
