@@ -32,3 +32,33 @@ for (const [state, path] of Object.entries(states)) {
     }
   }
 }
+
+/** What axe judges as incomplete, or does not know. */
+test('names lead to elements, lists are valid, and fields suit phones and Firefox', async () => {
+  await visit({}, async page => {
+    for (const path of Object.values(states)) {
+      await page.goto(api.url + path)
+      const wrong = await page.evaluate(() => {
+        const all = selector => [...document.querySelectorAll(selector)]
+        const named = element => [element.getAttribute('aria-labelledby'), element.getAttribute('aria-describedby')].join(' ').split(' ').filter(Boolean)
+        const quiet = document.body.appendChild(document.createElement('i'))
+        quiet.style.color = 'var(--quiet)'
+        return [
+          ...all('[aria-labelledby], [aria-describedby]').filter(element => named(element).some(id => !document.getElementById(id))),
+          ...all('a[href^="#"]').filter(link => !document.getElementById(link.getAttribute('href').slice(1))),
+          ...all('dt + dt, dt:last-child, pre[aria-label]:not([role]), [autocapitalize="off"]:not([autocorrect="off"])'),
+          ...all('[placeholder]').filter(field => getComputedStyle(field, '::placeholder').color !== getComputedStyle(quiet).color),
+        ].map(element => element.outerHTML)
+      })
+      assert.deepEqual(wrong, [], path)
+    }
+  })
+})
+
+test('what moves by itself ends within five seconds', async () => {
+  await visit({}, async page => {
+    await page.goto(api.url + states['the day itself'])
+    const ends = await page.evaluate(() => document.getAnimations().map(animation => animation.effect.getComputedTiming().endTime))
+    assert.ok(ends.length > 0 && Math.max(...ends) <= 5000, `${ends}`)
+  })
+})

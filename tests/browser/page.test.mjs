@@ -26,6 +26,7 @@ test('saving shows the countdown with the next date and its weekday in the visit
     const next = new Date(`${day({ days: 5 })}T00:00:00Z`)
     const words = new Intl.DateTimeFormat('nl-NL', { dateStyle: 'full', timeZone: 'UTC' }).format(next)
     assert.match(await page.locator('.when').innerText(), new RegExp(words))
+    assert.equal(await page.locator('.when time').first().getAttribute('lang'), 'nl-NL')
     assert.equal(await page.title(), '5 days until Ada\'s birthday')
     assert.equal(new URL(page.url()).searchParams.get('username'), 'Ada')
   })
@@ -96,9 +97,14 @@ test('deleting asks first', async () => {
     await page.getByRole('button', { name: 'Delete' }).click()
     assert.equal((await fetch(`${api.url}/hello/Mallory`)).status, 200)
     agree = true
+    await page.route('**/hello/Mallory', route => route.fulfill({ status: 502, contentType: 'text/html', body: '<html>' }))
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('the server answered 502; try again').waitFor()
+    await page.unroute('**/hello/Mallory')
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('status').getByText('The birthday of Mallory is deleted.').waitFor()
-    assert.equal(asked.length, 2)
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'The birthday of Mallory is deleted.')
+    assert.equal(asked.length, 3)
     assert.match(asked[0], /Mallory/)
     assert.equal((await fetch(`${api.url}/hello/Mallory`)).status, 404)
     assert.equal(new URL(page.url()).search, '')
@@ -205,6 +211,10 @@ for (const width of [320, 390, 768, 1280]) {
           assert.ok(height >= 44, `${path}: ${await control.evaluate(element => element.outerHTML)} is ${height} high`)
         }
       }
+    })
+    await visit({ viewport: { width, height: 800 }, javaScriptEnabled: false }, async page => {
+      await page.goto(`${api.url}/?username=${longest}`)
+      assert.ok(await page.locator('.person').evaluate(card => card.scrollWidth <= card.clientWidth), 'nothing of the card is cut off')
     })
   })
 }

@@ -64,7 +64,7 @@ async function send(form) {
   }
 }
 
-const block = (label, text) => element('pre', text, { tabindex: '0', 'aria-label': label })
+const block = (label, text) => element('pre', text, { role: 'group', tabindex: '0', 'aria-label': label })
 
 for (const form of document.querySelectorAll('form.try')) {
   const example = form.parentElement.querySelector('pre code')

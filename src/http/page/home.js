@@ -1,7 +1,10 @@
 // Adds what needs a script: the browser's time zone and language, deleting, showing the leap-day rule when it applies.
 
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeZone: 'UTC' })
-for (const time of document.querySelectorAll('time')) time.textContent = dates.format(new Date(`${time.dateTime}T00:00:00Z`))
+for (const time of document.querySelectorAll('time')) {
+  time.lang = dates.resolvedOptions().locale
+  time.textContent = dates.format(new Date(`${time.dateTime}T00:00:00Z`))
+}
 
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone
 for (const field of document.querySelectorAll('[data-zone]')) {
@@ -24,10 +27,17 @@ button?.addEventListener('click', async () => {
   const failed = document.querySelector('#delete-error')
   try {
     const response = await fetch(`/hello/${name}`, { method: 'DELETE' })
-    if (!response.ok) throw new Error((await response.json()).detail)
-    document.querySelector('#status').replaceChildren(Object.assign(document.createElement('p'), {
-      className: 'card', textContent: `The birthday of ${name} is deleted.`,
-    }))
+    if (!response.ok) {
+      // A load balancer's own error is no JSON.
+      const problem = await response.json().catch(() => null)
+      throw new Error(problem?.detail ?? `the server answered ${response.status}; try again in a moment`)
+    }
+    const said = Object.assign(document.createElement('p'), {
+      className: 'card', tabIndex: -1, textContent: `The birthday of ${name} is deleted.`,
+    })
+    document.querySelector('#status').replaceChildren(said)
+    // The button that had it is gone.
+    said.focus()
     document.title = 'Birthdays'
     history.replaceState(null, '', '/')
   } catch (error) {
