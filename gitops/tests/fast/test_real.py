@@ -153,6 +153,10 @@ def test_what_argo_cd_applies_too_is_installed_as_its_field_manager():
     assert len(lines) == 2 and all(f"--server-side --force-conflicts --field-manager={manager} " in line for line in lines), lines
 
 
+def test_argo_cd_keeps_the_health_of_objects_where_the_runbooks_read_it(applications):
+    assert values(applications, "argo-cd")["configs"]["params"]["controller.resource.health.persist"] is True
+
+
 def test_what_argo_cd_reports_once_is_not_reported_as_resolved(applications):
     """It sends no end, and Alertmanager ends such an alert after five minutes."""
     config = values(applications, "prometheus")["alertmanager"]["config"]
