@@ -13,7 +13,7 @@ from support import workflows
 from support.repository import ROOT, VALUES
 
 # Commands of programs that every runner has.
-RUNNER = ("brew install bash", "gh auth setup-git", "gh pr comment", "cargo build", "just ", "test ", "echo ", "sed ")
+RUNNER = ("brew install bash", "gh auth setup-git", "gh pr comment", "cargo build", "just ", "sudo sysctl ", "test ", "echo ", "sed ")
 
 
 def test_actionlint_reports_nothing():
@@ -63,6 +63,11 @@ def test_a_script_that_is_called_wrongly_explains_itself(command):
 def test_every_job_has_a_time_limit_and_a_runner_of_one_version():
     for name, job, found in workflows.jobs():
         assert "uses" in found or (0 < found["timeout-minutes"] <= 90 and "latest" not in found["runs-on"]), f"{name}: {job}"
+
+
+def test_ci_allows_user_namespaces_before_it_runs_a_group():
+    ran = [step["run"] for name, job, step in workflows.steps() if (name, job) == ("ci.yml", "run") and "run" in step]
+    assert ran == ["sudo sysctl -q kernel.apparmor_restrict_unprivileged_userns=0", '.ci/run "$GROUP"']
 
 
 PINNED = {"cargo": "Cargo.lock", "npm": "package-lock.json", "uv": "uv.lock", "pip": "requirements.txt", "terraform": ".terraform.lock.hcl", "docker": "Dockerfile", "docker-compose": "docker-compose.yml"}
