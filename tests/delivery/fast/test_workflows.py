@@ -70,6 +70,12 @@ def test_ci_allows_user_namespaces_before_it_runs_a_group():
     assert ran == ["sudo sysctl -q kernel.apparmor_restrict_unprivileged_userns=0", '.ci/run "$GROUP"']
 
 
+def test_no_two_jobs_share_the_key_of_a_cache():
+    """The first to end would save only its own programs: a cache is never added to."""
+    keys = [step["with"]["key"].replace("github.job", job) for _, job, step in workflows.steps() if step.get("uses", "").startswith("actions/cache@")]
+    assert len(keys) > 4 and len(keys) == len(set(keys)), keys
+
+
 PINNED = {"cargo": "Cargo.lock", "npm": "package-lock.json", "uv": "uv.lock", "pip": "requirements.txt", "terraform": ".terraform.lock.hcl", "docker": "Dockerfile", "docker-compose": "docker-compose.yml"}
 
 
