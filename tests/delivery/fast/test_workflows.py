@@ -84,7 +84,9 @@ def test_dependabot_looks_wherever_something_is_pinned(kind, name):
     tracked = subprocess.run(["git", "ls-files", f"*{name}"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
     updates = [one for one in yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"] if one["package-ecosystem"] == kind]
     found = [folder for one in updates for folder in one.get("directories", [one.get("directory")])]
-    assert sorted(found) == sorted("/" + path.rpartition("/")[0] for path in tracked)
+    folders = [path.rpartition("/")[0] for path in tracked]
+    # it reads no links: docs/delivery.md says to update these by hand
+    assert sorted(found) == sorted(f"/{folder}" for folder in folders if not (ROOT / folder / "versions.tf").is_symlink())
 
 
 def test_the_one_secret_is_the_key_that_may_push_to_main():
