@@ -37,6 +37,22 @@ def test_a_build_names_its_bases_by_digest_and_attests(clone, commit, registry, 
     assert "\nARG JEMALLOC_SYS_WITH_LG_PAGE\n" in (ROOT / "Dockerfile").read_text().partition("cargo build")[0]
 
 
+def test_no_release_lacks_a_binary(clone):
+    """After the days that GitHub keeps them, a job that is run again downloads none, and is not told."""
+    binary = workflows.workflow("release.yml")["jobs"]["binary"]
+    assert binary["steps"][-1]["with"]["retention-days"] == 30  # as long as a run can be repeated
+    targets, [version] = binary["strategy"]["matrix"]["runner"], re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)
+    dist = clone.folder / "dist"
+    dist.mkdir()
+    (dist / f"birthday-api-chart-{version}.tgz").touch()
+    for number, target in enumerate(targets):
+        done = clone.run("scripts/release", "checksums", "dist")
+        assert done.code == 1 and f"{number} of {len(targets)} binaries" in done.err and not (dist / "SHA256SUMS").exists(), done
+        (dist / f"birthday-api-{version}-{target}.tar.gz").touch()
+    assert clone.run("scripts/release", "checksums", "dist").code == 0
+    assert len((dist / "SHA256SUMS").read_text().splitlines()) == len(targets) + 1
+
+
 @pytest.mark.parametrize("path", ["Dockerfile", "scripts/release", "README.md"])
 def test_every_binary_that_is_delivered_uses_jemalloc(path: str):
     builds = re.findall(r"(?m)\bcargo (?:build|rustc|install) .*", (ROOT / path).read_text())

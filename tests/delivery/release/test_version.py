@@ -55,9 +55,12 @@ def test_a_version_is_released(world):
     for platform in ("amd64", "arm64"):
         clone.environment["BUILT"] = images.push(commit, platform)
         built |= play(world, "image", **{"matrix.platform": platform})
+    others = [f"birthday-api-{VERSION}-{target}.tar.gz" for target in ("other-linux", "other-macos")]  # built on other runners
+    for name in others:
+        (clone.folder / "dist" / name).write_bytes(b"other")
     given = play(world, "publish", **{f"needs.image.outputs.{name}": digest for name, digest in built.items()})
 
-    files = [f"birthday-api-{VERSION}-{TARGET}.tar.gz", f"birthday-api-chart-{VERSION}.tgz", f"birthday-api-{VERSION}.cdx.json", "SHA256SUMS"]
+    files = [f"birthday-api-{VERSION}-{TARGET}.tar.gz", f"birthday-api-chart-{VERSION}.tgz", f"birthday-api-{VERSION}.cdx.json", "SHA256SUMS", *others]
     assert sorted(api.assets) == sorted(files)
     sums = dict(reversed(line.split("  ")) for line in api.assets["SHA256SUMS"].decode().splitlines())
     assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in api.assets.items() if name != "SHA256SUMS"}
