@@ -6,7 +6,7 @@ import pytest
 
 from support import registry as registries
 from support import workflows
-from support.registry import DOCKER
+from support.registry import DOCKER, Registry
 from support.repository import ROOT
 
 
@@ -51,6 +51,25 @@ def test_no_release_lacks_a_binary(clone):
         (dist / f"birthday-api-{version}-{target}.tar.gz").touch()
     assert clone.run("scripts/release", "checksums", "dist").code == 0
     assert len((dist / "SHA256SUMS").read_text().splitlines()) == len(targets) + 1
+
+
+def test_a_chart_that_was_pushed_is_kept(clone, registry, tools):
+    """Its tag must not move when the job is run again: `helm package` never packs the same file twice."""
+    [version] = re.findall(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)
+    charts = Registry(registry.address, f"{registry.name}/charts/birthday-api")
+    helm = f'case $1 in push) crane tag {charts.repository}@$FIRST {version} ;; *) touch dist/birthday-api-{version}.tgz ;; esac'
+    tools.stand_in("helm", helm)
+    more = {"CHART_REPOSITORY": charts.repository.rpartition("/")[0], "FIRST": charts.push("a" * 40)}
+    for command, prints, calls in (("chart", "", ["package"]), ("push", more["FIRST"], ["package", "push"]), ("chart", "", ["package", "push", "pull"]), ("push", more["FIRST"], ["package", "push", "pull"])):
+        done = clone.run("scripts/release", command, "dist", **more)
+        assert (done.code, done.out) == (0, prints), done
+        assert [call.split()[0] for call in tools.calls("helm")] == calls
+
+
+def test_the_chart_gets_its_tag_after_the_attestations_of_what_it_runs():
+    steps = workflows.workflow("release.yml")["jobs"]["publish"]["steps"]
+    order = [step.get("id") or step.get("with", {}).get("subject-name") or "files" for step in steps if "id" in step or "actions/attest@" in step.get("uses", "")]
+    assert order == ["image", "files", "${{ env.IMAGE_REPOSITORY }}", "chart", "${{ env.CHART_REPOSITORY }}/birthday-api"]
 
 
 @pytest.mark.parametrize("path", ["Dockerfile", "scripts/release", "README.md"])
