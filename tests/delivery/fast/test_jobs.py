@@ -12,7 +12,7 @@ def play(clone, registry, tools):
     tools.stand_in("aws", "echo word")
     tools.stand_in("docker", DOCKER)
     values = {
-        "vars.IMAGE_REPOSITORY": registry.repository, "vars.GITOPS_REPOSITORY": "", "steps.app.outputs.token": "token",
+        "vars.IMAGE_REPOSITORY": registry.repository, "vars.GITOPS_REPOSITORY": "", "steps.app.outputs.token": "token", "github.token": "token",
     }  # fmt: skip
     return lambda name, job, **more: workflows.play(clone, name, job, values | more, limit=120)
 
@@ -54,9 +54,10 @@ def test_what_by_hand_can_be_chosen_is_what_the_job_knows():
         assert [conditions[step["if"]] for step in steps].count("true") == 1, option
 
 
-def test_the_images_that_run_are_scanned_at_night(play):
+def test_the_images_that_run_are_scanned_at_night(play, tools):
     for environment in ("staging", "production"):
         play("nightly.yml", "images", **{"matrix.environment": environment})
+    assert tools.calls("gh") == ["auth setup-git"] * 2, "a private repository is fetched with a login"
 
 
 def test_a_plan_is_agreed_to_and_applied(play, clone, root):
