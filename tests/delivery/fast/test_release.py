@@ -72,6 +72,13 @@ def test_the_chart_gets_its_tag_after_the_attestations_of_what_it_runs():
     assert order == ["image", "files", "${{ env.IMAGE_REPOSITORY }}", "chart", "${{ env.CHART_REPOSITORY }}/birthday-api"]
 
 
+def test_owners_whom_github_ignores_are_told_before_anything_is_set(clone, tools):
+    tools.stand_in("gh", 'case $2 in */codeowners/errors) echo "Unknown owner on line 2: @owner/maintainers" ;; *) echo owner/name ;; esac')
+    done = clone.run("scripts/github-settings", "42", "operations")
+    assert done.code == 1 and "Unknown owner on line 2" in done.err, done
+    assert not [call for call in tools.calls("gh") if "--method" in call]
+
+
 @pytest.mark.parametrize("path", ["Dockerfile", "scripts/release", "README.md"])
 def test_every_binary_that_is_delivered_uses_jemalloc(path: str):
     builds = re.findall(r"(?m)\bcargo (?:build|rustc|install) .*", (ROOT / path).read_text())

@@ -104,6 +104,10 @@ def test_cargo_installs_it_from_git(world, tmp_path):
 def test_the_settings_of_the_repository_are_what_github_takes(world):
     clone, _, api = world
     del api.sent[:]
+    api.owners = [{"message": "Unknown owner on line 2"}]
+    done = clone.run("scripts/github-settings", "42", "operations")
+    assert done.code == 1 and "Unknown owner on line 2" in done.err and not api.sent, done
+    api.owners = []
     done = clone.run("scripts/github-settings", "42", "operations")
     assert done.code == 0, done
     paths = [path for _, path, _ in api.sent]

@@ -22,6 +22,7 @@ class GitHub:
         self.statuses = statuses  # one file per commit
         self.sent: list[tuple[str, str, dict]] = []  # method, path in the repository, body
         self.assets: dict[str, bytes] = {}
+        self.owners: list[dict] = []  # errors in CODEOWNERS
         self.address = ""
 
     @property
@@ -47,7 +48,7 @@ class GitHub:
             self.assets[query["name"][0]] = data
             return {"name": query["name"][0], "state": "uploaded"}
         if method == "GET":
-            known = {"": {"full_name": REPOSITORY, "id": 7}, "commits": self.of(path.split("/")[-2]), "environments": {"branch_policies": []}}
+            known = {"": {"full_name": REPOSITORY, "id": 7}, "codeowners": {"errors": self.owners}, "commits": self.of(path.split("/")[-2]), "environments": {"branch_policies": []}}
             return known.get(inside.split("/")[0] if path.startswith("/repos/") else "", [])
         body = json.loads(data or b"{}") or {}
         self.check(method, path, body)
