@@ -36,13 +36,14 @@ def test_its_commands_run_as_pasted(runbook, tmp_path):
 @pytest.mark.parametrize("environment", ["production", "staging"])
 def test_prepare_sets_what_it_promises(environment, tmp_path):
     settings = dict(re.findall(r'^(\w+) += "(.+)"', (ROOT / f"terraform/environments/{environment}/terraform.tfvars").read_text(), re.M))
-    for name, answer in {"aws": "echo 123456789012", "kubectl": 'echo "kubectl $*"'}.items():
+    for name, answer in {"aws": "echo 123456789012", "kubectl": 'echo "${KUBECONFIG##*/}: kubectl $*"'}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
         (tmp_path / name).chmod(0o755)
     asked = 'source docs/runbooks/prepare "$0" && echo "$AWS_REGION $environment $name $domain $account" && ask up'
     done = subprocess.run(["bash", "-euc", asked, environment], cwd=ROOT, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True, capture_output=True)
     _, values, query = done.stdout.splitlines()
     assert values == f"{settings['region']} {environment} birthday-{environment} {settings['domain_name']} 123456789012"
+    assert query.startswith(f"birthday-{environment}: "), "a file of its own: another terminal's `prepare` must not turn this one's kubectl"
     assert query.endswith("promtool query instant http://localhost:9090 up")
 
 
