@@ -35,6 +35,14 @@ def test_scripts_of_a_runbook_can_be_run(runbook):
 
 
 @pytest.mark.parametrize("runbook", ALL)
+def test_the_rotation_function_is_packaged_before_terraform_reads_it(runbook):
+    """Git ignores its zip file: a fresh clone has none, and an old one would roll back the function."""
+    script = "".join(block for block in blocks(runbook) if "terraform/bootstrap" not in block)
+    used = re.search(r"^\s*terraform (?:-\S+ )*(?:plan|apply|destroy)\b|&& terraform apply", script, re.M)
+    assert not used or "terraform/package\n" in script[: used.start()]
+
+
+@pytest.mark.parametrize("runbook", ALL)
 def test_folders_of_a_runbook_are_left_again(runbook):
     """Every block begins in the repository's root."""
     for block in blocks(runbook):
