@@ -1,6 +1,7 @@
 """Runs what needs neither a cluster nor a cloud: SQL on PostgreSQL 18.1, an erasure on the service. The runbooks name the rest."""
 
 import importlib
+import re
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -40,6 +41,17 @@ def statements(runbook: str) -> list[str]:
 def test_its_sql_runs(runbook, run_sql):
     for statement in statements(runbook):
         run_sql(statement)
+
+
+def test_the_login_of_psql_sees_the_sessions_of_others(run_sql):
+    """The connection's own session is another user's here: the superuser's, who has taken the role. RDS's master user is a member of pg_monitor."""
+    login = re.search(r"^login=(\w+)", "\n".join(blocks("psql")), re.M)[1]
+    run_sql(f"create role {login} {'in role pg_monitor' if login == 'master' else ''}")
+    run_sql(f"set role {login}")
+    try:
+        assert run_sql(statements("psql")[0])
+    finally:
+        run_sql("reset role")
 
 
 def test_a_restore_brings_back_what_was_lost_and_not_who_was_erased(run_sql):
