@@ -69,7 +69,8 @@ async fn a_request_in_flight_at_the_end_is_answered() {
     );
     let lock = database.lock().await;
     let (answer, ()) = tokio::join!(service.put("/hello/John", birthday("1990-05-17")), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        eventually(SOON, "the save waits", async || database.select(waiting).await == 1).await;
         service.signal(Signal::SIGTERM);
         service.line("draining");
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -3,6 +3,8 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use tempfile::TempDir;
+
 use crate::support::{command, directory, finish, unprivileged};
 
 /// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to contain all `words`.
@@ -108,7 +110,8 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
 
 #[test]
 fn an_sqlite_file_in_a_folder_that_is_not_writable_is_refused() {
-    let directory = directory();
+    // The program is copied into it, and containers mount the folder in memory without the right to execute.
+    let directory = TempDir::new().unwrap();
     let mut unprivileged = unprivileged(directory.path());
     fs::set_permissions(directory.path(), Permissions::from_mode(0o555)).unwrap();
     let ended = finish(&mut unprivileged);

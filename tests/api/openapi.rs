@@ -107,9 +107,10 @@ async fn nothing_lists_people() {
             continue;
         }
         for path in [route.path.replace("<file>", "docs.js"), format!("{}?limit=100&all=true&format=json", route.path)] {
-            // Any answer will do, as long as it contains no saved name or date.
+            // Any answer will do, as long as it contains no saved name or date. With the dash, because a duration of the metrics may
+            // contain the digits of the year.
             let answer = app.get(&path).await;
-            assert!(!answer.body.contains("Zebedee") && !answer.body.contains("1987"), "{path}: {}", answer.body);
+            assert!(!answer.body.contains("Zebedee") && !answer.body.contains("1987-"), "{path}: {}", answer.body);
         }
     }
     for path in ["/hello", "/hello/", "/hello/*", "/hello/%25", "/hello/%", "/users", "/birthdays", "/birthday.ics", "/export"] {
