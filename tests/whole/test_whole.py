@@ -79,9 +79,11 @@ def test_the_cluster_answers_what_the_runbooks_ask_it(chain, installed):
         for name, value in values.items():
             command = command.replace(name, value)
         words = shlex.split(command)[1:]
+        if len(words) == 1:  # a sentence that names the verb
+            continue
         if Kubectl.parse(words).verb in ("get", "describe"):
             asked.add(tuple(words))
-        elif Kubectl.parse(words).verb in ("annotate", "cordon", "delete", "drain", "patch", "uncordon") and len(words) > 1:
+        elif Kubectl.parse(words).verb in ("annotate", "cordon", "delete", "drain", "patch", "uncordon"):
             tried.add((*words, "--dry-run=server"))
     assert len(asked) > 30 and len(tried) > 5
     for words in sorted(asked | tried):
