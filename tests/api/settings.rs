@@ -39,11 +39,12 @@ async fn address_and_port_say_where_it_listens_and_more_workers_serve_the_same()
 
 #[tokio::test]
 async fn keep_alive_is_how_long_a_connection_may_wait_for_its_next_request() {
-    for (seconds, limits) in [("0", 0..1000), ("1", 900..8000)] {
+    for (seconds, least) in [("0", 0), ("1", 900)] {
         let service = serve(&directory(), &[("ROCKET_KEEP_ALIVE", seconds)]);
         let asked = Instant::now();
+        // Fails if it takes 20 s: by default it would take 30.
         raw::exchange(service.address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        assert!(limits.contains(&asked.elapsed().as_millis()), "{seconds} s: {:?}", asked.elapsed());
+        assert!(asked.elapsed() >= Duration::from_millis(least), "{seconds} s: {:?}", asked.elapsed());
     }
 }
 
