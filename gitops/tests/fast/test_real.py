@@ -169,6 +169,24 @@ def test_what_argo_cd_reports_once_is_not_reported_as_resolved(applications):
     assert used == {"on-sync-failed"}, "a state has an end: it is a rule of Prometheus"
 
 
+def test_sns_takes_the_subject_of_every_alert(applications, objects, bridge, tmp_path):
+    """Alertmanager sends it as long as it is. Helm renders it here: it has the same templates, and calls `toUpper` `upper`."""
+    receivers = values(applications, "prometheus")["alertmanager"]["config"]["receivers"]
+    [subject] = {to["subject"] for receiver in receivers for to in receiver.get("sns_configs", [])}
+    rules = [rule for o in objects["observability"] if o["kind"] == "PrometheusRule" for group in o["spec"]["groups"] for rule in group["rules"]]
+    named = [(rule["alert"], rule["labels"]["severity"]) for rule in rules if "alert" in rule]
+    # the longest name of kube-prometheus-stack, and one that is too long with any subject
+    named += [("PrometheusErrorSendingAlertsToSomeAlertmanagers", "critical"), ("A" * 99, "")]
+    alerts = [{"Status": "resolved", "GroupLabels": {"SortedPairs": {"Values": [alert, "birthday-api"]}},
+               "CommonLabels": {"severity": severity, "cluster": bridge["cluster_name"]}} for alert, severity in named]  # fmt: skip
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: subjects, version: 1.0.0}")
+    (tmp_path / "templates/all.yaml").write_text("{{ range .Values.alerts }}---\nsubject: |-\n  " + subject.replace("toUpper", "upper") + "\n{{ end }}")
+    sent = [document["subject"] for document in render.helm("subjects", tmp_path, "none", {"alerts": alerts})]
+    assert all(re.fullmatch("[!-~][ -~]{,98}", text) for text in sent), "SNS refuses others, and 100 characters"
+    assert [text.split()[:4] for text in sent[:-1]] == [["[RESOLVED]", alert, "birthday-api", severity] for alert, severity in named[:-1]]
+
+
 def test_people_log_in_where_an_issuer_is_named():
     login = {"issuer": "https://login.example.com", "clientId": "argocd", "admins": "platform"}
     apps = render.applications("production", render.bridge("production"), {"login": login})
