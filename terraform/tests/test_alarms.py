@@ -27,7 +27,7 @@ CASES = {
     "node-disk": ([86] + [80] * 14, 85, "INSUFFICIENT_DATA"),
     "pod-count": ([6] * 9 + [5], 6, "ALARM"),
     "pod-cpu": (51, [100] * 6 + [10] * 9, "OK"),
-    "pod-restarts": ([1] * 3 + [0] * 12, [1] * 2 + [0] * 13, "OK"),
+    "pod-restarts": ([1, 0, 0, 0, 0, 0] * 5, [1] * 2 + [0] * 28, "OK"),
     "rotation-errors": ([1] + 59 * [None], 0, "OK"),
     "database-cpu": (81, [100] * 5 + [50] * 5, "INSUFFICIENT_DATA"),
     "database-memory": (GIB / 4 - 1, GIB / 4, "INSUFFICIENT_DATA"),

@@ -68,10 +68,11 @@ locals {
       statistic = "Average", threshold = 50, compare = ">", minutes = 15, missing = "notBreaching"
     }
     # Also shows pods over their memory limit: no metric shows usage against it, as only one of the two includes the sidecar.
+    # Half an hour, because Kubernetes soon waits five minutes before each restart.
     pod-restarts = {
       why       = "Containers of the service restart again and again", runbook = "birthday-api-restarts"
       namespace = "ContainerInsights", metric = "pod_number_of_container_restarts", dimensions = local.workload
-      statistic = "Sum", threshold = 2, compare = ">", minutes = 15, missing = "notBreaching"
+      statistic = "Sum", threshold = 2, compare = ">", minutes = 30, missing = "notBreaching"
     }
     rotation-errors = {
       why       = "The rotation of the database passwords fails", runbook = "rotation-by-hand"
