@@ -174,7 +174,8 @@ def test_the_dashboard_shows_what_rings_for_users(planned, metric_alarms):
         (query["id"], metric["metric_name"], metric["stat"])
         for alarm in metric_alarms.values() for query in alarm["metric_query"] for metric in query["metric"]
     }  # fmt: skip
-    assert burn_rates <= {(entry[-1].get("id"), entry[1], entry[-1]["stat"]) for entry in drawn if isinstance(entry[-1], dict) and len(entry) > 1}
+    assert burn_rates <= {(entry[-1].get("id"), entry[1], entry[-1].get("stat")) for entry in drawn if isinstance(entry[-1], dict) and len(entry) > 1}
     filters = {values["metric_transformation"][0]["name"] for address, values in planned.items() if "log_metric_filter" in address}
     assert len(filters) == 3
     assert filters | set(DRAWN.split()) <= {name for entry in drawn for name in entry if isinstance(name, str)}
+    assert [entry[-1] for entry in drawn if "ReplicaLag" in entry] == [{"yAxis": "right"}], "seconds are invisible beside bytes"

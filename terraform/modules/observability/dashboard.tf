@@ -57,7 +57,7 @@ locals {
     ] },
     { title = "Database: free storage, replica lag", stat = "Average", metrics = concat(
       [for instance in var.database.instances : ["AWS/RDS", "FreeStorageSpace", "DBInstanceIdentifier", instance]],
-      [for instance in slice(var.database.instances, 1, length(var.database.instances)) : ["AWS/RDS", "ReplicaLag", "DBInstanceIdentifier", instance]],
+      [for instance in slice(var.database.instances, 1, length(var.database.instances)) : ["AWS/RDS", "ReplicaLag", "DBInstanceIdentifier", instance, { yAxis = "right" }]],
     ) },
   ]
 }
