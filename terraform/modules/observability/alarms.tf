@@ -1,5 +1,5 @@
 # Alarms on load balancer, cluster and pods. Every alarm is one entry of the
-# table: reason, runbook, metric, threshold and duration.
+# table: reason, runbook, metric, threshold and duration (`times` in a row, if more than once).
 # Alarms on the objectives are in objectives.tf.
 
 locals {
@@ -21,20 +21,28 @@ locals {
       namespace = "AWS/ApplicationELB", metric = "UnHealthyHostCount", dimensions = local.target_group
       statistic = "Maximum", threshold = 0, compare = ">", minutes = 5, missing = "notBreaching"
     }
+    # Maximum: the most of the five minutes. Staging has two gateways, and one is away for a moment whenever a node is drained.
     healthy-targets = {
       why       = "Fewer than two healthy gateway pods", runbook = "unreachable-from-outside"
       namespace = "AWS/ApplicationELB", metric = "HealthyHostCount", dimensions = local.target_group
-      statistic = "Minimum", threshold = 2, compare = "<", minutes = 5, missing = "breaching"
+      statistic = "Maximum", threshold = 2, compare = "<", minutes = 5, missing = "breaching"
     }
     request-flood = {
       why       = "The web ACL's rate limit refuses requests", runbook = "request-flood"
       namespace = "AWS/WAFV2", metric = "BlockedRequests", dimensions = { WebACL = var.load_balancer.web_acl_name, Region = local.region, Rule = "rate-limit" }
       statistic = "Sum", threshold = 1000, compare = ">", minutes = 5, missing = "notBreaching"
     }
+    # A silent kubelet counts, too: its node's conditions are then unknown. But the agent does not look at the condition Ready.
     failed-nodes = {
-      why       = "A node is not ready", runbook = "nodes"
+      why       = "A node lacks memory, disk or process numbers, or its kubelet is silent", runbook = "nodes"
       namespace = "ContainerInsights", metric = "cluster_failed_node_count", dimensions = local.cluster
       statistic = "Maximum", threshold = 0, compare = ">", minutes = 5, missing = "missing"
+    }
+    # Each agent reports its own node. Five minutes in a row, because a new node is not ready at first.
+    unready-nodes = {
+      why       = "A node is not ready", runbook = "nodes"
+      namespace = "ContainerInsights", metric = "node_status_condition_ready", dimensions = local.cluster
+      statistic = "Minimum", threshold = 1, compare = "<", minutes = 1, times = 5, missing = "missing"
     }
     node-count = {
       why       = "The cluster is as large as the autoscaler may make it", runbook = "nodes"
@@ -56,10 +64,11 @@ locals {
       namespace = "ContainerInsights", metric = "node_filesystem_utilization", dimensions = local.cluster
       statistic = "Maximum", threshold = 85, compare = ">", minutes = 15, missing = "missing"
     }
+    # Maximum: the most of the ten minutes. The agent counts ready pods, and each replaced pod is missing for a moment.
     pod-count = {
       why       = "Fewer pods of the service than it should have, or nothing is measured any more", runbook = "birthday-api-pods-missing"
       namespace = "ContainerInsights", metric = "service_number_of_running_pods", dimensions = local.service
-      statistic = "Minimum", threshold = var.minimum_pods, compare = "<", minutes = 10, missing = "breaching"
+      statistic = "Maximum", threshold = var.minimum_pods, compare = "<", minutes = 10, missing = "breaching"
     }
     # Percent of the node: the service has no CPU limit. A process has one thread, half a node; the autoscaler acts long before.
     pod-cpu = {
@@ -100,7 +109,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   comparison_operator = local.operators[each.value.compare]
   threshold           = each.value.threshold
   period              = 60 * each.value.minutes
-  evaluation_periods  = 1
+  evaluation_periods  = try(each.value.times, 1)
   treat_missing_data  = each.value.missing
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]

@@ -11,10 +11,11 @@ locals {
           namespace = "AWS/RDS", metric = "CPUUtilization", dimensions = { DBInstanceIdentifier = instance }
           statistic = "Average", threshold = 80, compare = ">", minutes = 10, missing = "missing"
         }
+        # RDS grows the storage when 10 % have been free for five minutes, so it rings only where that did not help.
         "database-storage${index == 0 ? "" : "-replica"}" = {
-          why       = "Less than a fifth of the storage of ${instance} is free, and it did not grow", runbook = "database-instance"
+          why       = "Less than a twentieth of the storage of ${instance} is free, and it did not grow", runbook = "database-instance"
           namespace = "AWS/RDS", metric = "FreeStorageSpace", dimensions = { DBInstanceIdentifier = instance }
-          statistic = "Minimum", threshold = var.database.allocated_storage_gib * local.gib / 5, compare = "<", minutes = 10, missing = "missing"
+          statistic = "Minimum", threshold = var.database.allocated_storage_gib * local.gib / 20, compare = "<", minutes = 10, missing = "missing"
         }
         "database-connections${index == 0 ? "" : "-replica"}" = {
           why       = "${instance} comes near max_connections", runbook = "database-instance"
@@ -29,10 +30,11 @@ locals {
       }
     ]...),
     {
+      # The lag is the age of the last replayed transaction. While no one saves, it rises to five minutes, when PostgreSQL begins a new segment of its log.
       for instance in slice(var.database.instances, 1, length(var.database.instances)) : "database-replica-lag" => {
-        why       = "The replica is more than half a minute behind", runbook = "database-instance"
+        why       = "The replica is more than six minutes behind, or reports nothing", runbook = "database-instance"
         namespace = "AWS/RDS", metric = "ReplicaLag", dimensions = { DBInstanceIdentifier = instance }
-        statistic = "Maximum", threshold = 30, compare = ">", minutes = 5, missing = "breaching"
+        statistic = "Maximum", threshold = 360, compare = ">", minutes = 5, missing = "breaching"
       }
     },
   )

@@ -12,7 +12,7 @@ WATCHED = {
     "AWS/Lambda": "Errors",
     "AWS/CertificateManager": "DaysToExpiry",
     "AWS/WAFV2": "BlockedRequests",
-    "ContainerInsights": "cluster_failed_node_count cluster_node_count node_cpu_utilization node_memory_utilization node_filesystem_utilization service_number_of_running_pods pod_cpu_utilization pod_number_of_container_restarts",
+    "ContainerInsights": "cluster_failed_node_count node_status_condition_ready cluster_node_count node_cpu_utilization node_memory_utilization node_filesystem_utilization service_number_of_running_pods pod_cpu_utilization pod_number_of_container_restarts",
 }
 LOG_METRICS = {"LogLines", "LoginsRefused", "MigrationsFailed"}
 
