@@ -11,16 +11,18 @@ import yaml
 from lib import cluster as c
 from lib import render
 
-VERSION = yaml.safe_load((render.GITOPS / "environments/production/versions.yaml").read_text())["versions"]["istio"]
+APPS = {a["metadata"]["name"]: a for a in render.applications("production", render.bridge("production"))}
+INJECTED = APPS["istiod"]["spec"]["source"]["helm"]["valuesObject"]["global"]
+VERSION = INJECTED["tag"]
 MAJOR, MINOR, _ = map(int, VERSION.split("."))
-PROXY = "docker.io/istio/proxyv2:{}-distroless"
+# what istiod injects
+PROXY = f"{INJECTED['hub']}/proxyv2:{{}}-{INJECTED['variant']}"
 
 
 @pytest.fixture(scope="module")
 def tree() -> list[dict]:
     """The policies and the service; applies what pods need of them."""
-    apps = {a["metadata"]["name"]: a for a in render.applications("production", render.bridge("production"))}
-    policies, service = (render.objects(apps[name], None, render.RELEASED) for name in ("policies", "birthday-api"))
+    policies, service = (render.objects(APPS[name], None, render.RELEASED) for name in ("policies", "birthday-api"))
     for o in policies + service:
         o["metadata"].setdefault("namespace", "birthday-api")
     first = [o for o in policies if o["kind"] == "Namespace"]
@@ -109,14 +111,14 @@ def test_a_pod_larger_than_the_limit_is_refused(pod):
 
 @pytest.mark.parametrize("step", [-1, 0, 1])
 def test_a_pod_is_created_with_the_former_the_present_or_the_next_proxy(pod, step):
-    """The policy is in an earlier wave than istiod, which injects the former proxy until its own upgrade."""
+    """The policy is in an earlier wave than istiod, which injects the former proxy until its own upgrade; after a revert, the next one."""
     pod["spec"]["initContainers"][0]["image"] = PROXY.format(f"{MAJOR}.{MINOR + step}.7")
     c.kubectl(*CREATE, stdin=json.dumps(pod))
 
 
 @pytest.mark.parametrize("image", [
     PROXY.format(f"{MAJOR}.{MINOR - 2}.0"), PROXY.format(f"{MAJOR}.{MINOR + 2}.0"), "docker.io/evil/" + PROXY.format(VERSION),
-    PROXY.format(VERSION) + "-evil", "dockerxio/istio/proxyv2:" + VERSION + "-distroless", PROXY.format(VERSION) + "@" + render.RELEASED, FOREIGN,
+    PROXY.format(VERSION) + "-evil", PROXY.format(VERSION).replace(".", "x", 1), PROXY.format(VERSION) + "@" + render.RELEASED, FOREIGN,
 ])  # fmt: skip
 def test_another_sidecar_is_refused(pod, image):
     pod["spec"]["initContainers"][0]["image"] = image
