@@ -52,7 +52,7 @@ write_digest() {
 
 # serves_in_staging DIGEST: whether staging has reported that it serves this image and no other. Argo CD reports it as the commit
 # status `staging/DIGEST` of the commit that it synced (gitops/apps/templates/argo-cd.yaml).
-#   STAGING_CONTEXT   kubectl context of staging, to ask its Application instead
+#   STAGING_CONTEXT   kubectl context of staging, to ask its Application instead; KUBECONFIG names the file that has it
 serves_in_staging() {
   local changed commit found
   if [ -n "${STAGING_CONTEXT:-}" ]; then
