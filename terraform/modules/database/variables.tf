@@ -79,7 +79,7 @@ variable "database_name" {
 }
 
 variable "master_username" {
-  description = "Master user. Only the rotation function logs in as it."
+  description = "Master user. The rotation function logs in as it, and people who see and end sessions."
   type        = string
   default     = "birthday_admin"
 }

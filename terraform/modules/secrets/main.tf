@@ -46,7 +46,7 @@ resource "aws_kms_alias" "this" {
 resource "aws_secretsmanager_secret" "master" {
   #checkov:skip=CKV2_AWS_57:It changes by master_password_version, as RDS and the secret must agree
   name                    = "${var.name}/database/master"
-  description             = "Master user of the database; for the rotation function only"
+  description             = "Master user of the database; for the rotation function, and for people who see and end sessions"
   kms_key_id              = aws_kms_key.this.arn
   recovery_window_in_days = local.recovery_days
 }

@@ -24,7 +24,7 @@ variable "database" {
 }
 
 variable "master_username" {
-  description = "The database's master user, which only the rotation function logs in as."
+  description = "The database's master user. The rotation function logs in as it, and people who see and end sessions."
   type        = string
 }
 
