@@ -8,7 +8,7 @@ import { NOON, api, day, service, together, visit } from './service.mjs'
 
 together()
 
-const inFiveDays = day({ days: 5, years: -30 })
+const inFiveDays = day({ days: 5, years: -28 })
 
 async function save(page, name, dateOfBirth, zone) {
   const form = page.locator('#save')

@@ -18,7 +18,7 @@ export const NOON = (() => {
   return behind === 0 ? 'Etc/GMT' : `Etc/GMT${behind > 0 ? '+' : '-'}${Math.abs(behind)}`
 })()
 
-/** Today's date in the zone `NOON` (the UTC date at the start), moved by days and years, as YYYY-MM-DD. */
+/** Today's date in the zone `NOON` (the UTC date at the start), moved by days and years, as YYYY-MM-DD. Only multiples of four years keep a 29 February. */
 export function day({ days = 0, years = 0 } = {}) {
   const date = new Date(Date.UTC(START.getUTCFullYear() + years, START.getUTCMonth(), START.getUTCDate() + days))
   return date.toISOString().slice(0, 10)

@@ -16,11 +16,12 @@ import vobject
 from common.start import Started, clock
 from common.load import Client
 
-FIRST, LAST = date.today().year, 2099
+TODAY = date.today()
+FIRST, LAST = TODAY.year, 2099
 LEAP_DAY = date(2000, 2, 29)
 BIRTHDAYS = [day for day in (date(2000, 1, 1) + timedelta(days=days) for days in range(366)) if day.day in (1, 17, 28, 29, 30, 31)]
 # The days of subscription: today, and around the end of February in each year of a leap cycle.
-SUBSCRIPTIONS = [date.today()] + [date(year, 3, 1) - timedelta(days=days) for year in range(FIRST, FIRST + 4) for days in (0, 1, 2)]
+SUBSCRIPTIONS = [TODAY] + [date(year, 3, 1) - timedelta(days=days) for year in range(FIRST, FIRST + 4) for days in (0, 1, 2)]
 
 
 def name_of(born: date) -> str:
@@ -106,7 +107,7 @@ def calendars(service: Started) -> list[dict]:
     for today in SUBSCRIPTIONS:
         service.tell(f"{today}T12:00:00Z")
         # Only the leap day's calendar depends on the day of subscription beyond its first year.
-        for born in BIRTHDAYS if today == date.today() else [LEAP_DAY + timedelta(days) for days in (-1, 0, 1)]:
+        for born in BIRTHDAYS if today == TODAY else [LEAP_DAY + timedelta(days) for days in (-1, 0, 1)]:
             first, last = date(today.year, 1, 1), date(LAST, 12, 31)
             expected = [day.isoformat() for day in birthdays[born] if first <= day <= last]
             text = client.request("GET", f"/hello/{name_of(born)}/birthday.ics").body
