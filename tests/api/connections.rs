@@ -1,9 +1,8 @@
 //! No client can block the service by sending nothing, or half a request.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -116,6 +115,7 @@ async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
 }
 
 #[test]
+#[cfg_attr(target_os = "macos", ignore = "the system's queue holds 128 connections")]
 fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_rejected() {
     let directory = directory();
     let service = Service::start(&mut command(directory.path()));
@@ -171,31 +171,30 @@ fn a_client_that_closes_its_half_of_the_connection_gets_its_answer() {
 #[test]
 fn a_reader_of_the_log_that_stalls_stops_no_request_and_the_lost_lines_are_counted() {
     let directory = directory();
-    let mut command = command(directory.path());
-    let mut child = command.env("ROCKET_TELEMETRY", "{access_log=true}").stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    log.read_line(&mut line).unwrap();
-    let address = line.split("http://").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    // Nothing reads the log from here on. A pipe buffers 64 KiB, and the service 4,096 lines.
+    // Nothing reads the log after its first line. A pipe buffers 64 KiB, and the service 4,096 lines.
+    let stall = |line: &str| {
+        while !line.contains("listening on") {
+            std::thread::park();
+        }
+    };
+    let service = Service::start_logging(command(directory.path()).env("ROCKET_TELEMETRY", "{access_log=true}"), stall);
     let pipeline = GET.repeat(1000);
     for _ in 0..8 {
-        let answers = raw::exchange(address, &format!("{pipeline}{}", GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")));
+        let answers =
+            raw::exchange(service.address, &format!("{pipeline}{}", GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")));
         assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 1001);
     }
-    let metrics = raw::exchange(address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let metrics = raw::exchange(service.address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let lost =
         metrics.lines().find_map(|line| line.strip_prefix("birthday_log_lines_lost_total ")).unwrap().parse::<u64>().unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
     assert!(lost > 1000, "{lost} lines lost");
 }
 
 #[test]
 fn where_more_clients_come_than_there_are_places_each_is_answered_in_its_turn() {
     let directory = directory();
-    let service = Service::start(command(directory.path()).env("ROCKET_HTTP", "{max_connections=50}"));
+    let service = Service::start(command(directory.path()).env("ROCKET_HTTP", "{max_connections=20}"));
     // All keep their connection open, before and after their request.
-    let mut clients: Vec<TcpStream> = (0..200).map(|_| raw::send(service.address, GET)).collect();
+    let mut clients: Vec<TcpStream> = (0..80).map(|_| raw::send(service.address, GET)).collect();
     clients.iter_mut().for_each(expect_answer);
 }

@@ -26,13 +26,15 @@ async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it() {
 #[tokio::test]
 async fn address_and_port_say_where_it_listens_and_more_workers_serve_the_same() {
     let directory = directory();
-    let port = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap().port();
-    let where_and_how = [("ROCKET_ADDRESS", "127.0.0.2"), ("ROCKET_PORT", &port.to_string()), ("ROCKET_WORKERS", "2")];
+    // macOS has no other address of its own
+    let address = if cfg!(target_os = "macos") { "127.0.0.1" } else { "127.0.0.2" };
+    let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port().to_string();
+    let where_and_how = [("ROCKET_ADDRESS", address), ("ROCKET_PORT", &port), ("ROCKET_WORKERS", "2")];
     let service = serve(&directory, &where_and_how);
-    assert_eq!(service.address.to_string(), format!("127.0.0.2:{port}"));
-    let second = finish(command(directory.path()).env("ROCKET_ADDRESS", "127.0.0.2").env("ROCKET_PORT", port.to_string()));
+    assert_eq!(service.address.to_string(), format!("{address}:{port}"));
+    let second = finish(command(directory.path()).env("ROCKET_ADDRESS", address).env("ROCKET_PORT", &port));
     assert_eq!((second.code, second.stderr.lines().count()), (Some(1), 1), "{}", second.stderr);
-    assert!(second.stderr.starts_with(&format!("birthday-api: cannot listen on 127.0.0.2:{port}: ")), "{}", second.stderr);
+    assert!(second.stderr.starts_with(&format!("birthday-api: cannot listen on {address}:{port}: ")), "{}", second.stderr);
     service.save("John", "1990-05-17").await;
     assert_eq!(service.get("/hello/John").await.status, 200);
 }
