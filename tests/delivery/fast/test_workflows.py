@@ -180,6 +180,12 @@ def test_the_groups_of_ci_are_those_of_the_script():
         assert re.search(rf"^{group}(\(\)| +\d+ )", script, re.M), group
 
 
+def test_what_a_group_of_ci_depends_on_exists():
+    listed = re.search(r"^service=.*?\n\"\n", (ROOT / ".ci/run").read_text(), re.M | re.S)[0]
+    paths = set(re.findall(r"[\w./-]+", re.sub(r"#.*|\$\w+|^\w+=|^\w+ +\d+", "", listed, flags=re.M)))
+    assert len(paths) > 40 and not [path for path in paths if not (ROOT / path).exists()]
+
+
 def test_what_the_justfile_calls_nightly_runs_at_night():
     nightly = re.findall(r"^\[group\('nightly'\)\]\n(?:\[.*\n)*(\w+)", (ROOT / "justfile").read_text(), re.M)
     commands = " ".join(step.get("run", "") for name, _, step in workflows.steps() if name == "nightly.yml")
