@@ -10,6 +10,8 @@ export PYTHONDONTWRITEBYTECODE := "1"
 export CHROMIUM := env("CHROMIUM", "/usr/bin/chromium")
 cargo := "--locked --quiet"
 get := justfile_directory() / "tools/get"
+# on Ctrl-C and when the time is over, a test ends what it has started
+limit := "timeout --foreground --signal=INT --kill-after=60"
 start := env("CARGO_TARGET_DIR", justfile_directory() / "target") / "debug/examples/start"
 
 [private]
@@ -86,7 +88,7 @@ gitops-fast *ARGUMENTS:
 [group('core')]
 [doc('check rules and dashboard with promtool, and their metric names against the service and the exporters')]
 observability-fast *ARGUMENTS:
-    cd tests/observability && PATH=$({{ get }} python promtool):$PATH && timeout 900 python -m pytest fast "$@"
+    cd tests/observability && PATH=$({{ get }} python promtool):$PATH && {{ limit }} 900 python -m pytest fast "$@"
 
 [group('core')]
 delivery-fast *ARGUMENTS:
@@ -95,12 +97,12 @@ delivery-fast *ARGUMENTS:
 [group('core')]
 [doc('check that the commands of the runbooks, and what they name, exist')]
 runbooks *ARGUMENTS:
-    cd tests/runbooks && PATH=$({{ get }} python helm kustomize):$PATH && timeout 900 python -m pytest "$@"
+    cd tests/runbooks && PATH=$({{ get }} python helm kustomize):$PATH && {{ limit }} 900 python -m pytest "$@"
 
 [group('groups')]
 [doc('test the page and the documentation in a real browser')]
 browser *ARGUMENTS: node && calendar
-    cd tests/browser && START={{ start }} timeout 900 node --test --test-concurrency=1 --test-timeout=600000 "$@" .
+    cd tests/browser && START={{ start }} {{ limit }} 900 node --test --test-concurrency=1 --test-timeout=600000 "$@" .
 
 [group('groups')]
 [doc('check that calendar libraries find in the feed the days that the service counts towards')]
@@ -109,12 +111,12 @@ calendar: node
     for library in org.mnode.ical4j:ical4j:4.1.1 net.sf.biweekly:biweekly:0.6.8; do \
       tools/retry mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get -Dartifact=$library; done
     cd ~/.m2/repository && sha256sum --check --quiet {{ justfile_directory() }}/tests/calendar/jars.sha256
-    PATH=$({{ get }} python):$PATH && TZ=UTC PYTHONPATH=tests timeout 900 python tests/calendar/compare.py
+    PATH=$({{ get }} python):$PATH && TZ=UTC PYTHONPATH=tests {{ limit }} 900 python tests/calendar/compare.py
 
 [group('groups')]
 [doc("call the service with clients generated from the OpenAPI document; parse its metrics")]
 clients: npm
-    PATH=$({{ get }} clients):$PATH && PYTHONPATH=tests timeout 900 clients tests/clients/run.py
+    PATH=$({{ get }} clients):$PATH && PYTHONPATH=tests {{ limit }} 900 clients tests/clients/run.py
 
 [group('groups')]
 [doc('inject faults: failovers, broken networks, hostile clients; WORDS select them by name')]
@@ -130,7 +132,7 @@ instructions *ARGUMENTS:
 [group('groups')]
 [doc('watch the service with Prometheus while its database goes away and returns')]
 observability *ARGUMENTS:
-    cd tests/observability && PATH=$({{ get }} python prometheus):$PATH && timeout 900 python -m pytest live "$@"
+    cd tests/observability && PATH=$({{ get }} python prometheus):$PATH && {{ limit }} 900 python -m pytest live "$@"
 
 [group('groups')]
 [doc('run scripts/adopt on a copy of the tree, then its fast checks')]
@@ -207,7 +209,7 @@ drills-report N="100":
 screenshots: node
     tools/packages pngquant
     mkdir -p docs/images
-    cd tests/browser && START={{ start }} timeout 300 node screenshots.mjs ../../docs/images
+    cd tests/browser && START={{ start }} {{ limit }} 300 node screenshots.mjs ../../docs/images
 
 [group('writes')]
 [doc('list at the end of each runbook the commands that were never run')]

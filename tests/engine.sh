@@ -11,12 +11,12 @@ engine_up() {
   if ! engine_answers; then
     [ -x "$engine_folder/up" ] || { echo "no Docker engine answers: start one" >&2; return 1; }
     engine_started=${DOCKER_HOME:-$HOME/.cache/birthday-docker}/dockerd.pid
-    timeout 600 "$engine_folder/up" >&2
+    timeout --foreground 600 "$engine_folder/up" >&2
   fi
   [ -x "$engine_folder/images" ] || return 0
   # It lists the images, but exits with 1 if one that is not needed is missing.
   local images
-  images=$(timeout 1200 "$engine_folder/images" "$@") || [ -n "$images" ]
+  images=$(timeout --foreground 1200 "$engine_folder/images" "$@") || [ -n "$images" ]
   echo "$images" >&2
 }
 

@@ -58,5 +58,5 @@ def test_the_fast_checks_pass(adopted, check):
     # reuses the compiled crates of this tree
     environment = os.environ | PERSON | {"CARGO_TARGET_DIR": str(ROOT / "target")}
     with log.open("w") as out:
-        done = subprocess.run(["timeout", "1800", *check.split()], cwd=adopted.folder, env=environment, stdout=out, stderr=out)
+        done = subprocess.run(check.split(), cwd=adopted.folder, env=environment, stdout=out, stderr=out, timeout=1800)
     assert done.returncode == 0, log.read_text()[-6000:]
