@@ -160,7 +160,7 @@ cluster *ARGUMENTS:
     gitops/tests/run "$@"
 
 [group('groups')]
-[doc('test production on real nodes with real sidecars, and that the loss of a protection is noticed')]
+[doc('test production on real nodes with real sidecars, and that the loss of a protection is noticed; needs root')]
 nodes *ARGUMENTS:
     gitops/tests/run nodes "$@"
 
@@ -170,7 +170,7 @@ delivery *ARGUMENTS:
     tests/delivery/run whole "$@"
 
 [group('groups')]
-[doc('run everything from terraform apply to a password rotation, under load')]
+[doc('run everything from terraform apply to a password rotation, under load; needs root')]
 whole *ARGUMENTS:
     tests/whole/run "$@"
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import random
 import socket
 import subprocess
 import tempfile
@@ -89,9 +90,11 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """For servers that cannot choose one themselves."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+    """For servers that cannot choose one themselves. It is below those that the system gives to clients, so that none takes it meanwhile."""
+    while True:
+        port = random.randrange(30_000, 32_768)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def fetch(url: str, **options) -> str:
