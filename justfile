@@ -38,7 +38,7 @@ scripts:
       | xargs shellcheck --severity=warning --external-sources --source-path=scripts --exclude=SC2120
 
 [group('core')]
-[doc('check the links of the documentation, and that the tests it names exist')]
+[doc('check the links of the documentation, and that the paths and tests it names exist')]
 links:
     tests/links
 
