@@ -9,14 +9,9 @@ import os
 import re
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
 
 import boto3
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from conftest import TERRAFORM, started_double
 from tools import run, terraform_environment
@@ -70,12 +65,9 @@ STAND_INS = {
 
 def authorities():
     """Root certificates as RDS publishes them for a region."""
-    for kind in ("RSA2048 G1", "RSA4096 G1", "ECC384 G1"):
-        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(timezone.utc)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Amazon RDS {REGION} Root CA {kind}")])
-        made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
-        made = made.not_valid_before(now).not_valid_after(now + timedelta(days=36500)).sign(key, hashes.SHA256())
-        yield made.public_bytes(serialization.Encoding.PEM).decode()
+    for kind in ("RSA2048", "RSA4096", "ECC384"):
+        name = ["-subj", f"/CN=Amazon RDS {REGION} Root CA {kind} G1"]
+        yield run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-days", "36500", *name])
 
 
 @pytest.fixture(scope="module")

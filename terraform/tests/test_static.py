@@ -8,7 +8,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import libinjection
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -199,10 +198,11 @@ def test_every_type_of_resource_was_looked_up():
 def test_root_certificates_are_valid_for_years():
     found = x509.load_pem_x509_certificates((TERRAFORM / "modules/secrets/rotation/rds-ca.pem").read_bytes())
     limit = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=2 * 365)
-    assert len(found) == 3
-    region = values_of("bootstrap")["region"]
+    names = sorted(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value for certificate in found)
+    assert names == [f"Amazon RDS {values_of('bootstrap')['region']} Root CA {kind} G1" for kind in ("ECC384", "RSA2048", "RSA4096")]
     for certificate in found:
-        assert certificate.issuer == certificate.subject and f"{region} Root CA" in certificate.subject.rfc4514_string()
+        assert certificate.issuer == certificate.subject
+        assert certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         certificate.verify_directly_issued_by(certificate)
         assert certificate.not_valid_after_utc > limit
 
@@ -250,26 +250,3 @@ def test_connection_budget_covers_what_gitops_may_start(environment):
     }
     assert budget["pool"] == pool
     assert budget["pods"] >= 2 * (most + surge)
-
-
-# ------------------------------------------------------------------ what the web ACL must let through
-
-NAMES = ["a", "Ada", "union", "select", "drop", "script", "alert", "OR", "exec", "javascript", "onerror", "x" * 64]
-LEGAL = (
-    [f"/hello/{name}" for name in NAMES]
-    + [f"/hello/{name}/birthday.ics" for name in NAMES]
-    + [f"/?username={name}" for name in NAMES]
-    + [f"username={name}&dateOfBirth=2000-02-29" for name in NAMES]
-    + ['{"dateOfBirth":"2000-02-29"}', "/docs", "/openapi.json", "/", "Europe/Berlin", "America/Argentina/Buenos_Aires"]
-)
-ATTACKS = ["1' OR '1'='1", "x' UNION SELECT password FROM users--", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>']
-
-
-def looks_like_an_attack(text):
-    """By libinjection, the detector that SQL injection and XSS rules are commonly built on."""
-    return libinjection.is_sql_injection(text)["is_sqli"] or libinjection.is_xss(text)["is_xss"]
-
-
-def test_legal_requests_do_not_look_like_attacks():
-    assert [text for text in ATTACKS if not looks_like_an_attack(text)] == []
-    assert [text for text in LEGAL if looks_like_an_attack(text)] == []
