@@ -34,13 +34,6 @@ def nodes_have_a_release_of_their_own(stack):
     assert all(group["release_version"].startswith(f"{version}.") for group in stack.all("aws_eks_node_group"))
 
 
-@rule(change("aws_eks_cluster", vpc_config__endpoint_public_access=True, vpc_config__public_access_cidrs=["0.0.0.0/0"]), planned=True)
-def kubernetes_api_is_not_for_everyone(stack):
-    network = stack.one("aws_eks_cluster")["vpc_config"][0]
-    assert network["endpoint_private_access"]
-    assert not network["endpoint_public_access"] or "0.0.0.0/0" not in network["public_access_cidrs"]
-
-
 @rule(change("aws_eks_cluster", access_config__bootstrap_cluster_creator_admin_permissions=True), planned=True)
 def cluster_access_by_entries(stack):
     access = stack.one("aws_eks_cluster")["access_config"][0]

@@ -35,7 +35,8 @@ run "an_api_for_everyone_is_refused" {
   expect_failures = [var.public_access_cidrs]
 
   variables {
-    public_access_cidrs = ["0.0.0.0/0"]
+    # half of everything; 0.0.0.0/0 is a reserved range, too
+    public_access_cidrs = ["128.0.0.0/1"]
   }
 }
 
