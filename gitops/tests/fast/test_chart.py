@@ -100,13 +100,6 @@ def test_a_wrong_value_is_refused_by_name(path, value, message):
         chart({path: value})
 
 
-def test_the_image_line_is_the_only_thing_an_environment_says_about_the_image():
-    for name in ("staging", "production"):
-        text = (render.GITOPS / "environments" / name / "birthday-api.yaml").read_text()
-        assert text.count("sha256:") == 1
-        assert yaml.safe_load(text)["image"].keys() == {"digest"}
-
-
 def test_a_rollout_takes_no_pod_away_before_a_new_one_is_ready():
     strategy = chart()["Deployment", "birthday-api"]["spec"]["strategy"]
     assert strategy["rollingUpdate"]["maxUnavailable"] == 0

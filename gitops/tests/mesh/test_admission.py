@@ -118,7 +118,8 @@ def test_a_pod_is_created_with_the_former_the_present_or_the_next_proxy(pod, ste
 
 @pytest.mark.parametrize("image", [
     PROXY.format(f"{MAJOR}.{MINOR - 2}.0"), PROXY.format(f"{MAJOR}.{MINOR + 2}.0"), "docker.io/evil/" + PROXY.format(VERSION),
-    PROXY.format(VERSION) + "-evil", PROXY.format(VERSION).replace(".", "x", 1), PROXY.format(VERSION) + "@" + render.RELEASED, FOREIGN,
+    PROXY.format(VERSION) + "-evil", PROXY.format(VERSION + "-rc.1"), PROXY.format(VERSION).replace("proxyv2", "pilot"),
+    PROXY.format(VERSION).replace(".", "x", 1), PROXY.format(VERSION) + "@" + render.RELEASED, FOREIGN,
 ])  # fmt: skip
 def test_another_sidecar_is_refused(pod, image):
     pod["spec"]["initContainers"][0]["image"] = image
