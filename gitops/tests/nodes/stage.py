@@ -163,8 +163,7 @@ class Stage:
         shutil.copytree(HERE / "charts", real, dirs_exist_ok=True)
         monitoring = [o for o in render.documents((SHARED / "prometheus.yaml").read_text()) if o["kind"] != "Namespace"]
         (real / "kube-prometheus-stack/templates/prometheus.yaml").write_text(yaml.safe_dump_all(monitoring))
-        if not (real / "external-secrets").exists():
-            shutil.copytree(HOME / "charts" / "external-secrets", real / "external-secrets")
+        shutil.copytree(HOME / "charts" / "external-secrets", real / "external-secrets")
         for chart, values in CHARTS.items():
             file = real / chart / "values.yaml"
             file.write_text(yaml.safe_dump(merge(yaml.safe_load(file.read_text()), values)))

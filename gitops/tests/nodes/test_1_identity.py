@@ -8,7 +8,6 @@ from lib import cluster as c
 from nodes.conftest import envoy, on_node
 
 pytestmark = pytest.mark.usefixtures("installed")
-JSON = ("-H", "content-type: application/json")
 
 
 def server() -> dict:
