@@ -3,7 +3,6 @@
 import subprocess
 
 import pytest
-import yaml
 
 from lib import render
 
@@ -36,15 +35,9 @@ def environment_of(container: dict) -> dict[str, str]:
     return {e["name"]: e["value"] for e in container["env"]}
 
 
-def test_with_no_values_it_is_the_released_image_with_sqlite_and_nothing_that_a_cluster_may_lack():
-    found = helm()
-    names = {(kind, "birthday") for kind in ("Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount")}
-    assert found.keys() == names
-    container = pod(found, name="birthday")["containers"][0]
-    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
-    assert container["image"] == f"ghcr.io/birthday-api/birthday-api:{version}"
-    assert environment_of(container)["ROCKET_DATABASES"].startswith('{birthdays={url="sqlite:///var/lib/birthday-api/')
-    assert found["Deployment", "birthday"]["spec"]["replicas"] == 1
+def test_with_no_values_it_needs_nothing_that_a_cluster_may_lack():
+    """nodes/test_0_alone.py installs it so."""
+    assert helm().keys() == {(kind, "birthday") for kind in ("Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount")}
 
 
 def test_before_the_first_release_an_environment_renders_nothing():
