@@ -11,7 +11,6 @@ from moto.budgets.responses import BudgetsResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.ec2.models import launch_templates, security_groups
 from moto.iam.access_control import PermissionResult
-from moto.kms.responses import KmsResponse
 from moto.moto_api._internal import mock_random
 from moto.s3 import models as s3
 from moto.s3.responses import S3Response
@@ -28,25 +27,6 @@ s3.FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult
 s3.FakeDeleteMarker.dispose = lambda marker: None
 # CloudWatch: moto can store and describe composite alarms, but has no call that creates one.
 CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
-
-
-def key_of(call):
-    return call.kms_backend.keys[call.kms_backend.get_key_id(call._get_param("KeyId"))]
-
-
-@instead(KmsResponse, "enable_key_rotation")
-def _(enable, self):
-    """Stores the period of a key's rotation, which the provider reads back."""
-    key_of(self).rotation_days = self._get_param("RotationPeriodInDays") or 365
-    return enable(self)
-
-
-@instead(KmsResponse, "get_key_rotation_status")
-def _(_, self):
-    key = key_of(self)
-    on = self.kms_backend.get_key_rotation_status(key.id)
-    period = {"RotationPeriodInDays": getattr(key, "rotation_days", 365)} if on else {}
-    return json.dumps({"KeyRotationEnabled": on, "KeyId": key.id} | period)
 
 
 @instead(launch_templates.LaunchTemplateVersion, "__init__")
