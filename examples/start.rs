@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 use std::{env, fs};
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::pair::Pair;
 use support::postgresql::{Server, authority};
@@ -93,6 +93,6 @@ fn serve(folder: &Path, settings: &[&str]) {
     let mut service = Service::start_logging(&mut command, |line| eprintln!("{line}"));
     print(&json!({ "url": format!("http://{}", service.address) }));
     stdin().lock().lines().for_each(|line| drop(line.unwrap()));
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     service.ended(Duration::from_secs(60));
 }

@@ -1,6 +1,6 @@
 //! `birthday-api healthcheck | copy | --version`.
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 
 use crate::support::{Database, Service, Store, TestApp, command, directory, eventually, finish};
 
@@ -14,7 +14,7 @@ async fn healthcheck_is_0_while_ready_and_1_while_draining_or_away() {
     let ready = check();
     assert_eq!((ready.code, ready.stdout.as_str(), ready.stderr.as_str()), (Some(0), "", ""));
 
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     eventually(std::time::Duration::from_secs(10), "it drains", async || service.get("/readyz").await.status == 503).await;
     let draining = check();
     assert_eq!(draining.code, Some(1));

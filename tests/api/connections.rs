@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 
 use crate::support::{Service, binary, birthday, command, command_by, directory, raw};
 
@@ -119,12 +119,12 @@ async fn what_is_not_http_is_refused_and_the_next_client_is_served() {
 fn a_burst_of_connections_waits_for_a_service_that_is_held_up_and_is_not_rejected() {
     let directory = directory();
     let service = Service::start(&mut command(directory.path()));
-    service.signal(Signal::SIGSTOP);
+    service.signal(Signal::STOP);
     // A client that finds the system's queue full tries again after a second, and after two more: none has to.
     let connect =
         |number| TcpStream::connect_timeout(&service.address, Duration::from_millis(900)).map_err(|error| (number, error));
     let mut burst = (0..900).map(connect).collect::<Result<Vec<_>, _>>().unwrap();
-    service.signal(Signal::SIGCONT);
+    service.signal(Signal::CONT);
     for mut connection in &burst {
         connection.write_all(GET.as_bytes()).unwrap();
     }

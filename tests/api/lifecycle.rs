@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 
 use crate::support::{Database, Service, Store, birthday, command, directory, eventually, postgresql, raw};
 
@@ -10,7 +10,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_signal_drains_it_and_then_it_ends_with_0() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for signal in [Signal::TERM, Signal::INT] {
         let directory = directory();
         let mut service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=2}"));
         let asked = Instant::now();
@@ -27,17 +27,17 @@ fn ctrl_c_without_a_request_in_flight_ends_it_within_a_second() {
     let directory = directory();
     let mut service = Service::start(&mut command(directory.path()));
     let _idle = raw::send(service.address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    service.signal(Signal::SIGINT);
+    service.signal(Signal::INT);
     assert_eq!(service.ended(Duration::from_secs(1)).code(), Some(0), "{}", service.log());
 }
 
 #[tokio::test]
 async fn requests_still_succeed_while_it_drains_and_a_second_signal_ends_it_at_once() {
-    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let directory = directory();
         let mut service = Service::start(command(directory.path()).env("ROCKET_LIFECYCLE", "{drain=60}"));
         assert_eq!(service.get("/readyz").await.header("connection"), None);
-        service.signal(Signal::SIGTERM);
+        service.signal(Signal::TERM);
         service.line("draining");
         let unready = service.get("/readyz").await;
         assert_eq!(unready.header("connection"), Some("close"));
@@ -67,7 +67,7 @@ async fn a_request_in_flight_at_the_end_is_answered() {
     let (answer, ()) = tokio::join!(service.put("/hello/John", birthday("1990-05-17")), async {
         let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
         eventually(SOON, "the save waits", async || database.select(waiting).await == 1).await;
-        service.signal(Signal::SIGTERM);
+        service.signal(Signal::TERM);
         service.line("draining");
         tokio::time::sleep(Duration::from_millis(300)).await;
         drop(lock);
@@ -82,7 +82,7 @@ async fn what_was_acknowledged_survives_the_death_of_the_service() {
     let directory = directory();
     let mut service = Service::start(&mut command(directory.path()));
     service.save("John", "1990-05-17").await;
-    service.signal(Signal::SIGKILL);
+    service.signal(Signal::KILL);
     service.ended(SOON);
     let service = Service::start(&mut command(directory.path()));
     assert_eq!(service.get("/hello/John").await.status, 200);

