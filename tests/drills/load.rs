@@ -70,40 +70,28 @@ impl Load {
                     assert!(client.save(&name("Known", number), next_day()).await, "the service has to work at first");
                 }
                 ready.send(()).unwrap();
-                let savers = (0..savers).map(async |saver| {
-                    for number in (0..NAMES_OF_A_SAVER).cycle() {
-                        if until.load(Ordering::Relaxed) {
-                            return;
+                let clients = (0..2 * savers).map(async |number| {
+                    let first = number / 2 * NAMES_OF_A_SAVER;
+                    for step in (0..).take_while(|_| !until.load(Ordering::Relaxed)) {
+                        if number % 2 == 0 {
+                            client.save(&name("Saver", first + step % NAMES_OF_A_SAVER), next_day()).await;
+                        } else {
+                            client.look_up(&name("Known", step % KNOWN)).await;
                         }
-                        client.save(&name("Saver", saver * NAMES_OF_A_SAVER + number), next_day()).await;
                         tokio::time::sleep(pause).await;
                     }
                 });
-                let lookups = (0..savers.len()).map(async |_| {
-                    for number in (0..KNOWN).cycle() {
-                        if until.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        client.look_up(&name("Known", number)).await;
-                        tokio::time::sleep(pause).await;
-                    }
-                });
-                tokio::join!(rocket::futures::future::join_all(savers), rocket::futures::future::join_all(lookups));
+                rocket::futures::future::join_all(clients).await;
             });
         });
         begun.recv().expect("the load begins");
         Self { record, stop, thread: Some(thread) }
     }
 
-    /// How many requests of a kind that were sent after `since` succeeded.
-    pub fn succeeded(&self, kind: Kind, since: Instant) -> usize {
-        let record = self.record.lock().unwrap();
-        record.events.iter().filter(|event| event.kind == kind && event.sent >= since && event.succeeded()).count()
-    }
-
     /// Waits until requests of this kind succeed again; returns the time it took.
     pub fn wait_for(&self, kind: Kind, since: Instant, limit: Duration) -> Duration {
-        while self.succeeded(kind, since) < 3 {
+        let succeeded = |event: &&Event| event.kind == kind && event.sent >= since && event.succeeded();
+        while self.record.lock().unwrap().events.iter().filter(succeeded).count() < 3 {
             assert!(since.elapsed() < limit, "no {kind:?} succeeded within {limit:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -213,10 +201,6 @@ impl Record {
             .collect();
         ends.sort_unstable();
         ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
-    }
-
-    pub fn expect_no_failure(&self) {
-        assert!(self.failures().is_empty(), "{:?}", self.failures());
     }
 
     /// Fails if an acknowledged save is neither there nor replaced by a later one.

@@ -9,7 +9,7 @@ use super::load::{Kind, Load, Record};
 use super::proxy::{Fault, Proxy};
 use super::report::{measured, ms};
 use super::{DEADLINE, database_address, service_on, through};
-use crate::support::{Database, HEALS, Service, Store, number};
+use crate::support::{Database, HEALS, Service, Store, block_on, eventually, number};
 
 const SAVERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(40);
@@ -37,11 +37,7 @@ impl Drill {
         let (directory, proxy) = (TempDir::new().unwrap(), Proxy::start(database_address(&database.url())));
         let service = service_on(&directory, &through(&proxy, &database.url()), "");
         let drill = Self { proxy, service, database, _directory: directory };
-        let started = Instant::now();
-        while drill.sessions() < CONNECTIONS - 1 {
-            assert!(started.elapsed() < HEALS, "it does not connect");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        block_on(eventually(HEALS, "it connects", async || drill.sessions() >= CONNECTIONS - 1));
         drill
     }
 
@@ -129,7 +125,7 @@ fn connections_that_are_cut_between_or_within_answers_fail_no_request() {
         std::thread::sleep(Duration::from_millis(300));
     }
     let record = load.stop();
-    record.expect_no_failure();
+    assert!(record.failures().is_empty(), "{:?}", record.failures());
     record.expect_all_kept(&drill.database.url());
     measured!("connections cut 8 times", "{} requests, 0 failed", record.events.len());
 }

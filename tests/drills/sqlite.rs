@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::load::{Acknowledged, Kind, Load, expect_all_kept, kept};
 use super::report::{measured, ms, repetitions};
 use super::{service_on, service_with};
-use crate::support::{HEALS, Service, binary, birthday, block_on, command_by, unprivileged};
+use crate::support::{HEALS, Service, binary, birthday, block_on, command_by, eventually, unprivileged};
 
 #[test]
 #[ignore = "a drill: just drills"]
@@ -54,25 +54,23 @@ fn a_full_disk_refuses_saves_only_and_space_heals_it() {
     let filler = there.join("filler");
     assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk is not small");
 
-    let save = |born: &str| block_on(service.put("/hello/John", birthday(born)));
+    let save = |born: &str| service.put("/hello/John", birthday(born));
     // The write-ahead log may have room for some more.
     let refused = (1..2000).find_map(|number| {
         let asked = Instant::now();
-        let answer = save(&format!("19{:02}-01-01", number % 100));
+        let answer = block_on(save(&format!("19{:02}-01-01", number % 100)));
         (answer.status != 204).then(|| (answer, asked.elapsed()))
     });
     let refused = refused.expect("the disk fills");
     refused.0.expect_problem(503, "unavailable");
     assert!(refused.1 < Duration::from_secs(6), "refused only after {:?}", refused.1);
     for _ in 0..5 {
-        save("1980-01-01").expect_problem(503, "unavailable");
+        block_on(save("1980-01-01")).expect_problem(503, "unavailable");
         assert_eq!(block_on(service.get("/hello/John")).status, 200, "lookups go on");
     }
     fs::remove_file(filler).unwrap();
     let freed = Instant::now();
-    while save("1970-01-01").status != 204 {
-        assert!(freed.elapsed() < HEALS, "it does not heal");
-    }
+    block_on(eventually(HEALS, "it heals", async || save("1970-01-01").await.status == 204));
     let healed = freed.elapsed();
     assert_eq!(block_on(service.get("/hello/John")).status, 200);
     measured!("full disk, SQLite", "saves 503 after {}, lookups go on; saves again {} after space", ms(refused.1), ms(healed));
@@ -97,9 +95,7 @@ fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {
     assert_eq!(block_on(service.get("/hello/John")).status, 200, "lookups go on");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let allowed = Instant::now();
-    while block_on(service.put("/hello/John", birthday("1990-05-18"))).status != 204 {
-        assert!(allowed.elapsed() < HEALS, "it does not heal without a restart");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let saves = async || service.put("/hello/John", birthday("1990-05-18")).await.status == 204;
+    block_on(eventually(HEALS, "it heals without a restart", saves));
     measured!("read-only file, SQLite", "saves 503, lookups go on; saves again {} after permission", ms(allowed.elapsed()));
 }

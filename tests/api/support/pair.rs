@@ -4,10 +4,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::postgresql::Server;
-use super::{number, run};
+use super::{block_on, eventually, number, run};
 
 const DATABASE: &str = "postgres";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,16 +41,8 @@ impl Pair {
         let primary = self.url();
         run(&primary, "alter system set synchronous_standby_names = '*'");
         run(&primary, "select pg_reload_conf()");
-        let started = Instant::now();
-        while number(&primary, "select count(*) from pg_stat_replication where sync_state = 'sync'") == 0 {
-            assert!(started.elapsed() < PATIENCE, "the standby does not follow");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Kills the primary's process in the middle of its work.
-    pub fn kill_primary(&mut self) {
-        self.primary.stop("KILL");
+        let standbys = "select count(*) from pg_stat_replication where sync_state = 'sync'";
+        block_on(eventually(PATIENCE, "the standby follows", async || number(&primary, standbys) > 0));
     }
 
     /// Promotes the standby to primary; after that, there is no standby.

@@ -66,7 +66,7 @@ pub fn shared() -> reqwest::Url {
 impl Server {
     /// A new server with additional `settings` (`name=value`).
     pub fn start(settings: &[&str]) -> Self {
-        Self::prepare(|_| {}, settings)
+        Self::with_password(random(), |_| {}, settings)
     }
 
     /// A new server that accepts only encrypted connections, with a certificate for `host`.
@@ -79,15 +79,10 @@ impl Server {
             fs::write(directory.join("hba"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").unwrap();
         };
         let tls = ["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key", "hba_file=hba"];
-        Self::prepare(files, &[&tls, settings].concat())
+        Self::with_password(random(), files, &[&tls, settings].concat())
     }
 
-    /// A new server whose directory is prepared by `arrange`.
-    pub fn prepare(arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
-        Self::with_password(random(), arrange, settings)
-    }
-
-    /// The same, for data that `arrange` provides from a server with this `password`.
+    /// A new server whose directory is prepared by `arrange`. Data in it comes from a server with this `password`.
     pub fn with_password(password: String, arrange: impl FnOnce(&Path), settings: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("birthday-api-").tempdir().unwrap().keep();
         fs::write(directory.join("password"), &password).unwrap();
