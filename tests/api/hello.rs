@@ -3,8 +3,8 @@
 use crate::support::{TestApp, on_both_stores};
 
 on_both_stores![
-    a_saved_birthday_is_counted_down_to, putting_twice_replaces_the_date,
-    deleting_removes_the_birthday_and_deleting_again_finds_none, case_is_kept_and_significant,
+    a_saved_birthday_is_counted_down_to, deleting_removes_the_birthday_and_deleting_again_finds_none,
+    case_is_kept_and_significant,
 ];
 
 async fn a_saved_birthday_is_counted_down_to(app: TestApp) {
@@ -17,13 +17,6 @@ async fn a_saved_birthday_is_counted_down_to(app: TestApp) {
 
     app.on("2026-11-28");
     assert_eq!(app.get("/hello/John").await.body, r#"{"message":"Hello, John! Happy birthday!"}"#);
-}
-
-async fn putting_twice_replaces_the_date(app: TestApp) {
-    app.save("John", "1990-11-28").await;
-    app.save("John", "1990-11-30").await;
-    assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 7 day(s)");
-    assert_eq!(app.database.number("select count(*) from birthdays"), 1);
 }
 
 async fn deleting_removes_the_birthday_and_deleting_again_finds_none(app: TestApp) {

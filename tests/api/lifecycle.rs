@@ -1,10 +1,10 @@
-//! Start, drain, stop; and what survives it.
+//! Start, drain, stop.
 
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Database, Service, Store, birthday, command, directory, eventually, postgresql, raw};
+use crate::support::{Database, HEALS, Service, Store, birthday, command, directory, eventually, postgresql, raw};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -78,17 +78,6 @@ async fn a_request_in_flight_at_the_end_is_answered() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_the_death_of_the_service() {
-    let directory = directory();
-    let mut service = Service::start(&mut command(directory.path()));
-    service.save("John", "1990-05-17").await;
-    service.signal(Signal::KILL);
-    service.ended(SOON);
-    let service = Service::start(&mut command(directory.path()));
-    assert_eq!(service.get("/hello/John").await.status, 200);
-}
-
-#[tokio::test]
 async fn a_start_without_its_database_answers_503_and_heals_by_itself() {
     let directory = directory();
     let mut server = postgresql::Server::start(&[]);
@@ -100,6 +89,5 @@ async fn a_start_without_its_database_answers_503_and_heals_by_itself() {
     service.delete("/hello/John").await.expect_problem(503, "unavailable");
     assert_eq!(service.get("/readyz").await.status, 200);
     assert!(server.resume());
-    let heals = Duration::from_secs(30);
-    eventually(heals, "it heals", async || service.put("/hello/John", birthday("1990-05-17")).await.status == 204).await;
+    eventually(HEALS, "it heals", async || service.put("/hello/John", birthday("1990-05-17")).await.status == 204).await;
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{command, directory, finish, unprivileged};
 
-/// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to contain all `words`.
+/// Starts with `variables` and with `file` as Rocket.toml, and expects the one line to contain all `words` and no password.
 fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
     let directory = directory();
     if !file.is_empty() {
@@ -19,6 +19,7 @@ fn expect_refusal(variables: &[(&str, &str)], file: &str, words: &[&str]) {
         assert_eq!((ended.code, said.lines().count()), (Some(2), 1), "{subcommand} {variables:?}: {said}");
         assert!(said.starts_with("birthday-api: setting "), "{said}");
         assert!(words.iter().all(|word| said.contains(word)), "{words:?} for {variables:?} in {said}");
+        assert!(!said.contains("s3cret"), "{said}");
     }
     assert!(!directory.path().join("birthdays.db").exists(), "no database was created");
 }
@@ -37,8 +38,6 @@ fn an_unknown_key_and_a_value_that_cannot_be_are_named() {
         ("ROCKET_TLS", "{certs=\"x\",key=\"y\"}", ["setting tls:", "unknown"]),
         ("ROCKET_IP_HEADER", "X-Real-IP", ["setting ip_header:", "unknown"]),
         ("ROCKET_PORT", "abc", ["setting port:", "abc"]),
-        ("ROCKET_PORT", "65536", ["setting port:", "65536"]),
-        ("ROCKET_ADDRESS", "nowhere", ["setting address:", "IP address"]),
         ("ROCKET_WORKERS", "0", ["setting workers:", "at least 1"]),
         ("ROCKET_MAX_BLOCKING", "0", ["setting max_blocking:", "at least 1"]),
         ("ROCKET_LOG_LEVEL", "normal", ["setting log_level:", "must be off"]),
@@ -56,12 +55,7 @@ fn an_unknown_key_and_a_value_that_cannot_be_are_named() {
         ("ROCKET_BIRTHDAY", "{leap_day=\"feb29\"}", ["setting birthday.leap_day:", "feb29 is not one of mar1, feb28"]),
         ("ROCKET_BIRTHDAY", "mar1", ["setting birthday", ""]),
         ("ROCKET_LIFECYCLE", "{drain=-1}", ["setting lifecycle.drain:", "-1"]),
-        ("ROCKET_LIFECYCLE", "{drain=\"5s\"}", ["setting lifecycle.drain:", "5s"]),
-        ("ROCKET_TELEMETRY", "{format=\"xml\"}", ["setting telemetry.format:", "xml"]),
-        ("ROCKET_TELEMETRY", "{access_log=1}", ["setting telemetry.access_log:", "1"]),
         ("ROCKET_SHUTDOWN", "{grace=4}", ["setting shutdown.grace:", "connect_timeout + query_timeout, which is 5 s"]),
-        ("ROCKET_SHUTDOWN", "{grace=\"x\"}", ["setting shutdown.grace:", "x"]),
-        ("ROCKET_LOG_LEVEL", "loud", ["setting log_level:", "loud"]),
     ] {
         expect_refusal(&[(name, value)], "", &words);
     }
@@ -74,14 +68,12 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
     for (inner, key, word) in [
         ("url=\"mysql://localhost/birthday\"", "url", "sqlite or postgres"),
         ("url=\"birthdays.db\"", "url", "sqlite or postgres"),
-        ("url=\"\"", "url", "sqlite or postgres"),
         ("url=\"sqlite::memory:\"", "url", "memory"),
         ("url=\"sqlite://:memory:\"", "url", "memory"),
         ("url=\"sqlite://%3Amemory%3A\"", "url", "memory"),
         ("url=\"sqlite://x.db?mode=%6demory\"", "url", "memory"),
         ("url=\"sqlite://file::memory:\"", "url", "no file"),
         ("url=\"sqlite://\"", "url", "no file"),
-        ("url=\"sqlite:\"", "url", "no file"),
         ("url=\"sqlite:///etc\"", "url", "is a folder"),
         ("url=\"sqlite:///etc/passwd\"", "url", "not an SQLite database"),
         ("url=\"sqlite://missing/birthdays.db\"", "url", "no folder missing"),
@@ -93,11 +85,8 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
         ("url=\"postgres://birthday@localhost:port/birthday\"", "url", "postgres://user:password@host"),
         ("url=\"postgres://birthday@localhost\"", "url", "names no database"),
         ("max_connections=1", "max_connections", "at least 2"),
-        ("max_connections=\"four\"", "max_connections", "four"),
         ("connect_timeout=0", "connect_timeout", "0"),
         ("query_timeout=-1", "query_timeout", "-1"),
-        ("query_timeout=\"2s\"", "query_timeout", "2s"),
-        ("migrate=\"yes\"", "migrate", "yes"),
         ("credentials=\"/etc\"", "credentials", "SQLite"),
         ("replica_url=\"postgres://birthday@localhost/birthday\"", "replica_url", "SQLite"),
         (&format!("{postgres},replica_url=\"sqlite://x.db\""), "replica_url", "must be PostgreSQL"),
@@ -137,9 +126,7 @@ fn a_password_in_a_url_that_is_refused_is_not_repeated() {
         ("ROCKET_DATABASES__BIRTHDAYS", "postgres://u:s3cret@localhost/x".to_owned()),
         ("ROCKET_DATABASES__BIRTHDAYS__URL", "[\"postgres://u:s3cret@localhost/x\"]".to_owned()),
     ] {
-        let ended = finish(command(directory().path()).env(name, value));
-        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+        expect_refusal(&[(name, &value)], "", &[]);
     }
 }
 
@@ -165,21 +152,6 @@ fn a_table_at_the_top_of_rocket_toml_is_no_profile() {
 
 #[test]
 fn a_rocket_toml_that_cannot_be_read_is_named_without_quoting_it() {
-    expect_refusal(&[], "this is not TOML", &["Rocket.toml", "line 1, column 6"]);
-    let directory = directory();
-    fs::write(directory.path().join("Rocket.toml"), "[default.databases.birthdays]\nurl = \"postgres://u:s3cret@localhost/x")
-        .unwrap();
-    let ended = finish(&mut command(directory.path()));
-    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{}", ended.stderr);
-    assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
-}
-
-#[test]
-fn an_unknown_argument_is_refused_with_the_usage() {
-    let directory = directory();
-    for arguments in [&["sreve"][..], &["--port", "80"], &["migrate", "--wait", "soon"]] {
-        let ended = finish(command(directory.path()).args(arguments));
-        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-        assert!(ended.stderr.contains("--help"), "{}", ended.stderr);
-    }
+    let file = "[default.databases.birthdays]\nurl = \"postgres://u:s3cret@localhost/x";
+    expect_refusal(&[], file, &["Rocket.toml", "line 2, column"]);
 }

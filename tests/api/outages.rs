@@ -2,11 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rocket::futures::future::join_all;
-
-use crate::support::{
-    Database, HEALS, Service, Store, TestApp, birthday, command, directory, eventually, name, on_both_stores, postgresql,
-};
+use crate::support::{Database, HEALS, Store, TestApp, birthday, eventually, on_both_stores, postgresql};
 
 on_both_stores![without_its_table_every_operation_is_503_until_it_is_back];
 
@@ -28,21 +24,6 @@ async fn without_its_table_every_operation_is_503_until_it_is_back(app: TestApp)
     app.database.run("alter table elsewhere rename to birthdays");
     eventually(HEALS, "it heals", async || app.get("/hello/John").await.status == 200).await;
     app.save("John", "1990-11-29").await;
-}
-
-/// PostgreSQL is not migrated at start: this is what the first requests get if `migrate` was not run.
-#[tokio::test]
-async fn a_missing_table_and_its_remedy_are_named_in_the_answer_and_in_the_log() {
-    let directory = directory();
-    let database = Database::new(Store::PostgreSql);
-    let service = Service::start(command(directory.path()).env("ROCKET_DATABASES__BIRTHDAYS__URL", database.url()));
-    let saved = service.put("/hello/John", birthday("1990-11-28")).await;
-    for answer in [saved, service.get("/hello/John").await, service.delete("/hello/John").await] {
-        let problem = answer.expect_problem(503, "unavailable");
-        assert!(problem["detail"].as_str().unwrap().contains("run birthday-api migrate"), "{problem}");
-    }
-    let line = service.line("run birthday-api migrate");
-    assert!(line.contains("\"birthdays\" does not exist"), "{line}");
 }
 
 /// Regression: an outage of the database is never reported as the client's mistake, an unknown name, or a failure of the service.
@@ -86,19 +67,6 @@ async fn sessions_that_the_server_ends_fail_no_request() {
         app.save("John", "1990-11-28").await;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-}
-
-/// Saves in flight are covered by the drill `no_acknowledged_save_is_lost`.
-#[tokio::test]
-async fn a_save_that_was_acknowledged_survives_the_crash_of_postgresql() {
-    let mut server = postgresql::Server::start(&["fsync=on"]);
-    let app = TestApp::with(Database::on(server.url("postgres").parse().unwrap()), "");
-    join_all((0..100).map(async |number| app.save(&name("Name", number), "1990-11-28").await)).await;
-    server.stop("QUIT");
-    assert!(server.resume());
-    assert_eq!(app.database.number("select count(*) from birthdays"), 100);
-    // Dropped before its server.
-    drop(app);
 }
 
 #[tokio::test]

@@ -60,8 +60,12 @@ async fn no_names_dates_or_bodies_are_logged_as_text_on_sqlite() {
 
 #[tokio::test]
 async fn no_names_dates_or_bodies_are_logged_as_json_on_postgresql() {
-    let log = log_of_a_life(&Database::new(Store::PostgreSql), "json").await;
+    let database = Database::new(Store::PostgreSql);
+    let log = log_of_a_life(&database, "json").await;
     expect_private(&log);
+    let url: reqwest::Url = database.url().parse().unwrap();
+    let named = format!("database postgres://{}:{}{},", url.host_str().unwrap(), url.port().unwrap(), url.path());
+    assert!(log.contains(&named) && !log.contains(url.password().unwrap()), "{named} without user and password: {log}");
     let lines: Vec<Value> =
         log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
     assert!(lines.iter().any(|line| line["route"] == "/hello/<username>" && line["status"] == 204), "{log}");
