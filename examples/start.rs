@@ -1,14 +1,14 @@
 //! Starts servers for tests in other languages, and stops them when its standard input closes, for whatever reason.
 //!
 //!     start postgres [--pair | [--tls AUTHORITY] [NAME=VALUE...]]   PostgreSQL 18.1 with additional settings
-//!     start service [--in FOLDER] [KEY=VALUE...]                    the service, with settings as in ROCKET_<KEY>
-//!     start clock [TOML]                                            the service in this process, with settings as in Rocket.toml
+//!     start service [KEY=VALUE...]                                  the service, with settings as in ROCKET_<KEY>
+//!     start clock TOML                                              the service in this process, with settings as in Rocket.toml
 //!
 //! Prints one line of JSON: `url`, and for PostgreSQL `log` (a file) and, with `--pair`, the URL of the synchronous `standby`.
 //! `--tls` accepts only encrypted connections, to `localhost`, and writes the certificate of its authority to the file AUTHORITY.
 //! `postgres` then reads commands and prints a line after each: `stop` (as for a restart), `start` (with the same port and data).
 //! `clock` reads the times to set the service's clock to: `2031-01-01T12:00:00Z`.
-//! `service` runs in FOLDER, or in an empty folder, on a free port and logs to standard error. BIRTHDAY_API names another binary.
+//! `service` runs in an empty folder, on a free port and logs to standard error. BIRTHDAY_API names another binary.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for tests")]
 
@@ -17,7 +17,6 @@
 mod support;
 
 use std::io::{BufRead, Write, stdin, stdout};
-use std::path::Path;
 use std::time::Duration;
 use std::{env, fs};
 
@@ -44,9 +43,7 @@ fn main() {
             obey(Server::with_tls(&authority, "localhost", settings), None);
         }
         ["postgres", ref settings @ ..] => obey(Server::start(settings), None),
-        ["service", "--in", folder, ref settings @ ..] => serve(Path::new(folder), settings),
-        ["service", ref settings @ ..] => serve(TempDir::new().unwrap().path(), settings),
-        ["clock"] => on_a_clock(""),
+        ["service", ref settings @ ..] => serve(settings),
         ["clock", settings] => on_a_clock(settings),
         _ => panic!("usage: start postgres | service | clock: see the head of examples/start.rs"),
     }
@@ -84,8 +81,9 @@ fn on_a_clock(settings: &str) {
     }
 }
 
-fn serve(folder: &Path, settings: &[&str]) {
-    let mut command = support::command(folder);
+fn serve(settings: &[&str]) {
+    let folder = TempDir::new().unwrap();
+    let mut command = support::command(folder.path());
     for setting in settings {
         let (key, value) = setting.split_once('=').expect("KEY=VALUE");
         command.env(format!("ROCKET_{key}"), value);

@@ -49,11 +49,11 @@ class Client:
                 self.connection.close()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
 
-    def save(self, name: str, born: str = BORN, headers: dict[str, str] | None = None) -> Answer:
-        return self.request("PUT", f"/hello/{name}", json.dumps({"dateOfBirth": born}), {"Content-Type": "application/json"} | (headers or {}))
+    def save(self, name: str, born: str = BORN) -> Answer:
+        return self.request("PUT", f"/hello/{name}", json.dumps({"dateOfBirth": born}), {"Content-Type": "application/json"})
 
-    def find(self, name: str, headers: dict[str, str] | None = None) -> Answer:
-        return self.request("GET", f"/hello/{name}", headers=headers)
+    def find(self, name: str) -> Answer:
+        return self.request("GET", f"/hello/{name}")
 
 
 @dataclass(frozen=True)

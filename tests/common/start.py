@@ -62,14 +62,13 @@ def postgres(*settings: str, pair: bool = False, tls: Path | None = None):
     return started("postgres", *flags, *settings)
 
 
-def service(folder: Path | None = None, log: IO | None = None, **settings: str):
-    """The service, with SQLite in `folder` (by default one of its own) unless `settings` (ROCKET_*) say otherwise."""
+def service(log: IO | None = None, **settings: str):
+    """The service, with SQLite in a folder of its own unless `settings` (ROCKET_*) say otherwise."""
     words = [f"{key}={value}" for key, value in ({"LIFECYCLE": "{drain=0}"} | settings).items()]
-    place = ["--in", folder] if folder else []
-    return started("service", *place, *words, stderr=log, env=os.environ | {"BIRTHDAY_API": str(binary())})
+    return started("service", *words, stderr=log, env=os.environ | {"BIRTHDAY_API": str(binary())})
 
 
-def clock(settings: str = ""):
+def clock(settings: str):
     """The service on a clock that stands still until `tell("2031-01-01T12:00:00Z")`; `settings` as in Rocket.toml."""
     return started("clock", settings)
 
