@@ -7,6 +7,7 @@ import sys
 import tempfile
 import warnings
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 
 import icalendar
@@ -33,14 +34,6 @@ def in_javascript(library: str, calendars: list[dict]) -> list[list[str]]:
     return json.loads(subprocess.run(command, input=json.dumps(calendars), stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout)
 
 
-def with_ical_js(calendars: list[dict]) -> list[list[str]]:
-    return in_javascript("ical.js", calendars)
-
-
-def with_node_ical(calendars: list[dict]) -> list[list[str]]:
-    return in_javascript("node-ical", calendars)
-
-
 def with_libical(calendars: list[dict]) -> list[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         expand = Path(folder, "expand")
@@ -55,14 +48,6 @@ def in_java(library: str, calendars: list[dict]) -> list[list[str]]:
     command = ["java", "-Dslf4j.internal.verbosity=ERROR", "-cp", ":".join(map(str, jars)), Path(__file__).with_name("Expand.java"), library]
     text = "".join(f"{calendar['first']} {calendar['last']} {calendar['ics']}" for calendar in calendars)
     return [line.split() for line in subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()]
-
-
-def with_ical4j(calendars: list[dict]) -> list[list[str]]:
-    return in_java("ical4j", calendars)
-
-
-def with_biweekly(calendars: list[dict]) -> list[list[str]]:
-    return in_java("biweekly", calendars)
 
 
 def with_vobject(calendars: list[dict]) -> list[list[str]]:
@@ -82,6 +67,17 @@ def with_recurring_ical_events(calendars: list[dict]) -> list[list[str]]:
         events = recurring_ical_events.of(icalendar.Calendar.from_ical(calendar["ics"])).between(first, last + timedelta(days=1))
         found.append(sorted(event["DTSTART"].dt.isoformat() for event in events))
     return found
+
+
+LIBRARIES = {
+    "ical.js": partial(in_javascript, "ical.js"),
+    "node-ical": partial(in_javascript, "node-ical"),
+    "recurring_ical_events": with_recurring_ical_events,
+    "vobject": with_vobject,
+    "libical": with_libical,
+    "ical4j": partial(in_java, "ical4j"),
+    "biweekly": partial(in_java, "biweekly"),
+}
 
 
 def next_birthday(client: Client, name: str, today: date) -> date:
@@ -122,12 +118,12 @@ def main() -> None:
     for rule in ("mar1", "feb28"):
         with clock(f'[default.birthday]\nleap_day = "{rule}"') as service:
             found = calendars(service)
-        for expand in (with_ical_js, with_node_ical, with_recurring_ical_events, with_vobject, with_libical, with_ical4j, with_biweekly):
+        for library, expand in LIBRARIES.items():
             for calendar, days in zip(found, expand(found), strict=True):
                 if days == calendar["expected"] and len(days) == LAST - int(calendar["first"][:4]) + 1:
                     passed += 1
                 else:
-                    failed.append(f"{expand.__name__}, {rule}, {calendar['of']}: {sorted(set(days) ^ set(calendar['expected']))}")
+                    failed.append(f"{library}, {rule}, {calendar['of']}: {sorted(set(days) ^ set(calendar['expected']))}")
         print(f"{rule}: {len(found)} calendars until {LAST}", flush=True)
     print(*failed, f"{passed} passed, {len(failed)} failed", sep="\n")
     sys.exit(1 if failed or not passed else 0)
