@@ -2,28 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Database, HEALS, Store, TestApp, birthday, eventually, on_both_stores, postgresql};
-
-on_both_stores![without_its_table_every_operation_is_503_until_it_is_back];
+use crate::support::{Database, HEALS, Store, TestApp, birthday, eventually, postgresql};
 
 async fn expect_unavailable(app: &TestApp) {
     app.get("/hello/John").await.expect_problem(503, "unavailable");
     app.get("/hello/John/birthday.ics").await.expect_problem(503, "unavailable");
     app.put("/hello/John", birthday("1990-11-28")).await.expect_problem(503, "unavailable");
     app.delete("/hello/John").await.expect_problem(503, "unavailable");
-}
-
-async fn without_its_table_every_operation_is_503_until_it_is_back(app: TestApp) {
-    app.save("John", "1990-11-28").await;
-    app.database.run("alter table birthdays rename to elsewhere");
-    expect_unavailable(&app).await;
-    for probe in ["/livez", "/readyz"] {
-        let answer = app.get(probe).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"), "{probe}");
-    }
-    app.database.run("alter table elsewhere rename to birthdays");
-    eventually(HEALS, "it heals", async || app.get("/hello/John").await.status == 200).await;
-    app.save("John", "1990-11-29").await;
 }
 
 /// Regression: an outage of the database is never reported as the client's mistake, an unknown name, or a failure of the service.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Database, Service, Store, birthday, command, directory, raw};
+use crate::support::{Database, Service, Store, birthday, command, raw};
 
 /// Sends requests of every kind, each with something that must not be logged; returns the whole log.
 async fn log_of_a_life(database: &Database, format: &str) -> String {
@@ -70,14 +70,4 @@ async fn no_names_dates_or_bodies_are_logged_as_json_on_postgresql() {
         log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
     assert!(lines.iter().any(|line| line["route"] == "/hello/<username>" && line["status"] == 204), "{log}");
     assert!(lines.iter().any(|line| line["message"].as_str().is_some_and(|text| text.contains("refused a row"))), "{log}");
-}
-
-#[tokio::test]
-async fn requests_are_not_logged_unless_asked_for() {
-    let directory = directory();
-    let service = Service::start(&mut command(directory.path()));
-    service.save("Zebedee", "1987-05-17").await;
-    service.message("Zebedee").await;
-    assert_eq!(service.log().lines().count(), 1, "the start and nothing else: {}", service.log());
-    expect_private(&service.log());
 }

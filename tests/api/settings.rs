@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Database, Service, Store, TestApp, birthday, command, directory, eventually, finish, raw};
+use crate::support::{Database, HEALS, Service, Store, TestApp, birthday, command, directory, eventually, finish, raw};
 
 /// Starts the service on its own SQLite database, with these variables.
 fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
@@ -14,13 +14,15 @@ fn serve(directory: &TempDir, variables: &[(&str, &str)]) -> Service {
 }
 
 #[tokio::test]
-async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it() {
+async fn without_any_setting_it_keeps_birthdays_in_a_file_beside_it_and_logs_its_start_alone() {
     let directory = directory();
     let service = serve(&directory, &[]);
     service.save("John", "1990-05-17").await;
     assert!(directory.path().join("birthdays.db").is_file());
     let start = service.line("listening on http://127.0.0.1:");
     assert!(start.ends_with("database sqlite://birthdays.db, time zone UTC, leap day mar1"), "{start}");
+    service.message("John").await;
+    assert_eq!(service.log(), start, "requests are not logged unless asked for");
     // By SIGKILL: nothing acknowledged is lost.
     drop(service);
     assert_eq!(serve(&directory, &[]).get("/hello/John").await.status, 200);
@@ -131,8 +133,8 @@ async fn migrate_is_on_for_sqlite_and_off_for_postgresql_unless_set() {
     let directory = directory();
     let off = serve(&directory, &[("ROCKET_DATABASES", "{birthdays={migrate=false}}")]);
     off.get("/hello/John").await.expect_problem(503, "unavailable");
-    drop(off);
     assert_eq!(serve(&directory, &[]).get("/hello/John").await.status, 404);
+    eventually(HEALS, "the one without a schema heals", async || off.get("/hello/John").await.status == 404).await;
 
     let database = Database::new(Store::PostgreSql);
     let tables = |more: &str| format!("{{birthdays={{url={:?}{more}}}}}", database.url());
@@ -144,7 +146,12 @@ async fn migrate_is_on_for_sqlite_and_off_for_postgresql_unless_set() {
     }
     let line = off.line("run birthday-api migrate");
     assert!(line.contains("\"birthdays\" does not exist"), "{line}");
-    drop(off);
+    for probe in ["/livez", "/readyz"] {
+        assert_eq!(off.get(probe).await.body, "ok\n", "{probe}");
+    }
     let on = serve(&directory, &[("ROCKET_DATABASES", &tables(",migrate=true"))]);
-    eventually(Duration::from_secs(20), "it migrates", async || on.get("/hello/John").await.status == 404).await;
+    for service in [&on, &off] {
+        eventually(HEALS, "the schema is there", async || service.get("/hello/John").await.status == 404).await;
+    }
+    off.save("John", "1990-05-17").await;
 }
