@@ -87,8 +87,7 @@ async fn connections_that_were_lost_in_silence_cost_one_slow_answer_in_all() {
     assert!(slow <= 1, "{slow} slow or failed answers");
 }
 
-/// A row that another transaction changes under `repeatable read` is a serialization failure (40001) for the service. What it
-/// does after a deadlock (40P01) is the same rule of `Kind::Conflict`.
+/// A row that another transaction changes under `repeatable read` is a serialization failure (40001) for the service.
 #[tokio::test]
 async fn a_serialization_failure_is_tried_again_on_the_same_connection() {
     let app = TestApp::start(Store::PostgreSql);
@@ -114,6 +113,33 @@ async fn a_serialization_failure_is_tried_again_on_the_same_connection() {
         "no session was replaced"
     );
     assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 3 day(s)");
+}
+
+/// The save locks John's row and waits for a second table, whose holder then waits for John's row. PostgreSQL cancels the one whose
+/// `deadlock_timeout` ends first. Only the first attempt wants the second table, so the retry cannot deadlock again.
+#[tokio::test]
+async fn a_deadlock_is_tried_again_on_the_same_connection() {
+    let app = TestApp::start(Store::PostgreSql);
+    app.save("John", "1990-11-28").await;
+    app.database.run(
+        "create table second (n int); insert into second values (0); create sequence attempts; \
+         create function want() returns trigger language plpgsql set deadlock_timeout = '3s' as $$ begin \
+            if nextval('attempts') = 1 then update second set n = 1; end if; return new; end $$; \
+         create trigger want after update on birthdays for each row execute function want()",
+    );
+    eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
+    let before = app.database.select(LATEST_SESSION).await;
+    let mut other = app.database.connect().await;
+    other.run("set deadlock_timeout = '1h'; begin; update second set n = 2").await;
+    let meet = async {
+        let waiting = format!("{SESSIONS} and wait_event_type = 'Lock'");
+        eventually(HEALS, "the save waits", async || app.database.select(&waiting).await == 1).await;
+        other.run("update birthdays set date_of_birth = '1980-01-01'").await;
+        other.run("commit").await;
+    };
+    let (saved, ()) = tokio::join!(app.put("/hello/John", birthday("1990-11-26")), meet);
+    assert_eq!(saved.status, 204);
+    assert_eq!((app.database.select(LATEST_SESSION).await, retries(&app).await), (before, 1), "no session was replaced");
 }
 
 /// 26000 and 42P05: a trigger does in the service's own session what a pooler or an administrator may do to it.
