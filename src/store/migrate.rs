@@ -15,7 +15,7 @@ use super::error::{Error, Kind};
 use super::settings::{DatabaseUrl, Settings};
 
 /// Version, description and text of every file, oldest first. sqlx's macro would list them, but compiles sqlx and SQLite twice.
-type File = (i64, &'static str, &'static str);
+pub type File = (i64, &'static str, &'static str);
 const POSTGRES: &[File] = &[(1, "birthdays", include_str!("../../migrations/postgres/0001_birthdays.sql"))];
 const SQLITE: &[File] = &[(1, "birthdays", include_str!("../../migrations/sqlite/0001_birthdays.sql"))];
 
@@ -100,9 +100,21 @@ pub async fn up_to_date(
     limit: Duration,
     lock_timeout: Duration,
 ) -> Result<(), MigrationError> {
-    let (files, url) = match url {
-        DatabaseUrl::Postgres(_) => (POSTGRES, url.clone()),
-        DatabaseUrl::Sqlite(options) => (SQLITE, DatabaseUrl::Sqlite(options.clone().create_if_missing(true))),
+    let files = if let DatabaseUrl::Postgres(_) = url { POSTGRES } else { SQLITE };
+    apply_migrations(files, url, login, limit, lock_timeout).await
+}
+
+/// The same with these files.
+pub async fn apply_migrations(
+    files: &[File],
+    url: &DatabaseUrl,
+    login: Option<&Login>,
+    limit: Duration,
+    lock_timeout: Duration,
+) -> Result<(), MigrationError> {
+    let url = match url {
+        DatabaseUrl::Postgres(_) => url.clone(),
+        DatabaseUrl::Sqlite(options) => DatabaseUrl::Sqlite(options.clone().create_if_missing(true)),
     };
     let migrations: Vec<Migration> = files.iter().map(migration).collect();
     // As behind a pooler, so that statements have no time limit.
@@ -149,8 +161,10 @@ fn migration((version, description, text): &File) -> Migration {
 async fn begin(connection: &mut Connection, lock_timeout: Duration) -> sqlx::Result<Vec<(i64, String)>> {
     match connection {
         Connection::Postgres(connection) => {
+            // The transaction idles while a migration runs outside of it.
             let begin = format!(
-                "begin; set local lock_timeout = {}; set local statement_timeout = 0; select pg_advisory_xact_lock(4201118); {}",
+                "begin; set local lock_timeout = {}; set local statement_timeout = 0; \
+                 set local idle_in_transaction_session_timeout = 0; select pg_advisory_xact_lock(4201118); {}",
                 lock_timeout.as_millis(),
                 include_str!("../../migrations/applied.postgres.sql")
             );

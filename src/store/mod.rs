@@ -29,7 +29,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::copy::{CopyError, copy};
 pub use self::metrics::Metrics;
-pub use self::migrate::{migrate_at_start, migrate_within};
+pub use self::migrate::{apply_migrations, migrate_at_start, migrate_within};
 pub use self::settings::{DatabaseUrl, Settings, seconds};
 
 use self::queue::{Queue, Unanswered};

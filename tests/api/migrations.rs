@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use birthday_api::store;
 use tempfile::TempDir;
 
 use crate::support::{Database, Ended, Store, TestApp, command, directory, finish, postgresql, random};
@@ -115,6 +116,20 @@ async fn a_migration_that_meets_a_lock_steps_back_and_tries_again() {
     let ended = waiting.join().unwrap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("lock timeout"), "{}", ended.stderr);
+}
+
+/// As `create index concurrently` does, for which no file has a use yet.
+#[tokio::test]
+async fn a_migration_outside_a_transaction_may_take_longer_than_a_session_may_idle_in_one() {
+    let database = Database::new(Store::PostgreSql);
+    let name = database.url().rsplit('/').next().unwrap().to_owned();
+    database.run(&format!("alter database {name} set idle_in_transaction_session_timeout = '100ms'"));
+    // In a transaction, the block may not commit.
+    let slow = "-- no-transaction\ndo $$ begin perform pg_sleep(1); commit; end $$";
+    let files = [(1, "first", "create table first (n int)"), (2, "slow", slow)];
+    let (url, limit) = (database.url().parse().unwrap(), Duration::from_secs(10));
+    store::apply_migrations(&files, &url, None, limit, limit).await.unwrap();
+    assert_eq!(database.number("select count(*) from _sqlx_migrations where success"), 2);
 }
 
 #[tokio::test]
