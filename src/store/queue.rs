@@ -53,7 +53,7 @@ impl<Q, A> Job<Q, A> {
 pub struct Queue<Q, A> {
     state: Mutex<State<Q, A>>,
     /// Notified once for each worker to wake.
-    wake: Notify,
+    pub wake: Notify,
     /// Held by the workers that can answer.
     pub able: Arc<()>,
 }
@@ -95,7 +95,7 @@ impl<Q, A> Queue<Q, A> {
             return Err(Unanswered::Full);
         }
         state.waiting.push_back(job);
-        // A busy worker checks the queue again by itself.
+        // A busy worker checks the queue again by itself, or has another one do it.
         let first = state.running.is_empty() && state.waiting.len() == 1;
         let slow = state.running.first().is_some_and(|oldest| now.duration_since(*oldest) > SLOW);
         if first || slow || state.waiting.len().is_multiple_of(WAKE_ANOTHER_EVERY) {

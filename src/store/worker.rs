@@ -62,6 +62,10 @@ impl Worker {
             // Without a connection, leave the requests to those who have one.
             let able = (!self.primary.is_refused).then(|| requests.able.clone());
             let takes = able.is_some() || Arc::strong_count(&requests.able) == 1;
+            if !takes {
+                // Those that arrived while it was busy have woken no one.
+                requests.wake.notify_one();
+            }
             let mut batch = tokio::select! {
                 biased;
                 batch = requests.next(), if takes => match batch {

@@ -270,6 +270,21 @@ async fn a_session_that_cannot_be_replaced_for_lack_of_room_costs_one_answer_and
     assert!(tried < 40, "each of the four connections is tried about once a second, not {tried} times in three");
     app.database.run("alter role blue connection limit -1");
     eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
+    // One lookup loses its session; those that arrive during it are too few to wake another worker.
+    app.database.run(
+        "alter role blue connection limit 3; create sequence attempts; \
+         create function lost() returns bool language plpgsql security definer as $$ begin \
+            if nextval('attempts') = 1 then perform pg_sleep(0.1); raise sqlstate '26000'; end if; return true; end $$; \
+         alter table birthdays enable row level security; create policy lost on birthdays using (lost())",
+    );
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let lookups = join_all((0..3).map(|_| app.get("/hello/John")));
+        tokio::time::timeout(Duration::from_secs(10), lookups).await.expect("the others answer")
+    };
+    let (lost, later) = tokio::join!(app.get("/hello/John"), later);
+    lost.expect_problem(503, "unavailable");
+    assert!(later.iter().all(|lookup| lookup.status == 200));
 }
 
 /// The database has a new password, and the mounted Secret does not have it yet.
