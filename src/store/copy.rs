@@ -39,7 +39,12 @@ pub async fn copy(from: &DatabaseUrl, to: &DatabaseUrl, replace: bool, progress:
     let source = Database::new(from, PATIENCE, true, true).connect(None).await;
     let mut source = source.map_err(|error| CopyError::Source(error.into()))?;
     let mut target = Database::new(to, PATIENCE, true, false).connect(None).await.map_err(in_target)?;
-    target.execute(if let Connection::Postgres(_) = target { "begin" } else { "begin immediate" }).await.map_err(in_target)?;
+    // The time limits of a role or a database are for single requests.
+    let begin = "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
+    if let Connection::Postgres(_) = source {
+        source.execute(begin).await.map_err(|error| CopyError::Source(error.into()))?;
+    }
+    target.execute(if let Connection::Postgres(_) = target { begin } else { "begin immediate" }).await.map_err(in_target)?;
     if replace {
         target.execute("delete from birthdays").await.map_err(in_target)?;
     } else if target.rows().try_next().await.map_err(in_target)?.is_some() {

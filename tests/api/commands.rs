@@ -1,5 +1,7 @@
 //! `birthday-api healthcheck | copy | --version`.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 
 use crate::support::{Database, Service, Store, TestApp, command, directory, eventually, finish};
@@ -15,7 +17,7 @@ async fn healthcheck_is_0_while_ready_and_1_while_draining_or_away() {
     assert_eq!((ready.code, ready.stdout.as_str(), ready.stderr.as_str()), (Some(0), "", ""));
 
     service.signal(Signal::TERM);
-    eventually(std::time::Duration::from_secs(10), "it drains", async || service.get("/readyz").await.status == 503).await;
+    eventually(Duration::from_secs(10), "it drains", async || service.get("/readyz").await.status == 503).await;
     let draining = check();
     assert_eq!(draining.code, Some(1));
     assert!(draining.stderr.contains("not ready: HTTP/1.1 503"), "{}", draining.stderr);
@@ -48,8 +50,19 @@ async fn copy_moves_all_birthdays_and_leaves_a_target_that_is_not_empty() {
     let copy = |from: &str, to: &str, more: &[&str]| {
         finish(command(directory.path()).args(["copy", "--from", from, "--to", to]).args(more))
     };
-    for (from, to) in [(app.database.url(), second.url()), (second.url(), third.clone())] {
-        let ended = copy(&from, &to, &[]);
+    // While the second is locked for longer than its statements may take.
+    let copy_slowly = async |from: &str, to: &str, more: &[&str]| {
+        let lock = second.lock().await;
+        std::thread::scope(|scope| {
+            let copying = scope.spawn(|| copy(from, to, more));
+            std::thread::sleep(Duration::from_secs(2));
+            drop(lock);
+            copying.join().unwrap()
+        })
+    };
+    let first_copy = copy(&app.database.url(), &second.url(), &[]);
+    second.run(&format!("alter database {} set statement_timeout = '1s'", second.url().rsplit('/').next().unwrap()));
+    for ended in [first_copy, copy_slowly(&second.url(), &third, &[]).await] {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert!(ended.stderr.contains("17001 birthdays copied"), "{}", ended.stderr);
         assert!(!ended.stderr.contains('@'), "no password: {}", ended.stderr);
@@ -61,7 +74,8 @@ async fn copy_moves_all_birthdays_and_leaves_a_target_that_is_not_empty() {
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
     assert_eq!(second.number("select count(*) from birthdays"), 17_001);
-    assert_eq!(copy(&app.database.url(), &second.url(), &["--replace"]).code, Some(0));
+    let replaced = copy_slowly(&app.database.url(), &second.url(), &["--replace"]).await;
+    assert_eq!(replaced.code, Some(0), "{}", replaced.stderr);
     assert_eq!(second.number("select count(*) from birthdays"), 17_002);
     second.run("alter table birthdays rename to elsewhere");
     let unreadable = copy(&app.database.url(), &second.url(), &[]);
