@@ -14,7 +14,7 @@ use super::problem::Problem;
 use crate::birthday::{Username, today_in};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::store::{Birthdays, Condition, Found};
+use crate::store::{Birthdays, Condition, Found, Write};
 
 /// The largest body, in bytes.
 pub const LARGEST_BODY: usize = 1024;
@@ -42,9 +42,9 @@ impl Received {
 /// A request, and what its handler needs to answer it.
 pub struct Call<'r> {
     pub settings: &'r Settings,
-    pub birthdays: &'r Birthdays,
+    birthdays: &'r Birthdays,
     /// When the answer is due, counted from the moment the request's head was read.
-    pub deadline: Instant,
+    deadline: Instant,
     received: &'r Received,
     method: Method,
     uri: &'r Origin<'r>,
@@ -94,6 +94,10 @@ impl Call<'_> {
 
     pub async fn find(&self, name: Username) -> Result<Found, Problem> {
         self.birthdays.find(name, self.deadline).await?.ok_or(Problem::UnknownUsername)
+    }
+
+    pub async fn write(&self, write: Write) -> Result<bool, Problem> {
+        Ok(self.birthdays.write(write, self.deadline).await?)
     }
 
     /// Where users reach this service: the setting `public_url`, or else the URL in the request's headers.

@@ -9,7 +9,7 @@ use super::answer::{Answer, tag_of};
 use super::call::Call;
 use super::problem::Problem;
 use crate::birthday::{DateOfBirth, Username, calendar, days_until};
-use crate::store::Condition;
+use crate::store::{Condition, Write};
 
 /// The greeting.
 #[derive(Serialize, ToSchema)]
@@ -75,7 +75,7 @@ pub async fn save(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
     }
     let body: NewBirthday = serde_json::from_slice(body).map_err(|error| Problem::InvalidBody(error.to_string().into()))?;
     let born = DateOfBirth::parse(&body.date_of_birth, today)?;
-    match call.birthdays.save(name, born, call.precondition()?, call.deadline).await? {
+    match call.write(Write::Save((name, born), call.precondition()?)).await? {
         true => Ok(explained(Answer::new(Status::NoContent), today, false)),
         false => Err(Problem::PreconditionFailed),
     }
@@ -100,7 +100,7 @@ pub async fn delete(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
     if call.precondition()? == Condition::IfAbsent {
         return Err(Problem::PreconditionFailed);
     }
-    match call.birthdays.delete(name, call.deadline).await? {
+    match call.write(Write::Delete(name)).await? {
         true => Ok(Answer::new(Status::NoContent)),
         false => Err(Problem::UnknownUsername),
     }

@@ -1,4 +1,4 @@
-//! The store of birthdays: PostgreSQL or SQLite behind three operations, find, save and delete.
+//! The store of birthdays: PostgreSQL or SQLite behind two operations, find and write.
 //!
 //! A request waits in a [`queue`]; a [`worker`] takes all waiting requests and sends them as one statement over its [`session`]
 //! with the [`server`], which connects, retries and opens the circuit as [`error`] defines. [`database`] holds the statements,
@@ -31,11 +31,12 @@ pub use self::copy::{CopyError, copy};
 pub use self::metrics::Metrics;
 pub use self::migrate::{apply_migrations, migrate_at_start, migrate_within};
 pub use self::settings::{DatabaseUrl, Settings, seconds};
+pub use self::worker::Write;
 
-use self::queue::{Queue, Unanswered};
+use self::queue::Queue;
 use self::server::Server;
 use self::session::Session;
-use self::worker::{Request, Requests, Worker, Write};
+use self::worker::{Answer, Request, Requests, Worker};
 use crate::birthday::{DateOfBirth, Username};
 
 /// The database `birthdays` of the settings, as Rocket manages it.
@@ -82,35 +83,13 @@ pub struct Store {
 }
 
 impl Store {
-    pub async fn find(&self, name: Username, deadline: Instant) -> Result<Option<Found>, StoreError> {
-        self.ask(&self.lookups, name, deadline).await
+    pub async fn find(&self, name: Username, deadline: Instant) -> Answer<Option<Found>> {
+        ask(&self.lookups, name, deadline).await
     }
 
-    /// Creates or replaces under `condition`; false if it did not hold. The commit is durable when this returns true.
-    pub async fn save(
-        &self,
-        name: Username,
-        born: DateOfBirth,
-        condition: Condition,
-        deadline: Instant,
-    ) -> Result<bool, StoreError> {
-        self.ask(&self.writes, Write::Save((name, born), condition), deadline).await
-    }
-
-    /// False if the name had no birthday.
-    pub async fn delete(&self, name: Username, deadline: Instant) -> Result<bool, StoreError> {
-        self.ask(&self.writes, Write::Delete(name), deadline).await
-    }
-
-    async fn ask<R: Request>(&self, requests: &Requests<R>, request: R, deadline: Instant) -> Result<R::Reply, StoreError> {
-        match timeout_at(deadline, requests.ask(request)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(Unanswered::Full)) => {
-                self.metrics.rejected.inc();
-                Err(StoreError::Unavailable)
-            }
-            Ok(Err(Unanswered::Gone)) | Err(_) => Err(StoreError::Unavailable),
-        }
+    /// False if the condition did not hold or the name had no birthday. The commit is durable when this returns true.
+    pub async fn write(&self, write: Write, deadline: Instant) -> Answer<bool> {
+        ask(&self.writes, write, deadline).await
     }
 
     /// Answers the waiting requests, then closes the connections, within `limit`.
@@ -141,7 +120,7 @@ impl Store {
             DatabaseUrl::Sqlite(_) => settings.max_connections - 1,
             DatabaseUrl::Postgres(_) => settings.max_connections.div_ceil(2),
         };
-        let (lookups, writes) = (Arc::new(Queue::new()), Arc::new(Queue::new()));
+        let (lookups, writes) = (Arc::new(Queue::new(metrics.rejected.clone())), Arc::new(Queue::new(metrics.rejected.clone())));
         let mut workers = JoinSet::new();
         for _ in 0..for_lookups {
             workers.spawn(worker(replica.as_ref()).run::<Username>(lookups.clone(), metrics.lookups.clone()));
@@ -151,6 +130,11 @@ impl Store {
         }
         Ok(Self { lookups, writes, workers: workers.into(), metrics })
     }
+}
+
+async fn ask<R: Request>(requests: &Requests<R>, request: R, deadline: Instant) -> Answer<R::Reply> {
+    let answer = timeout_at(deadline, requests.ask(request)).await;
+    answer.ok().flatten().unwrap_or(Err(StoreError::Unavailable))
 }
 
 #[rocket::async_trait]

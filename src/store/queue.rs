@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -28,19 +29,10 @@ const SLOW: Duration = Duration::from_millis(20);
 /// batch. A lone request would only be delayed by this.
 const CROWD: usize = 8;
 
-/// Why a request got no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unanswered {
-    /// Too many requests are waiting, or they have waited too long.
-    Full,
-    /// The queue is closed, or the worker that had taken the request panicked.
-    Gone,
-}
-
 struct Job<Q, A> {
     request: Q,
     since: Instant,
-    answer: oneshot::Sender<Result<A, Unanswered>>,
+    answer: oneshot::Sender<A>,
 }
 
 impl<Q, A> Job<Q, A> {
@@ -56,6 +48,8 @@ pub struct Queue<Q, A> {
     pub wake: Notify,
     /// Held by the workers that can answer.
     pub able: Arc<()>,
+    /// Counts the requests that got no answer because too many were waiting.
+    rejected: Counter,
 }
 
 struct State<Q, A> {
@@ -68,22 +62,23 @@ struct State<Q, A> {
 }
 
 impl<Q, A> Queue<Q, A> {
-    pub fn new() -> Self {
+    pub fn new(rejected: Counter) -> Self {
         let state = State { waiting: VecDeque::with_capacity(LARGEST_BATCH), running: Vec::new(), last: 0, closed: false };
-        Self { state: Mutex::new(state), wake: Notify::new(), able: Arc::default() }
+        Self { state: Mutex::new(state), wake: Notify::new(), able: Arc::default(), rejected }
     }
 
-    /// Waits for the answer to `request`. Dropping the future cancels the request, if no worker has taken it yet.
-    pub async fn ask(&self, request: Q) -> Result<A, Unanswered> {
+    /// Waits for the answer to `request`. There is none if too many wait, if the queue is closed, or if the worker that had taken
+    /// the request panicked. Dropping the future cancels the request, if no worker has taken it yet.
+    pub async fn ask(&self, request: Q) -> Option<A> {
         let (answer, receiver) = oneshot::channel();
-        self.push(Job { request, since: Instant::now(), answer })?;
-        receiver.await.map_err(|_| Unanswered::Gone)?
+        self.push(Job { request, since: Instant::now(), answer });
+        receiver.await.ok()
     }
 
-    fn push(&self, job: Job<Q, A>) -> Result<(), Unanswered> {
+    fn push(&self, job: Job<Q, A>) {
         let mut state = self.state.lock();
         if state.closed {
-            return Err(Unanswered::Gone);
+            return;
         }
         // Cancelled requests make room for those that still wait.
         while state.waiting.front().is_some_and(|oldest| oldest.answer.is_closed()) {
@@ -92,7 +87,8 @@ impl<Q, A> Queue<Q, A> {
         let now = job.since;
         let late = state.waiting.front().is_some_and(|oldest| oldest.is_late(now));
         if state.waiting.len() >= LONGEST_QUEUE || (state.waiting.len() >= LARGEST_BATCH && late) {
-            return Err(Unanswered::Full);
+            self.rejected.inc();
+            return;
         }
         state.waiting.push_back(job);
         // A busy worker checks the queue again by itself, or has another one do it.
@@ -102,7 +98,6 @@ impl<Q, A> Queue<Q, A> {
             // The last one to wait: what it needs is still in the processor's caches, here and in the database.
             self.wake.notify_last();
         }
-        Ok(())
     }
 
     /// Waits for requests and takes them, at most [`LARGEST_BATCH`]; `None` when the queue is closed and empty.
@@ -133,8 +128,11 @@ impl<Q, A> Queue<Q, A> {
 
     fn take(&self, state: &mut State<Q, A>) -> Option<Batch<'_, Q, A>> {
         while state.waiting.len() > LARGEST_BATCH && state.waiting.front().is_some_and(|oldest| oldest.is_late(Instant::now())) {
-            // The request may have been cancelled meanwhile.
-            let _ = state.waiting.pop_front().map(|job| job.answer.send(Err(Unanswered::Full)));
+            let late = state.waiting.pop_front();
+            // It may have been cancelled meanwhile.
+            if late.is_some_and(|job| !job.answer.is_closed()) {
+                self.rejected.inc();
+            }
         }
         let expected = state.waiting.len().min(LARGEST_BATCH);
         let (mut requests, mut answers) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
@@ -176,7 +174,7 @@ pub struct Batch<'q, Q, A> {
     queue: &'q Queue<Q, A>,
     taken: Instant,
     pub requests: Vec<Q>,
-    answers: Vec<oneshot::Sender<Result<A, Unanswered>>>,
+    answers: Vec<oneshot::Sender<A>>,
 }
 
 impl<Q, A> Batch<'_, Q, A> {
@@ -184,7 +182,7 @@ impl<Q, A> Batch<'_, Q, A> {
     pub fn answer(mut self, answers: impl IntoIterator<Item = A>) {
         for (sender, answer) in self.answers.drain(..).zip(answers) {
             // The request may have been cancelled meanwhile.
-            let _ = sender.send(Ok(answer));
+            let _ = sender.send(answer);
         }
     }
 }

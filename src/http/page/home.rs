@@ -18,7 +18,7 @@ use super::super::problem::Problem;
 use super::{Assets, HTML, protected, render};
 use crate::birthday::{DateOfBirth, LeapDay, Username, days_until};
 use crate::config::Settings;
-use crate::store::Condition;
+use crate::store::{Condition, Write};
 
 /// The fields of the page's forms.
 #[derive(FromForm, Serialize, ToSchema)]
@@ -89,13 +89,13 @@ pub async fn save(call: Call<'_>) -> Result<Answer, Problem> {
     let today = call.today_in(*zone.as_ref().unwrap_or(&call.settings.birthday.time_zone));
     let born = DateOfBirth::parse(&entry.date_of_birth, today).map_err(Problem::from);
     let problems = match (name, born, zone) {
-        (Ok(name), Ok(born), Ok(_)) => match call.birthdays.save(name, born, Condition::None, call.deadline).await {
+        (Ok(name), Ok(born), Ok(_)) => match call.write(Write::Save((name, born), Condition::None)).await {
             Ok(_) => {
                 let tz = Some(entry.tz.as_str()).filter(|tz| !tz.is_empty());
                 let there = uri!(home(Some(entry.username.as_str()), tz));
                 return Ok(Answer::new(Status::SeeOther).header("Location", there.to_string()));
             }
-            Err(error) => vec![error.into()],
+            Err(problem) => vec![problem],
         },
         (name, born, zone) => [name.err(), born.err(), zone.err()].into_iter().flatten().collect(),
     };
