@@ -1,5 +1,6 @@
 //! One interface to both kinds of database: how to connect, and the statements to run.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -17,14 +18,54 @@ pub type Row = (Username, DateOfBirth);
 /// A row as read from the database.
 pub type Read = (String, NaiveDate);
 
+pub enum Write {
+    Save(Row, Condition),
+    Delete(Username),
+}
+
 /// All except the creation of a name can be executed twice with the same result.
 #[derive(Clone, Copy)]
 pub enum Statement<'a> {
     Find(&'a [Username]),
     /// Creates or replaces, all in one commit. If a name has several dates, the last one is saved.
     Save(&'a [Row]),
-    SaveIf(&'a Row, Condition),
-    Delete(&'a Username),
+    Write(&'a Write),
+}
+
+/// A parameter of a statement.
+pub enum Value<'a> {
+    Name(&'a str),
+    Date(NaiveDate),
+    Names(Vec<&'a str>),
+    /// One row per name; the order prevents deadlocks between two writers.
+    Rows(BTreeMap<&'a str, NaiveDate>),
+}
+
+const FIND_ONE: &str = "select username, date_of_birth from birthdays where username = $1";
+/// An unchanged date is not written again. One statement is one transaction (PostgreSQL manual, "Transactions").
+const SAVE_ONE: &str = "insert into birthdays (username, date_of_birth) values ($1, $2) on conflict (username) do update \
+    set date_of_birth = excluded.date_of_birth where birthdays.date_of_birth <> excluded.date_of_birth";
+const CREATE: &str = "insert into birthdays (username, date_of_birth) values ($1, $2) on conflict (username) do nothing";
+const REPLACE: &str = "update birthdays set date_of_birth = $2 where username = $1";
+const DELETE: &str = "delete from birthdays where username = $1";
+
+impl<'a> Statement<'a> {
+    /// The SQL and its parameters. `find` and `save` are the database's own SQL for several names.
+    pub fn sql(self, find: &'static str, save: &'static str) -> (&'static str, Vec<Value<'a>>) {
+        let row = |(name, born): &'a Row| vec![Value::Name(name.as_str()), Value::Date(born.date())];
+        match self {
+            Self::Find([name]) => (FIND_ONE, vec![Value::Name(name.as_str())]),
+            Self::Find(names) => (find, vec![Value::Names(names.iter().map(Username::as_str).collect())]),
+            Self::Save([one]) | Self::Write(Write::Save(one, Condition::None)) => (SAVE_ONE, row(one)),
+            Self::Save(rows) => {
+                let rows = rows.iter().map(|(name, born)| (name.as_str(), born.date()));
+                (save, vec![Value::Rows(rows.collect())])
+            }
+            Self::Write(Write::Save(one, Condition::IfAbsent)) => (CREATE, row(one)),
+            Self::Write(Write::Save(one, Condition::IfPresent)) => (REPLACE, row(one)),
+            Self::Write(Write::Delete(name)) => (DELETE, vec![Value::Name(name.as_str())]),
+        }
+    }
 }
 
 /// The rows that a statement found, in any order, and how many it wrote.

@@ -2,7 +2,7 @@
 //!
 //! A request waits in a [`queue`]; a [`worker`] takes all waiting requests and sends them as one statement over its [`session`]
 //! with the [`server`], which connects, retries and opens the circuit as [`error`] defines. [`database`] holds the statements,
-//! [`postgres`] and [`sqlite`] their SQL. The replica answers lookups while the primary cannot.
+//! [`postgres`] and [`sqlite`] the SQL in which they differ. The replica answers lookups while the primary cannot.
 
 mod copy;
 mod credentials;
@@ -28,10 +28,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::copy::{CopyError, copy};
+pub use self::database::Write;
 pub use self::metrics::Metrics;
 pub use self::migrate::{apply_migrations, migrate_at_start, migrate_within};
 pub use self::settings::{DatabaseUrl, Settings, seconds};
-pub use self::worker::Write;
 
 use self::queue::Queue;
 use self::server::Server;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Condition;
-use super::database::{Database, Outcome, Statement};
+use super::database::{Database, Outcome, Statement, Write};
 use super::error::{Close, Error, Kind};
 use super::server::{Counted, PROBE, Server};
 
@@ -172,5 +172,5 @@ impl Session {
 /// Whether a second attempt would hide what the first one did: it would be refused because of the row that the first created, or
 /// find nothing to delete, and so not wait for the standby. The connection is checked first instead.
 fn is_sent_once(statement: Statement<'_>) -> bool {
-    matches!(statement, Statement::SaveIf(_, Condition::IfAbsent) | Statement::Delete(_))
+    matches!(statement, Statement::Write(Write::Save(_, Condition::IfAbsent) | Write::Delete(_)))
 }

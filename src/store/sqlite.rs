@@ -7,14 +7,11 @@ use std::time::Duration;
 use std::{fs, io};
 
 use serde::Serialize;
-use sqlx::query::Query;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, FromRow};
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 
-use super::Condition;
-use super::database::{Outcome, Read, Statement};
-use crate::birthday::Username;
+use super::database::{Outcome, Read, Statement, Value};
 
 /// Identifies a file regardless of its name: device and inode.
 type Identity = Option<(u64, u64)>;
@@ -81,37 +78,25 @@ impl Database {
     }
 }
 
-const FIND_ONE: &str = "select username, date_of_birth from birthdays where username = ?1";
-const FIND: &str = "select username, date_of_birth from birthdays where username in (select value from json_each(?1))";
+/// A list is passed as one JSON parameter: SQLite has no arrays.
+const FIND: &str = "select username, date_of_birth from birthdays where username in (select value from json_each($1))";
 /// `where true`: else the parser takes ON for a join condition (<https://www.sqlite.org/lang_upsert.html>, "Parsing Ambiguity").
-const SAVE: &str = "insert into birthdays (username, date_of_birth) select value ->> 0, value ->> 1 from json_each(?1) where true \
+const SAVE: &str = "insert into birthdays (username, date_of_birth) select key, value from json_each($1) where true \
     on conflict (username) do update set date_of_birth = excluded.date_of_birth where date_of_birth <> excluded.date_of_birth";
-const CREATE: &str = "insert into birthdays (username, date_of_birth) values (?1, ?2) on conflict (username) do nothing";
-const REPLACE: &str = "update birthdays set date_of_birth = ?2 where username = ?1";
-const DELETE: &str = "delete from birthdays where username = ?1";
 
-/// A statement's SQL and parameters. A list is passed as one JSON parameter: SQLite has no arrays.
-fn sql(statement: Statement<'_>) -> (&'static str, Vec<String>) {
-    match statement {
-        Statement::Find([name]) => (FIND_ONE, vec![name.as_str().to_owned()]),
-        Statement::Find(names) => (FIND, vec![json(names.iter().map(Username::as_str))]),
-        Statement::Save(rows) => (SAVE, vec![json(rows.iter().map(|(name, born)| (name.as_str(), born.date().to_string())))]),
-        Statement::SaveIf((name, born), condition) => {
-            let sql = if condition == Condition::IfPresent { REPLACE } else { CREATE };
-            (sql, vec![name.as_str().to_owned(), born.date().to_string()])
-        }
-        Statement::Delete(name) => (DELETE, vec![name.as_str().to_owned()]),
-    }
-}
-
-fn json<T: Serialize>(list: impl Iterator<Item = T>) -> String {
-    serde_json::to_string(&list.collect::<Vec<_>>()).expect("names and dates are strings")
+fn json(list: &impl Serialize) -> String {
+    serde_json::to_string(list).expect("names and dates are strings")
 }
 
 impl Connection {
     pub async fn run(&mut self, statement: Statement<'_>) -> sqlx::Result<Outcome> {
-        let (sql, values) = sql(statement);
-        let query = values.into_iter().fold(sqlx::query(sql), Query::bind);
+        let (sql, values) = statement.sql(FIND, SAVE);
+        let query = values.into_iter().fold(sqlx::query(sql), |query, value| match value {
+            Value::Name(name) => query.bind(name),
+            Value::Date(date) => query.bind(date),
+            Value::Names(names) => query.bind(json(&names)),
+            Value::Rows(rows) => query.bind(json(&rows)),
+        });
         let mut outcome = Outcome::default();
         if let Statement::Find(_) = statement {
             let rows = query.fetch_all(&mut self.inner).await?;

@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use rocket::futures::FutureExt;
 use tokio::time::Instant;
 
-use super::database::{Row, Statement};
+use super::database::{Row, Statement, Write};
 use super::error::Kind;
 use super::metrics::Metrics;
 use super::queue::Queue;
@@ -28,11 +28,6 @@ pub trait Request: Sized + Send {
 
     /// An answer for each request, in the same order, before `until`.
     fn answer(worker: &mut Worker, batch: Vec<Self>, until: Instant) -> impl Future<Output = Vec<Answer<Self::Reply>>> + Send;
-}
-
-pub enum Write {
-    Save(Row, Condition),
-    Delete(Username),
 }
 
 pub struct Worker {
@@ -147,11 +142,7 @@ impl Request for Write {
             }
             worker.save(&rows, until, &mut answers).await;
             rows.clear();
-            let statement = match &write {
-                Self::Save(row, condition) => Statement::SaveIf(row, *condition),
-                Self::Delete(name) => Statement::Delete(name),
-            };
-            answers.push(worker.write(statement, until).await);
+            answers.push(worker.write(Statement::Write(&write), until).await);
         }
         worker.save(&rows, until, &mut answers).await;
         answers
