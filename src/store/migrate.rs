@@ -9,7 +9,7 @@ use sqlx::migrate::{Migration, MigrationType};
 use sqlx::{AssertSqlSafe, FromRow, SqlSafeStr, raw_sql};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::credentials::{Credentials, Login};
+use super::credentials::Login;
 use super::database::{Connection, Database};
 use super::error::{Error, Kind};
 use super::settings::{DatabaseUrl, Settings};
@@ -88,8 +88,7 @@ pub async fn migrate_within(settings: &Settings, wait: Duration) -> Result<(), M
 
 /// One attempt, which ends within `left` if the database does not answer.
 async fn migrate(settings: &Settings, left: Duration) -> Result<(), MigrationError> {
-    let credentials = Credentials::read(settings.credentials.as_deref());
-    let login = credentials.map_err(|error| MigrationError::NotYet(error.to_string()))?.login();
+    let login = settings.login().map_err(|error| MigrationError::NotYet(error.to_string()))?;
     up_to_date(&settings.url, login.as_ref(), settings.connect_timeout.min(left), LOCK_TIMEOUT.min(left)).await
 }
 

@@ -112,8 +112,6 @@ impl Store {
         let worker = |replica: Option<&Arc<Server>>| Worker {
             primary: Session::new(primary.clone()),
             replica: replica.cloned().map(Session::new),
-            limit: settings.deadline(),
-            metrics: metrics.clone(),
         };
         let for_lookups = match settings.url {
             // SQLite has one writer at a time.

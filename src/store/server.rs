@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{self, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::credentials::Credentials;
+use super::credentials::Login;
 use super::database::{Connection, Database};
 use super::error::{Error, Kind};
 use super::metrics::Metrics;
@@ -26,14 +26,12 @@ const CLOSE: Duration = Duration::from_secs(1);
 pub struct Server {
     pub database: Database,
     pub role: &'static str,
-    credentials: Credentials,
-    pub connect_timeout: Duration,
-    pub query_timeout: Duration,
+    pub settings: Settings,
     pub metrics: Metrics,
     /// Why no connection can be made; `None` while the circuit is closed.
     obstacle: Mutex<Option<Kind>>,
-    /// Makes every session replace its connection.
-    pub renewal: watch::Sender<()>,
+    /// The login of the files. A notice, with or without a change, makes every session replace its connection.
+    pub login: watch::Sender<Option<Login>>,
     /// Connections are replaced one by one, so that a change of credentials needs only one extra connection at a time.
     pub turn: sync::Mutex<()>,
 }
@@ -67,12 +65,10 @@ impl Server {
         let server = Arc::new(Self {
             database: Database::new(url, settings.query_timeout, settings.pooler, role == "replica"),
             role,
-            credentials: Credentials::read(settings.credentials.as_deref())?,
-            connect_timeout: settings.connect_timeout,
-            query_timeout: settings.query_timeout,
+            settings: settings.clone(),
             metrics: metrics.clone(),
             obstacle: Mutex::default(),
-            renewal: watch::Sender::default(),
+            login: watch::Sender::new(settings.login()?),
             turn: sync::Mutex::default(),
         });
         tokio::spawn(server.clone().watch_credentials());
@@ -101,8 +97,8 @@ impl Server {
     }
 
     async fn try_to_connect(&self, until: Instant) -> Result<Counted, Error> {
-        let limit = self.connect_timeout.min(until.saturating_duration_since(Instant::now()));
-        let login = self.credentials.login();
+        let limit = self.settings.connect_timeout.min(until.saturating_duration_since(Instant::now()));
+        let login = self.login.borrow().clone();
         let error = match timeout(limit, self.database.connect(login.as_ref())).await {
             Ok(Ok(connection)) => {
                 let open = self.metrics.connections(self.role);
@@ -111,7 +107,7 @@ impl Server {
             }
             Ok(Err(error)) => Error::from(error),
             // A time limit below `connect_timeout` says nothing about the server.
-            Err(_) if limit < self.connect_timeout => return Err(Error::slow(limit)),
+            Err(_) if limit < self.settings.connect_timeout => return Err(Error::slow(limit)),
             Err(_) => Error::new(Kind::Away, format!("no connection within {} ms", limit.as_millis())),
         };
         match error.kind {
@@ -136,7 +132,7 @@ impl Server {
     async fn close_circuit(self: Arc<Self>) {
         let probe = loop {
             sleep(PROBE).await;
-            match self.try_to_connect(Instant::now() + self.connect_timeout).await {
+            match self.try_to_connect(Instant::now() + self.settings.connect_timeout).await {
                 Ok(connection) => break connection,
                 Err(error) if error.kind.is_refusal() => *self.obstacle.lock() = Some(error.kind),
                 Err(_) => *self.obstacle.lock() = Some(Kind::Away),
@@ -145,8 +141,13 @@ impl Server {
         *self.obstacle.lock() = None;
         self.metrics.away(self.role, false);
         tracing::info!(server = self.role, "database is back");
-        self.renewal.send_replace(());
+        self.renew_all();
         probe.close().await;
+    }
+
+    /// Makes every session replace its connection.
+    pub fn renew_all(&self) {
+        self.login.send_modify(|_| {});
     }
 
     async fn watch_credentials(self: Arc<Self>) {
@@ -162,10 +163,10 @@ impl Server {
     }
 
     fn reload_credentials(&self) -> io::Result<()> {
-        if self.credentials.reload()? {
+        let found = self.settings.login()?;
+        if self.login.send_if_modified(|login| std::mem::replace(login, found.clone()) != found) {
             tracing::info!(server = self.role, "database credentials changed; connections are being renewed");
             self.metrics.credential_reloads.inc();
-            self.renewal.send_replace(());
         }
         Ok(())
     }

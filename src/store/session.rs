@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Condition;
+use super::credentials::Login;
 use super::database::{Database, Outcome, Statement, Write};
 use super::error::{Close, Error, Kind};
 use super::server::{Counted, PROBE, Server};
@@ -17,8 +18,8 @@ const CHECK: Duration = Duration::from_secs(30);
 const CHECK_FILE: Duration = Duration::from_secs(1);
 
 pub struct Session {
-    server: Arc<Server>,
-    renewal: watch::Receiver<()>,
+    pub server: Arc<Server>,
+    renewal: watch::Receiver<Option<Login>>,
     connection: Option<Counted>,
     /// The server answers, but accepts no further connection.
     pub is_refused: bool,
@@ -31,7 +32,7 @@ pub struct Session {
 
 impl Session {
     pub fn new(server: Arc<Server>) -> Self {
-        let renewal = server.renewal.subscribe();
+        let renewal = server.login.subscribe();
         let now = Instant::now();
         let check_after = if let Database::Sqlite(_) = server.database { CHECK_FILE } else { CHECK };
         Self { server, renewal, connection: None, is_refused: false, check_after, check_at: now + check_after, not_before: now }
@@ -49,7 +50,7 @@ impl Session {
     async fn again(&mut self, statement: Statement<'_>, until: Instant, error: Error) -> Result<Outcome, Error> {
         let rule = error.kind.rule();
         if rule.close == Close::All {
-            self.server.renewal.send_replace(());
+            self.server.renew_all();
         }
         let may_have_run = error.kind == Kind::Lost;
         if !rule.retry || (may_have_run && is_sent_once(statement)) {
@@ -70,7 +71,7 @@ impl Session {
         // Taken out of `self` while in use: if this future is dropped, the connection is closed.
         let mut counted = self.connection.take().ok_or_else(|| Error::new(Kind::Away, "no connection"))?;
         let now = Instant::now();
-        let limit = self.server.query_timeout.min(until.saturating_duration_since(now));
+        let limit = self.server.settings.query_timeout.min(until.saturating_duration_since(now));
         if limit.is_zero() {
             self.connection = Some(counted);
             return Err(Error::slow(limit));
@@ -79,7 +80,7 @@ impl Session {
             if is_sent_once(statement)
                 && let Err(error) = counted.connection.verify().await
             {
-                self.server.renewal.send_replace(());
+                self.server.renew_all();
                 return Err(Error::new(Kind::Stale, error.to_string()));
             }
             Ok(counted.connection.run(statement).await?)
@@ -109,7 +110,9 @@ impl Session {
             self.close().await;
         }
         let _turn = match &self.connection {
-            Some(_) => Some(timeout_at(until, server.turn.lock()).await.map_err(|_| Error::slow(server.connect_timeout))?),
+            Some(_) => {
+                Some(timeout_at(until, server.turn.lock()).await.map_err(|_| Error::slow(server.settings.connect_timeout))?)
+            }
             None => None,
         };
         let connected = server.connect(until).await;
@@ -155,9 +158,9 @@ impl Session {
                 return;
             }
             tracing::debug!(server = self.server.role, "an idle connection was lost, and is replaced");
-            self.server.renewal.send_replace(());
+            self.server.renew_all();
         }
-        if let Err(error) = self.renew(now + 2 * self.server.connect_timeout).await {
+        if let Err(error) = self.renew(now + 2 * self.server.settings.connect_timeout).await {
             self.server.report(&error);
         }
     }

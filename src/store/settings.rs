@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::credentials::Credentials;
+use super::credentials::Login;
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +35,11 @@ impl Settings {
         self.connect_timeout + self.query_timeout
     }
 
+    /// The login in the files; `None` if it is in the URL.
+    pub fn login(&self) -> io::Result<Option<Login>> {
+        self.credentials.as_deref().map(Login::read).transpose()
+    }
+
     /// Whether the service brings the schema up to date when it starts.
     pub fn migrate(&self) -> bool {
         self.migrate.unwrap_or(matches!(self.url, DatabaseUrl::Sqlite(_)))
@@ -55,10 +60,7 @@ impl Settings {
             _ if self.max_connections < 2 => ("max_connections", "must be at least 2: one for lookups, one for writes"),
             _ if self.connect_timeout.is_zero() => ("connect_timeout", "must be above 0"),
             _ if self.query_timeout.is_zero() => ("query_timeout", "must be above 0"),
-            _ => {
-                let credentials = Credentials::read(self.credentials.as_deref());
-                return credentials.map(drop).map_err(|error| ("credentials", error.to_string()));
-            }
+            _ => return self.login().map(drop).map_err(|error| ("credentials", error.to_string())),
         };
         Err((key, reason.to_owned()))
     }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::NaiveDate;
 use prometheus_client::metrics::histogram::Histogram;
@@ -13,7 +12,6 @@ use tokio::time::Instant;
 
 use super::database::{Row, Statement, Write};
 use super::error::Kind;
-use super::metrics::Metrics;
 use super::queue::Queue;
 use super::session::Session;
 use super::{Condition, Found, StoreError};
@@ -34,9 +32,6 @@ pub struct Worker {
     pub primary: Session,
     /// Answers lookups that the primary cannot answer.
     pub replica: Option<Session>,
-    /// The time limit of a batch, including retry and replica.
-    pub limit: Duration,
-    pub metrics: Metrics,
 }
 
 impl Worker {
@@ -73,7 +68,7 @@ impl Worker {
                 }
             };
             batch_sizes.observe(batch.requests.len() as f64);
-            let until = Instant::now() + self.limit;
+            let until = Instant::now() + self.primary.server.settings.deadline();
             let answers = R::answer(self, std::mem::take(&mut batch.requests), until).await;
             batch.answer(answers);
         }
@@ -121,7 +116,7 @@ impl Request for Username {
         };
         let answers: Vec<_> = names.iter().map(answer).collect();
         if from_replica {
-            worker.metrics.replica_answers.inc_by(answers.iter().flatten().count() as u64);
+            worker.primary.server.metrics.replica_answers.inc_by(answers.iter().flatten().count() as u64);
         }
         answers
     }
