@@ -128,19 +128,16 @@ fn runtime(settings: &Settings) -> std::io::Result<Runtime> {
 fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+    // The exit code, by the shell's convention: 128 plus the signal number.
+    let mut next = async move || {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => 143,
+            _ = interrupt.recv() => 130,
         }
-        tokio::spawn(async move {
-            // The shell's convention: 128 plus the signal number.
-            let code = tokio::select! {
-                _ = terminate.recv() => 143,
-                _ = interrupt.recv() => 130,
-            };
-            std::process::exit(code);
-        });
+    };
+    Ok(async move {
+        next().await;
+        tokio::spawn(async move { std::process::exit(next().await) });
     })
 }
 
