@@ -137,12 +137,11 @@ fn postgres(code: &str, severity: PgSeverity) -> Kind {
         // A missing privilege, which a migration does not grant.
         ("42501", _) => Kind::Other,
         _ if matches!(severity, PgSeverity::Fatal | PgSeverity::Panic) => Kind::Lost,
-        (_, "08") | ("57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04", _) => Kind::Lost,
+        // 40003: it is not known whether the statement was executed.
+        (_, "08") | ("57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "40003", _) => Kind::Lost,
         ("25006", _) => Kind::ReadOnly,
         // 0A000: a cached plan whose result would have another type. 42P05: a prepared statement of this name already exists.
         ("0A000" | "42P05", _) | (_, "25" | "26") => Kind::Stale,
-        // It is not known whether the statement was executed.
-        ("40003", _) => Kind::Lost,
         (_, "40") => Kind::Conflict,
         (_, "22" | "23") | ("P0001", _) => Kind::Row,
         (_, "53" | "55" | "57") => Kind::Busy,

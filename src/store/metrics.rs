@@ -61,7 +61,6 @@ impl Metrics {
         self.faults.get_or_create(&[("server", server), ("kind", error.kind.rule().counted_as)]).inc();
     }
 
-    /// The number of open connections.
     pub fn connections(&self, server: &'static str) -> Gauge {
         self.connections.get_or_create(&[("server", server)]).clone()
     }
