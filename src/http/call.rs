@@ -10,6 +10,7 @@ use rocket_db_pools::Database;
 use tokio::time::Instant;
 use url::Url;
 
+use super::dispatch::is_loopback;
 use super::problem::Problem;
 use crate::birthday::{Username, today_in};
 use crate::clock::Clock;
@@ -119,7 +120,11 @@ impl Call<'_> {
         let is_own = |origin: &str| {
             Url::parse(origin).is_ok_and(|origin| {
                 let here = || format!("{}://{}", origin.scheme(), self.header("Host").unwrap_or_default());
-                Url::parse(&public_url.cloned().unwrap_or_else(here)).is_ok_and(|own| own.origin() == origin.origin())
+                Url::parse(&public_url.cloned().unwrap_or_else(here)).is_ok_and(|mut own| {
+                    // People type `localhost` as well as `127.0.0.1`.
+                    let local = [&own, &origin].iter().all(|url| url.host_str().is_some_and(is_loopback));
+                    (!local || own.set_host(origin.host_str()).is_ok()) && own.origin() == origin.origin()
+                })
             })
         };
         // Behind a proxy that replaces Host, the browser's Sec-Fetch-Site counts.

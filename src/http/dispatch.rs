@@ -88,8 +88,7 @@ fn authority_of(text: &str) -> Option<Authority> {
     (is_port && !authority.host().is_empty()).then_some(authority)
 }
 
-/// Whether the host is `localhost` or a loopback address.
-fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }

@@ -74,6 +74,7 @@ async fn a_form_of_another_site_is_refused(app: TestApp) {
 async fn the_form_is_taken_from_the_public_url_or_from_where_the_browser_vouches_for() {
     let local = TestApp::start(Store::Sqlite);
     let public = TestApp::with(Database::new(Store::Sqlite), "[default]\npublic_url = \"https://birthday.example\"");
+    let loopback = TestApp::with(Database::new(Store::Sqlite), "[default]\npublic_url = \"http://127.0.0.1:8000\"");
     for (app, host, origin, site, status) in [
         (&local, "localhost", "https://birthday.example", "same-origin", 303),
         (&local, "localhost", "http://localhost:80", "", 303),
@@ -85,6 +86,12 @@ async fn the_form_is_taken_from_the_public_url_or_from_where_the_browser_vouches
         (&public, "localhost", "http://birthday.example", "", 403),
         (&public, "localhost", "https://a.birthday.example", "", 403),
         (&public, "evil.example", "http://evil.example", "same-origin", 403),
+        (&loopback, "127.0.0.1:8000", "http://127.0.0.1:8000", "same-origin", 303),
+        (&loopback, "localhost:8000", "http://localhost:8000", "same-origin", 303),
+        (&loopback, "[::1]:8000", "http://[::1]:8000", "same-origin", 303),
+        (&loopback, "localhost:8001", "http://localhost:8001", "same-origin", 403),
+        (&loopback, "localhost:8000", "https://localhost:8000", "same-origin", 403),
+        (&loopback, "evil.example:8000", "http://evil.example:8000", "same-origin", 403),
     ] {
         let headers = [("Host", host), ("Origin", origin), ("Sec-Fetch-Site", site)];
         let saved = submit(app, ENTRY, &headers[..if site.is_empty() { 2 } else { 3 }]).await;

@@ -11,6 +11,8 @@ from conftest import PORT, PROJECT, compose, container, docker
 def test_answers_on_loopback_alone(stack: Client):
     until_it_saves(stack)
     assert stack.save("Ada").status == 204
+    page = {"Origin": f"http://127.0.0.1:{PORT}", "Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    assert stack.request("POST", "/save", "username=Ada&dateOfBirth=1990-06-15&tz=", page).status == 303
     found = stack.find("Ada")
     assert (found.status, found.body[:11]) == (200, '{"message":')
     bindings = container("api")["NetworkSettings"]["Ports"]
