@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -20,7 +20,7 @@ use super::probes::Draining;
 use super::problem::Problem;
 use crate::config::Settings;
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Bytes>;
 
 pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incoming>) -> Answer {
     let started = Instant::now();
@@ -125,7 +125,7 @@ async fn to_hyper(client: &Client, response: LocalResponse<'_>) -> Answer {
     if let Some(size) = size.filter(|_| body.is_empty()) {
         headers.insert(header::CONTENT_LENGTH, size.into());
     }
-    *answer.body_mut() = Full::new(body);
+    *answer.body_mut() = body;
     answer
 }
 

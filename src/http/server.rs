@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -29,6 +31,8 @@ use crate::config::Settings;
 
 /// The time from the connection to its first complete request.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// How long an answer may take until the system holds the rest of it. The client may read slowly.
+const ANSWER: Duration = Duration::from_secs(30);
 /// The largest head of a request in bytes; hyper answers a larger one with 431.
 const LARGEST_HEAD: usize = 32 * 1024;
 /// Connections that the system queues until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds the
@@ -56,7 +60,7 @@ pub struct Server {
 struct Shared {
     client: Client,
     http: http1::Builder,
-    /// The time from one answer to the next complete request.
+    /// The time from the end of one answer to the next complete request.
     keep_alive: Duration,
     /// The maximum number of connections.
     limit: usize,
@@ -94,6 +98,25 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.open.dec();
+    }
+}
+
+/// The text of an answer. Hyper drops it when the system holds all of it: only then does the wait for the next request begin.
+struct Unwritten {
+    text: Bytes,
+    connection: Arc<Connection>,
+    keep_alive: Duration,
+}
+
+impl AsRef<[u8]> for Unwritten {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        self.connection.wait(Some(self.keep_alive));
     }
 }
 
@@ -201,8 +224,9 @@ impl Shared {
         let service = service_fn(async |request| {
             connection.wait(None);
             let answer = answer(&self.client, client, request).await;
-            connection.wait(Some(self.keep_alive));
-            Ok::<_, Infallible>(answer)
+            connection.wait(Some(ANSWER));
+            let unwritten = |text| Unwritten { text, connection: connection.clone(), keep_alive: self.keep_alive };
+            Ok::<_, Infallible>(answer.map(|text| Full::new(Bytes::from_owner(unwritten(text)))))
         });
         let mut http = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         tokio::select! {

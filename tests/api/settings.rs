@@ -55,6 +55,18 @@ async fn keep_alive_is_how_long_a_connection_may_wait_for_its_next_request() {
     }
 }
 
+/// More answers than the system buffers, on one connection.
+#[test]
+fn with_a_short_keep_alive_a_client_that_reads_slowly_still_gets_its_answers() {
+    let directory = directory();
+    let service = serve(&directory, &[("ROCKET_KEEP_ALIVE", "1")]);
+    let get = |close: &str| format!("GET /docs HTTP/1.1\r\nHost: localhost\r\n{close}\r\n");
+    let connection = raw::send(service.address, &(get("").repeat(399) + &get("Connection: close\r\n")));
+    std::thread::sleep(Duration::from_secs(4));
+    let answers = raw::rest(connection, HEALS);
+    assert_eq!((answers.matches("HTTP/1.1 200 ").count(), answers.matches("</html>").count()), (400, 400));
+}
+
 #[tokio::test]
 async fn a_file_is_read_over_the_defaults_a_profile_over_these_and_the_environment_over_the_file() {
     let directory = directory();
