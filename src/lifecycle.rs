@@ -22,7 +22,7 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Result<(), Box<dyn Error>> {
     let settings: &Settings = rocket.state().expect("lib.rs manages it");
     store::migrate_at_start(&settings.databases.birthdays).await?;
-    let mut server = Server::start(rocket).await?;
+    let (server, listener) = Server::start(rocket).await?;
     let rocket = server.rocket();
     let settings: &Settings = rocket.state().expect("lib.rs manages it");
     tracing::info!(
@@ -34,7 +34,7 @@ pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Res
     );
     let drain = settings.lifecycle.drain;
     let draining = rocket.state::<Draining>().expect("the stage manages it").clone();
-    let all_answered = server.run(async {
+    let all_answered = server.run(listener, async {
         stop.await;
         draining.0.set(1);
         tracing::info!("draining for {} s", drain.as_secs_f64());

@@ -1,7 +1,7 @@
 //! Passes a request from hyper to Rocket, and Rocket's response back. Checks what Rocket does not expose: the host, and a body
 //! that is too large or too slow.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
@@ -22,7 +22,7 @@ use crate::config::Settings;
 
 type Answer = Response<Bytes>;
 
-pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incoming>) -> Answer {
+pub async fn answer(client: &Client, request: Request<Incoming>) -> Answer {
     let started = Instant::now();
     let (head, body) = request.into_parts();
     let settings: &Settings = client.rocket().state().expect("lib.rs manages it before the start");
@@ -36,7 +36,7 @@ pub async fn answer(client: &Client, remote: SocketAddr, request: Request<Incomi
         // No route matches this path, so the catcher answers with the problem.
         Err(problem) => (Method::Get, uri!("/refused"), None, Err(problem)),
     };
-    let mut request = client.req(method, uri).remote(remote);
+    let mut request = client.req(method, uri);
     for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::HOST) {
         // Without a tag that is not ASCII, a conditional request would be an unconditional one.
         request.add_header(Header::new(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));

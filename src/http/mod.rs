@@ -18,7 +18,7 @@ pub use self::call::Received;
 pub use self::docs::openapi;
 pub use self::probes::Draining;
 pub use self::problem::Problem;
-pub use self::server::{Server, StartError};
+pub use self::server::Server;
 use crate::config::Settings;
 
 /// Mounts the routes, the metrics, and the catcher for requests that the framework refuses.

@@ -1,9 +1,9 @@
 //! The listener and its connections: how many may be open, and how long each may go without a request.
 //!
-//! Rocket 0.5 does not expose its listener, and limits neither connections nor the time and size of a request's head. So hyper
-//! serves the connections here, as it does inside Rocket, and [`dispatch`](super::dispatch) hands each request to Rocket.
+//! Why not Rocket's own listener: docs/decisions/0009-connections.md.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -17,7 +17,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use prometheus_client::metrics::gauge::Gauge;
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Orbit, Rocket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -43,26 +42,11 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// How long to wait when the system or the limit allows no further connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Why the service could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, io::Error),
-    #[error(transparent)]
-    Rocket(#[from] Box<rocket::Error>),
-}
-
 pub struct Server {
-    listener: Option<TcpListener>,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
     client: Client,
     http: http1::Builder,
     /// The time from the end of one answer to the next complete request.
     keep_alive: Duration,
-    /// The maximum number of connections.
     limit: usize,
     places: Arc<Semaphore>,
     /// Closed connections are removed every second.
@@ -76,7 +60,6 @@ struct Connection {
     waiting: Mutex<Option<(Instant, Duration)>>,
     /// Closes the connection: at once, or after its answer while the service stops.
     end: Notify,
-    open: Gauge,
     _place: OwnedSemaphorePermit,
 }
 
@@ -92,12 +75,6 @@ impl Connection {
     fn end(&self) {
         self.wait(None);
         self.end.notify_one();
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.open.dec();
     }
 }
 
@@ -122,23 +99,23 @@ impl Drop for Unwritten {
 
 impl Server {
     /// Binds the address, prepares `rocket`, and listens.
-    pub async fn start(rocket: Rocket<Build>) -> Result<Self, StartError> {
+    pub async fn start(rocket: Rocket<Build>) -> Result<(Arc<Self>, TcpListener), Box<dyn Error>> {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let address = SocketAddr::new(settings.rocket.address, settings.rocket.port);
-        let failed = |error| StartError::Listen(address, error);
+        let failed = |error: io::Error| format!("cannot listen on {address}: {error}");
         // For the database's files and sockets, the log, the event queue.
         let other_files = 32 + 4 * settings.databases.birthdays.max_connections;
         let limit = allowed_by_files(settings.http.max_connections, other_files).map_err(failed)?;
         let (socket, port) = bound(address).map_err(failed)?;
         let figment = rocket.figment().clone().merge(("port", port));
-        let rocket = rocket.configure(figment).ignite().await.map_err(Box::new)?;
+        let rocket = rocket.configure(figment).ignite().await?;
         let listener = socket.listen(BACKLOG).map_err(failed)?;
-        let client = Client::untracked(rocket).await.map_err(Box::new)?;
+        let client = Client::untracked(rocket).await?;
         let mut http = http1::Builder::new();
         let keep_alive = Duration::from_secs(client.rocket().config().keep_alive.into());
         http.half_close(true).max_buf_size(LARGEST_HEAD).keep_alive(!keep_alive.is_zero());
         let metrics = client.rocket().state::<Metrics>().expect("the stage manages it").connections.clone();
-        let shared = Shared {
+        let server = Self {
             client,
             http,
             keep_alive,
@@ -148,38 +125,35 @@ impl Server {
             stopping: AtomicBool::default(),
             metrics,
         };
-        Ok(Self { listener: Some(listener), shared: Arc::new(shared) })
+        Ok((Arc::new(server), listener))
     }
 
     pub fn rocket(&self) -> &Rocket<Orbit> {
-        self.shared.client.rocket()
+        self.client.rocket()
     }
 
     /// Serves until `stop` resolves, then closes the connections. Returns false if some of them had to be cut off.
-    pub async fn run(&mut self, stop: impl Future<Output = ()>) -> bool {
-        let shared = &self.shared;
-        if let Some(listener) = self.listener.take() {
-            tokio::select! {
-                () = shared.accept(listener) => {}
-                () = shared.end_silent_connections() => {}
-                () = stop => {}
-            }
+    pub async fn run(self: &Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            () = self.accept(listener) => {}
+            () = self.end_silent_connections() => {}
+            () = stop => {}
         }
-        shared.stopping.store(true, Ordering::Relaxed);
-        shared.connections().iter().for_each(|connection| connection.end.notify_one());
+        self.stopping.store(true, Ordering::Relaxed);
+        self.connections().iter().for_each(|connection| connection.end.notify_one());
         let grace = Duration::from_secs(self.rocket().config().shutdown.grace.into());
-        let all = u32::try_from(shared.limit).expect("far fewer than that");
-        timeout(grace, shared.places.acquire_many(all)).await.is_ok()
+        let all = u32::try_from(self.limit).expect("far fewer than that");
+        timeout(grace, self.places.acquire_many(all)).await.is_ok()
     }
-}
 
-impl Shared {
     async fn accept(self: &Arc<Self>, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, client)) => {
-                    let connection = self.enlist(self.place().await);
-                    tokio::spawn(self.clone().serve(stream, client, connection));
+                Ok((stream, _)) => {
+                    let place = self.place().await;
+                    let connection = Arc::new(Connection { waiting: Mutex::default(), end: Notify::new(), _place: place });
+                    self.open.lock().push(Arc::downgrade(&connection));
+                    tokio::spawn(self.clone().serve(stream, connection));
                 }
                 Err(error) => {
                     tracing::warn!("a connection could not be accepted: {error}");
@@ -202,28 +176,21 @@ impl Shared {
         }
     }
 
-    fn enlist(&self, place: OwnedSemaphorePermit) -> Arc<Connection> {
-        let open = self.metrics.open.clone();
-        open.inc();
-        let connection = Arc::new(Connection { waiting: Mutex::default(), end: Notify::new(), open, _place: place });
-        self.open.lock().push(Arc::downgrade(&connection));
-        connection
-    }
-
     fn connections(&self) -> Vec<Arc<Connection>> {
         let mut open = self.open.lock();
         open.retain(|connection| connection.strong_count() > 0);
+        self.metrics.open.set(open.len() as i64);
         open.iter().filter_map(Weak::upgrade).collect()
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, connection: Arc<Connection>) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, connection: Arc<Connection>) {
         // Counts from here and not from the accept: under load, the request may have been waiting to be read since then.
         connection.wait(Some(FIRST_REQUEST));
         // Fails if the client has already disconnected, which the next read will notice.
         let _ = stream.set_nodelay(true);
         let service = service_fn(async |request| {
             connection.wait(None);
-            let answer = answer(&self.client, client, request).await;
+            let answer = answer(&self.client, request).await;
             connection.wait(Some(ANSWER));
             let unwritten = |text| Unwritten { text, connection: connection.clone(), keep_alive: self.keep_alive };
             Ok::<_, Infallible>(answer.map(|text| Full::new(Bytes::from_owner(unwritten(text)))))
