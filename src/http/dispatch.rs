@@ -20,9 +20,7 @@ use super::probes::Draining;
 use super::problem::Problem;
 use crate::config::Settings;
 
-type Answer = Response<Bytes>;
-
-pub async fn answer(client: &Client, request: Request<Incoming>) -> Answer {
+pub async fn answer(client: &Client, request: Request<Incoming>) -> Response<Bytes> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
     let settings: &Settings = client.rocket().state().expect("lib.rs manages it before the start");
@@ -45,9 +43,7 @@ pub async fn answer(client: &Client, request: Request<Incoming>) -> Answer {
         request.add_header(Header::new("host", host.as_str().to_owned()));
     }
     request.inner().local_cache(|| Received { started, method: sent.map_or("other", |method| method.as_str()), body });
-    let mut answer = to_hyper(client, request.dispatch().await).await;
-    complete(client, &head, &mut answer);
-    answer
+    to_hyper(client, &head, request.dispatch().await).await
 }
 
 /// The method, path and host of the request.
@@ -103,9 +99,11 @@ async fn read(body: Incoming, deadline: Instant) -> Result<Bytes, Problem> {
     }
 }
 
-async fn to_hyper(client: &Client, response: LocalResponse<'_>) -> Answer {
-    let mut answer = Answer::default();
-    *answer.status_mut() = StatusCode::from_u16(response.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+/// Rocket's response, with the headers that do not depend on the handler.
+async fn to_hyper(client: &Client, head: &Parts, response: LocalResponse<'_>) -> Response<Bytes> {
+    let status = StatusCode::from_u16(response.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = status;
     let headers = answer.headers_mut();
     for header in response.headers().iter() {
         let name = HeaderName::try_from(header.name.as_str());
@@ -125,14 +123,6 @@ async fn to_hyper(client: &Client, response: LocalResponse<'_>) -> Answer {
     if let Some(size) = size.filter(|_| body.is_empty()) {
         headers.insert(header::CONTENT_LENGTH, size.into());
     }
-    *answer.body_mut() = body;
-    answer
-}
-
-/// Adds the headers that do not depend on the handler.
-fn complete(client: &Client, head: &Parts, answer: &mut Answer) {
-    let status = answer.status();
-    let headers = answer.headers_mut();
     // A script or image tag on another site must not reveal whether a name is known.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
@@ -148,4 +138,6 @@ fn complete(client: &Client, head: &Parts, answer: &mut Answer) {
     if status == StatusCode::REQUEST_TIMEOUT || client.rocket().state::<Draining>().is_some_and(Draining::is_set) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    *answer.body_mut() = body;
+    answer
 }
