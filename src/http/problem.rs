@@ -55,9 +55,6 @@ pub enum Problem {
     Unavailable(StoreError),
     #[error("the service is shutting down; another instance will answer")]
     Draining,
-    /// Refused by Rocket itself, and not covered by the variants above.
-    #[error("the request was refused: {}", .0.reason_lossy())]
-    Other(Status),
 }
 
 /// The body of every error answer (RFC 9457).
@@ -79,48 +76,39 @@ pub struct Document {
 }
 
 /// For each kind of problem, an example for the documentation, the status, the anchor in the documentation, and the title.
-static KINDS: [(Problem, Status, &str, &str); 20] = {
+static KINDS: [(Problem, u16, &str, &str); 19] = {
     use Problem::*;
     [
-        (InvalidUsername(UsernameError::NotALetter), Status::BadRequest, "invalid-username", "Invalid username"),
-        (InvalidDateOfBirth(DateOfBirthError::Form), Status::BadRequest, "invalid-date-of-birth", "Invalid date of birth"),
-        (InvalidBody(Cow::Borrowed("it is not an object")), Status::BadRequest, "invalid-body", "Invalid body"),
-        (InvalidTimeZone("tz may be given only once"), Status::BadRequest, "invalid-time-zone", "Invalid time zone"),
-        (BadRequest, Status::BadRequest, "bad-request", "Bad request"),
-        (InvalidHost, Status::BadRequest, "invalid-host", "Invalid host"),
-        (MisdirectedRequest, Status::MisdirectedRequest, "misdirected-request", "Misdirected request"),
-        (ForeignOrigin, Status::Forbidden, "foreign-origin", "Foreign origin"),
-        (UnknownUsername, Status::NotFound, "unknown-username", "Unknown username"),
-        (NotFound, Status::NotFound, "not-found", "Not found"),
-        (MethodNotAllowed(Cow::Borrowed("GET, HEAD")), Status::MethodNotAllowed, "method-not-allowed", "Method not allowed"),
-        (PreconditionFailed, Status::PreconditionFailed, "precondition-failed", "Precondition failed"),
-        (RequestTimeout, Status::RequestTimeout, "request-timeout", "Request timeout"),
-        (TooLarge, Status::PayloadTooLarge, "too-large", "Body too large"),
-        (
-            UnsupportedMediaType("application/json"),
-            Status::UnsupportedMediaType,
-            "unsupported-media-type",
-            "Unsupported media type",
-        ),
-        (UnsupportedCoding, Status::UnsupportedMediaType, "unsupported-coding", "Unsupported content encoding"),
-        (Internal, Status::InternalServerError, "internal", "Internal error"),
-        (Unavailable(StoreError::Unavailable), Status::ServiceUnavailable, "unavailable", "Service unavailable"),
-        (Draining, Status::ServiceUnavailable, "draining", "Shutting down"),
-        (Other(Status::ExpectationFailed), Status::ExpectationFailed, "refused", "Refused"),
+        (InvalidUsername(UsernameError::NotALetter), 400, "invalid-username", "Invalid username"),
+        (InvalidDateOfBirth(DateOfBirthError::Form), 400, "invalid-date-of-birth", "Invalid date of birth"),
+        (InvalidBody(Cow::Borrowed("it is not an object")), 400, "invalid-body", "Invalid body"),
+        (InvalidTimeZone("tz may be given only once"), 400, "invalid-time-zone", "Invalid time zone"),
+        (BadRequest, 400, "bad-request", "Bad request"),
+        (InvalidHost, 400, "invalid-host", "Invalid host"),
+        (MisdirectedRequest, 421, "misdirected-request", "Misdirected request"),
+        (ForeignOrigin, 403, "foreign-origin", "Foreign origin"),
+        (UnknownUsername, 404, "unknown-username", "Unknown username"),
+        (NotFound, 404, "not-found", "Not found"),
+        (MethodNotAllowed(Cow::Borrowed("GET, HEAD")), 405, "method-not-allowed", "Method not allowed"),
+        (PreconditionFailed, 412, "precondition-failed", "Precondition failed"),
+        (RequestTimeout, 408, "request-timeout", "Request timeout"),
+        (TooLarge, 413, "too-large", "Body too large"),
+        (UnsupportedMediaType("application/json"), 415, "unsupported-media-type", "Unsupported media type"),
+        (UnsupportedCoding, 415, "unsupported-coding", "Unsupported content encoding"),
+        (Internal, 500, "internal", "Internal error"),
+        (Unavailable(StoreError::Unavailable), 503, "unavailable", "Service unavailable"),
+        (Draining, 503, "draining", "Shutting down"),
     ]
 };
 
 impl Problem {
     /// Status, anchor in the documentation, and title.
     pub fn class(&self) -> (Status, &'static str, &'static str) {
-        let mut kinds = KINDS.iter();
-        let (_, status, anchor, title) =
-            kinds.find(|(kind, ..)| discriminant(kind) == discriminant(self)).expect("a test finds every kind in the table");
-        let status = if let Self::Other(status) = self { status } else { status };
-        (*status, anchor, title)
+        let kind = KINDS.iter().find(|(kind, ..)| discriminant(kind) == discriminant(self));
+        let (_, status, anchor, title) = kind.expect("a test finds every kind in the table");
+        (Status::new(*status), anchor, title)
     }
 
-    /// One of each kind, for the documentation.
     pub fn examples() -> impl Iterator<Item = &'static Self> {
         KINDS.iter().map(|(example, ..)| example)
     }
@@ -153,12 +141,9 @@ impl<'r> Responder<'r, 'static> for Problem {
 pub fn catcher() -> Catcher {
     fn refuse<'r>(status: Status, request: &'r Request<'_>) -> catcher::BoxFuture<'r> {
         let problem = match status.code {
-            400 => Problem::BadRequest,
-            // No route matches the path, or a parameter in it.
-            404 | 422 => Received::of(request).body.as_ref().err().cloned().unwrap_or(Problem::NotFound),
-            500 => Problem::Internal,
-            503 => Problem::Unavailable(StoreError::Unavailable),
-            _ => Problem::Other(status),
+            500.. => Problem::Internal,
+            // No route matches, or `dispatch` refuses the request.
+            _ => Received::of(request).body.as_ref().err().cloned().unwrap_or(Problem::NotFound),
         };
         Box::pin(async move { problem.respond_to(request) })
     }
