@@ -8,7 +8,7 @@ use rocket::{Build, Data, Request, Rocket, Route};
 
 use super::problem::Problem;
 
-use Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
+use Method::{Connect, Delete, Get, Options, Patch, Post, Put, Trace};
 
 #[derive(Clone)]
 struct NotAllowed(String);
@@ -20,20 +20,16 @@ impl Handler for NotAllowed {
     }
 }
 
-/// Lowest-priority routes for every method that a mounted path does not support.
+/// Lowest-priority routes for every method that a mounted path does not support. Rocket answers HEAD as GET without the body.
 pub fn not_allowed(rocket: &Rocket<Build>) -> Vec<Route> {
     let mut taken: BTreeMap<&str, Vec<Method>> = BTreeMap::new();
     for route in rocket.routes() {
-        let methods = taken.entry(route.uri.path()).or_default();
-        methods.push(route.method);
-        // Rocket answers HEAD wherever there is a GET.
-        if route.method == Get {
-            methods.push(Head);
-        }
+        taken.entry(route.uri.path()).or_default().push(route.method);
     }
     let refused = taken.into_iter().flat_map(|(path, taken)| {
-        let allow = taken.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
-        let all = [Get, Put, Post, Delete, Options, Head, Trace, Connect, Patch].into_iter();
+        let allow = taken.iter().map(|method| if *method == Get { "GET, HEAD" } else { method.as_str() });
+        let allow = allow.collect::<Vec<_>>().join(", ");
+        let all = [Get, Put, Post, Delete, Options, Trace, Connect, Patch].into_iter();
         let others = all.filter(move |method| !taken.contains(method));
         others.map(move |method| Route::ranked(100, method, path, NotAllowed(allow.clone())))
     });
