@@ -12,7 +12,7 @@ use rocket_db_pools::Database;
 use tokio::time::sleep;
 
 use crate::config::Settings;
-use crate::http::{Draining, Server};
+use crate::http::{Metrics, Server};
 use crate::store::{self, Birthdays};
 
 /// How long database connections may take to close.
@@ -33,10 +33,10 @@ pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Res
         settings.birthday.leap_day,
     );
     let drain = settings.lifecycle.drain;
-    let draining = rocket.state::<Draining>().expect("the stage manages it").clone();
+    let metrics: &Metrics = rocket.state().expect("http manages it");
     let all_answered = server.run(listener, async {
         stop.await;
-        draining.0.set(1);
+        metrics.draining.set(1);
         tracing::info!("draining for {} s", drain.as_secs_f64());
         sleep(drain).await;
     });

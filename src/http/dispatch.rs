@@ -15,8 +15,8 @@ use rocket::local::asynchronous::{Client, LocalResponse};
 use tokio::time::{Instant, timeout_at};
 
 use super::call::{LARGEST_BODY, Received};
+use super::metrics::Metrics;
 use super::page::Assets;
-use super::probes::Draining;
 use super::problem::Problem;
 use crate::config::Settings;
 
@@ -135,7 +135,7 @@ async fn to_hyper(client: &Client, head: &Parts, response: LocalResponse<'_>) ->
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     // While draining, clients should open their next connection elsewhere. The rest of a late body is not a request.
-    if status == StatusCode::REQUEST_TIMEOUT || client.rocket().state::<Draining>().is_some_and(Draining::is_set) {
+    if status == StatusCode::REQUEST_TIMEOUT || client.rocket().state::<Metrics>().is_some_and(Metrics::is_draining) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     *answer.body_mut() = body;

@@ -16,7 +16,6 @@ use rocket::{Build, Request, Response, Rocket, State};
 use rocket_db_pools::Database;
 
 use super::call::Received;
-use super::probes::Draining;
 use super::problem::Problem;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -41,6 +40,8 @@ pub struct Metrics {
     registry: Registry,
     durations: Family<RequestLabels, Durations, fn() -> Durations>,
     pub connections: Connections,
+    /// 1 while the service drains before it stops, otherwise 0.
+    pub draining: Gauge,
     lost_lines: Counter,
     /// Path templates, as labels.
     routes: Vec<&'static str>,
@@ -120,9 +121,9 @@ impl Metrics {
     fn of(rocket: &Rocket<Build>) -> Self {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let clock: &Clock = rocket.state().expect("lib.rs manages it before the start");
-        let draining: &Draining = rocket.state().expect("the stage of http manages it");
         let durations = Family::new_with_constructor((|| Durations::new(BUCKETS.into_iter())) as fn() -> Durations);
         let connections = Connections::default();
+        let draining = Gauge::default();
         let lost_lines = Counter::default();
         let start = Gauge::<i64>::default();
         start.set(clock.now().timestamp());
@@ -134,7 +135,7 @@ impl Metrics {
             durations.clone(),
         );
         registry.register_with_unit("start_time", "Start time of this process, Unix time", Unit::Seconds, start);
-        registry.register("draining", "1 from SIGTERM until the process exits", draining.0.clone());
+        registry.register("draining", "1 from SIGTERM until the process exits", draining.clone());
         registry.register("build", "Version of this binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("http_connections", "Open client connections", connections.open.clone());
         let silent = "Connections closed because no request came in time";
@@ -149,7 +150,11 @@ impl Metrics {
         // Leaked, because labels live as long as the process.
         let routes: BTreeSet<&str> = rocket.routes().map(|route| route.uri.path()).collect();
         let routes = routes.into_iter().map(|path| &*path.to_owned().leak()).collect();
-        Self { registry, durations, connections, lost_lines, routes, access_log: settings.telemetry.access_log }
+        Self { registry, durations, connections, draining, lost_lines, routes, access_log: settings.telemetry.access_log }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.get() == 1
     }
 
     fn count(&self, request: &Request<'_>, response: &mut Response<'_>) {

@@ -16,7 +16,7 @@ use rocket::fairing::AdHoc;
 
 pub use self::call::Received;
 pub use self::docs::openapi;
-pub use self::probes::Draining;
+pub use self::metrics::Metrics;
 pub use self::problem::Problem;
 pub use self::server::Server;
 use crate::config::Settings;
@@ -40,7 +40,7 @@ pub fn stage() -> AdHoc {
             docs::document,
             docs::docs
         ];
-        let rocket = rocket.manage(assets).manage(Draining::default()).mount("/", routes);
+        let rocket = rocket.manage(assets).mount("/", routes);
         let not_allowed = methods::not_allowed(&rocket);
         rocket.mount("/", not_allowed).register("/", vec![problem::catcher()]).attach(metrics::stage())
     })

@@ -1,19 +1,9 @@
 //! Probes for the platform: is the process alive, and should it get requests?
 
-use prometheus_client::metrics::gauge::Gauge;
 use rocket::State;
 
+use super::metrics::Metrics;
 use super::problem::Problem;
-
-/// Whether the service is draining before it stops, as a gauge: 1 if so.
-#[derive(Clone, Default)]
-pub struct Draining(pub Gauge);
-
-impl Draining {
-    pub fn is_set(&self) -> bool {
-        self.0.get() == 1
-    }
-}
 
 /// Whether the process runs
 #[utoipa::path(tag = "Operation", responses((status = 200, description = "It runs", body = String, content_type = "text/plain")))]
@@ -30,6 +20,6 @@ pub fn livez() -> &'static str {
     (status = 503, description = "Shutting down"),
 ))]
 #[get("/readyz")]
-pub fn readyz(draining: &State<Draining>) -> Result<&'static str, Problem> {
-    if draining.is_set() { Err(Problem::Draining) } else { Ok("ok\n") }
+pub fn readyz(metrics: &State<Metrics>) -> Result<&'static str, Problem> {
+    if metrics.is_draining() { Err(Problem::Draining) } else { Ok("ok\n") }
 }
