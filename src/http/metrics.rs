@@ -7,7 +7,7 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use rocket::fairing::AdHoc;
@@ -35,7 +35,6 @@ struct RequestLabels {
 /// Each bucket has the trace id of one of its requests as an exemplar.
 type Durations = HistogramWithExemplars<[(&'static str, String); 1]>;
 
-/// The metrics of the service.
 pub struct Metrics {
     registry: Registry,
     durations: Family<RequestLabels, Durations, fn() -> Durations>,
@@ -106,27 +105,22 @@ fn classic(open: &str) -> String {
 
 /// Counts requests, echoes trace and request ids, and writes the access log if it is enabled.
 pub fn stage() -> AdHoc {
-    AdHoc::on_ignite("metrics", |rocket| async {
-        let metrics = Metrics::of(&rocket);
-        let count = AdHoc::on_response("metrics", |request, response| {
-            let metrics: Option<&Metrics> = request.rocket().state();
-            metrics.expect("it is managed before the start").count(request, response);
-            Box::pin(async {})
-        });
-        rocket.manage(metrics).attach(count)
+    AdHoc::on_response("metrics", |request, response| {
+        let metrics: &Metrics = request.rocket().state().expect("http manages it");
+        metrics.count(request, response);
+        Box::pin(async {})
     })
 }
 
 impl Metrics {
-    fn of(rocket: &Rocket<Build>) -> Self {
+    pub fn of(rocket: &Rocket<Build>) -> Self {
         let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
         let clock: &Clock = rocket.state().expect("lib.rs manages it before the start");
         let durations = Family::new_with_constructor((|| Durations::new(BUCKETS.into_iter())) as fn() -> Durations);
         let connections = Connections::default();
         let draining = Gauge::default();
         let lost_lines = Counter::default();
-        let start = Gauge::<i64>::default();
-        start.set(clock.now().timestamp());
+        let start = ConstGauge::new(clock.now().timestamp());
         let mut registry = Registry::with_prefix("birthday");
         registry.register_with_unit(
             "http_request_duration",
@@ -192,11 +186,10 @@ impl Metrics {
 
 /// Version 00 of <https://www.w3.org/TR/trace-context/>: `00-<32 hex>-<16 hex>-<2 hex>`. Ids of zeros only are invalid.
 fn is_traceparent(value: &str) -> bool {
+    let hex = |part: &str, length| part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let id = |part: &str, length| hex(part, length) && part.bytes().any(|byte| byte != b'0');
     let parts: Vec<&str> = value.split('-').collect();
-    let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    matches!(parts[..], ["00", trace, span, flags] if (trace.len(), span.len(), flags.len()) == (32, 16, 2))
-        && parts.iter().all(|part| hex(part))
-        && parts[1..3].iter().all(|id| id.bytes().any(|byte| byte != b'0'))
+    matches!(parts[..], ["00", trace, span, flags] if id(trace, 32) && id(span, 16) && hex(flags, 2))
 }
 
 /// A proxy chooses the id; it must not break a log line.

@@ -42,6 +42,8 @@ pub fn stage() -> AdHoc {
         ];
         let rocket = rocket.manage(assets).mount("/", routes);
         let not_allowed = methods::not_allowed(&rocket);
-        rocket.mount("/", not_allowed).register("/", vec![problem::catcher()]).attach(metrics::stage())
+        let metrics = Metrics::of(&rocket);
+        let rocket = rocket.mount("/", not_allowed).register("/", vec![problem::catcher()]);
+        rocket.manage(metrics).attach(metrics::stage())
     })
 }
