@@ -19,13 +19,10 @@ pub use self::docs::openapi;
 pub use self::metrics::Metrics;
 pub use self::problem::Problem;
 pub use self::server::Server;
-use crate::config::Settings;
 
 /// Mounts the routes, the metrics, and the catcher for requests that the framework refuses.
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("http", |rocket| async {
-        let settings: &Settings = rocket.state().expect("lib.rs manages it before the start");
-        let assets = page::Assets::new(settings);
         let routes = routes![
             greeting::greet,
             greeting::save,
@@ -40,7 +37,7 @@ pub fn stage() -> AdHoc {
             docs::document,
             docs::docs
         ];
-        let rocket = rocket.manage(assets).mount("/", routes);
+        let rocket = rocket.manage(page::Assets::default()).mount("/", routes);
         let not_allowed = methods::not_allowed(&rocket);
         let metrics = Metrics::of(&rocket);
         let rocket = rocket.mount("/", not_allowed).register("/", vec![problem::catcher()]);

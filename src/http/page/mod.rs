@@ -45,7 +45,6 @@ fn prose(text: &str) -> Value {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Adds the security headers of a page.
 pub fn protected(answer: Answer) -> Answer {
     let answer = answer.header("Content-Security-Policy", POLICY).header("Cross-Origin-Opener-Policy", "same-origin");
     // Not `no-referrer`: with it browsers send `Origin: null` with the page's own form.
@@ -54,10 +53,8 @@ pub fn protected(answer: Answer) -> Answer {
 
 /// Pages and files that are the same for every request, built when the first is asked for: a service that is only called by programs
 /// does not keep them in memory.
-pub struct Assets {
-    settings: Settings,
-    built: OnceLock<Vec<Asset>>,
-}
+#[derive(Default)]
+pub struct Assets(OnceLock<Vec<Asset>>);
 
 struct Asset {
     name: &'static str,
@@ -67,19 +64,15 @@ struct Asset {
 }
 
 impl Assets {
-    pub fn new(settings: &Settings) -> Self {
-        Self { settings: settings.clone(), built: OnceLock::new() }
-    }
-
     pub fn named(&self, name: &str, call: &Call<'_>) -> Result<Answer, Problem> {
-        let mut assets = self.built.get_or_init(|| build(&self.settings)).iter();
+        let mut assets = self.0.get_or_init(|| build(call.settings)).iter();
         let asset = assets.find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
         Ok(protected(Answer::kept(call, asset.kind, asset.text.clone(), asset.tag.clone())))
     }
 
     /// The text with this tag, which answers share without copying it.
     pub fn tagged(&self, tag: &str) -> Option<Bytes> {
-        self.built.get()?.iter().find(|asset| asset.tag == tag).map(|asset| asset.text.clone())
+        self.0.get()?.iter().find(|asset| asset.tag == tag).map(|asset| asset.text.clone())
     }
 }
 
@@ -107,13 +100,11 @@ pub fn file(file: &str, call: Call<'_>, assets: &State<Assets>) -> Result<Answer
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
 
     #[test]
     fn looking_for_a_tag_builds_no_page() {
-        let (_, settings) = Settings::load(&config::figment().unwrap()).unwrap();
-        let assets = Assets::new(&settings);
-        assert!(assets.tagged("\"of a calendar\"").is_none() && assets.built.get().is_none());
+        let assets = Assets::default();
+        assert!(assets.tagged("\"of a calendar\"").is_none() && assets.0.get().is_none());
     }
 
     #[test]
