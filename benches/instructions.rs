@@ -5,13 +5,12 @@ use std::hint::black_box;
 use std::io::Write;
 use std::process::{self, Command};
 
-use birthday_api::birthday::{DateOfBirth, LeapDay, Username, calendar, days_until, today_in};
+use birthday_api::birthday::{DateOfBirth, LeapDay, Username, calendar, days_until};
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
 use birthday_api::http::Received;
 use birthday_api::store;
 use chrono::{DateTime, NaiveDate, Utc};
-use chrono_tz::Tz;
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use rocket::futures::future::join_all;
@@ -24,14 +23,12 @@ const TOGETHER: usize = 64;
 
 type Case = (&'static str, fn(usize));
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 9] = [
     ("username from text", |calls| repeat(calls, || black_box("Bartholomew").parse::<Username>())),
     ("date of birth from text", |calls| {
         let today = today();
         repeat(calls, || DateOfBirth::parse(black_box("1990-05-17"), today))
     }),
-    ("today in UTC", |calls| today_in_zone(calls, Tz::UTC)),
-    ("today in Amsterdam", |calls| today_in_zone(calls, Tz::Europe__Amsterdam)),
     ("countdown", |calls| countdown(calls, "1990-05-17", LeapDay::Mar1)),
     ("countdown from 29 February to 1 March", |calls| countdown(calls, "2000-02-29", LeapDay::Mar1)),
     ("countdown from 29 February to 28 February", |calls| countdown(calls, "2000-02-29", LeapDay::Feb28)),
@@ -71,11 +68,6 @@ fn now() -> DateTime<Utc> {
 
 fn today() -> NaiveDate {
     now().date_naive()
-}
-
-fn today_in_zone(calls: usize, zone: Tz) {
-    let now = now();
-    repeat(calls, || today_in(black_box(zone), black_box(now)));
 }
 
 fn countdown(calls: usize, born: &str, rule: LeapDay) {

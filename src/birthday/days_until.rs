@@ -1,7 +1,6 @@
 use std::fmt;
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use chrono_tz::Tz;
+use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
 
 use super::DateOfBirth;
@@ -40,11 +39,6 @@ pub(super) fn birthday_in(year: i32, born: DateOfBirth, rule: LeapDay) -> NaiveD
     NaiveDate::from_ymd_opt(year, date.month(), date.day())
         .or_else(|| NaiveDate::from_ymd_opt(year, substitute.0, substitute.1))
         .expect("every year that chrono knows has a 1 March and a 28 February")
-}
-
-/// The calendar date at the instant `now` in `zone` (IANA time zone database).
-pub fn today_in(zone: Tz, now: DateTime<Utc>) -> NaiveDate {
-    now.with_timezone(&zone).date_naive()
 }
 
 #[cfg(test)]
@@ -122,13 +116,5 @@ mod tests {
                 date = date.pred_opt().unwrap();
             }
         }
-    }
-
-    #[test]
-    fn today_is_the_date_in_the_zone_and_not_in_utc() {
-        let now = "2026-11-23T11:30:00Z".parse().unwrap();
-        assert_eq!(today_in(Tz::UTC, now), day("2026-11-23"));
-        assert_eq!(today_in(Tz::Pacific__Kiritimati, now), day("2026-11-24"));
-        assert_eq!(today_in(Tz::Etc__GMTPlus12, now), day("2026-11-22"));
     }
 }

@@ -8,5 +8,5 @@ mod days_until;
 mod username;
 
 pub use date_of_birth::{DateOfBirth, DateOfBirthError};
-pub use days_until::{LeapDay, days_until, today_in};
+pub use days_until::{LeapDay, days_until};
 pub use username::{Username, UsernameError};

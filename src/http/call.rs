@@ -12,7 +12,7 @@ use url::Url;
 
 use super::dispatch::is_loopback;
 use super::problem::Problem;
-use crate::birthday::{Username, today_in};
+use crate::birthday::Username;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::store::{Birthdays, Condition, Found, Write};
@@ -81,7 +81,7 @@ impl Call<'_> {
     }
 
     pub fn today_in(&self, zone: Tz) -> NaiveDate {
-        today_in(zone, self.clock.now())
+        self.clock.now().with_timezone(&zone).date_naive()
     }
 
     /// The value of `tz`, which may be given only once.
