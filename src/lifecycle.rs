@@ -30,7 +30,7 @@ pub async fn serve(rocket: Rocket<Build>, stop: impl Future<Output = ()>) -> Res
         SocketAddr::new(rocket.config().address, rocket.config().port),
         settings.databases.birthdays.url,
         settings.birthday.time_zone,
-        settings.birthday.leap_day,
+        format!("{:?}", settings.birthday.leap_day).to_lowercase(),
     );
     let drain = settings.lifecycle.drain;
     let metrics: &Metrics = rocket.state().expect("http manages it");
