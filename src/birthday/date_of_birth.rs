@@ -23,13 +23,9 @@ impl DateOfBirth {
         let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
             return Err(DateOfBirthError::Form);
         };
-        let year = number(&[y1, y2, y3, y4])?;
-        let (month, day) = (number(&[m1, m2])?, number(&[d1, d2])?);
-        let date = i32::try_from(year)
-            .ok()
-            .filter(|year| *year >= 1)
-            .and_then(|year| NaiveDate::from_ymd_opt(year, month, day))
-            .ok_or(DateOfBirthError::NotADate)?;
+        let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?);
+        let date = NaiveDate::from_ymd_opt(year.cast_signed(), month, day).filter(|date| date.year() > 0);
+        let date = date.ok_or(DateOfBirthError::NotADate)?;
         if date >= today {
             return Err(DateOfBirthError::NotBeforeToday { today });
         }
