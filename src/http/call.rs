@@ -17,7 +17,6 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::store::{Birthdays, Condition, Found, Write};
 
-/// The largest body, in bytes.
 pub const LARGEST_BODY: usize = 1024;
 
 /// The parts of a request that are hidden from Rocket. Rocket would let a form's `_method` field override the method, and any web

@@ -97,9 +97,7 @@ fn complete((status, answer): (&String, &mut RefOr<Response>)) {
 
 /// The OpenAPI 3.1 document as JSON.
 pub fn openapi() -> String {
-    let mut text = description().to_pretty_json().expect("the document is made of strings and numbers");
-    text.push('\n');
-    text
+    description().to_pretty_json().expect("the document is made of strings and numbers") + "\n"
 }
 
 /// The page `/docs`. Its curl examples use the public URL, or else localhost and the port of the settings.
