@@ -54,13 +54,14 @@ APPLICATION, DATABASE = LOADS["90 % GET, 10 % PUT"]
 
 
 def curve() -> list[tuple[float, float, float]]:
-    """Requests/s of a pod, and how many times as much a request costs there in service and database as in a busy pod. Leaves out rates
-    that could not be reached."""
+    """Requests/s of a pod, and the CPU seconds of service and database for one of them. Leaves out rates that could not be reached."""
     row = r"^\| ([\d,]+|as many as it can) \| ([\d,]+)[^|]*\| ([\d,]+)[^|]*\| ([\d,]+)[^|]*\|$"
     rows = [[cell.replace(",", "") for cell in cells] for cells in re.findall(row, read("bench/pod.md").split("## Behind")[0], re.M)]
-    _, most, application, database = rows.pop()
-    points = [(float(rate), float(mine) / float(application), float(theirs) / float(database)) for asked, rate, mine, theirs in rows if float(rate) > 0.9 * float(asked)]
-    return [point for point in points if point[0] < float(most)] + [(float(most), 1.0, 1.0)]
+    return [
+        (float(rate), int(application) * 1e-6, int(database) * 1e-6)
+        for asked, rate, application, database in rows
+        if asked == "as many as it can" or float(rate) > 0.9 * float(asked)
+    ]
 
 
 CURVE = curve()
@@ -73,8 +74,8 @@ def cost(rate: float) -> tuple[float, float]:
         if rate <= high:
             share = (rate - low) / (high - low)
             mine, theirs = (early + share * (late - early) for early, late in zip(before, after, strict=True))
-            return mine * APPLICATION, theirs * DATABASE
-    return APPLICATION, DATABASE
+            return mine, theirs
+    return CURVE[-1][1:]
 
 
 CHART = "gitops/charts/birthday-api/"

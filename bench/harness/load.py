@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import psutil
@@ -59,8 +60,8 @@ def quiet(limit: float = 5) -> None:
         pass
 
 
-def measured(command: list[str], *pids: int) -> tuple[dict, list[float], float]:
-    """A load generator's output, the CPU seconds that the processes used meanwhile, and the share of the machine that others used."""
+def measured(commands: list[list[str]], *pids: int) -> tuple[list[dict], list[float], float]:
+    """The output of load generators that run at the same time, the CPU seconds that the processes used meanwhile, and the share of the machine that others used."""
 
     def now() -> list[float]:
         machine = psutil.cpu_times()
@@ -68,29 +69,35 @@ def measured(command: list[str], *pids: int) -> tuple[dict, list[float], float]:
 
     quiet()
     before = now()
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    outputs = [process.communicate()[0] for process in started]
     *known, busy, whole = (late - early for early, late in zip(before, now(), strict=True))
-    return json.loads(output[output.index("{") :]), known[:-1], max(busy - sum(known), 0) / whole
+    return [json.loads(output[output.index("{") :]) for output in outputs], known[:-1], max(busy - sum(known), 0) / whole
 
 
 def closed_loop(system: Running, database: Server, rows: int, seconds: float, saves: int = 0, connections: int = 64, beside: tuple[Running, ...] = ()) -> Sample:
     """As fast as the system answers over keep-alive connections; `saves` per cent of the requests are PUT."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(SCRIPT), system.url, "--", str(saves), str(rows)]
-    said, cpu, others = measured(command, system.pid, database.pid, *(each.pid for each in beside))
+    [said], cpu, others = measured([command], system.pid, database.pid, *(each.pid for each in beside))
     return sample(said["requests"], said["seconds"], said["errors"], (said["p50"], said["p99"], said["p999"]), cpu, others)
 
 
-def open_loop(system: Running, database: Server, rows: int, seconds: float, rate: int, connections: int = 64) -> Sample:
-    """Lookups that arrive on a schedule, whether or not earlier ones are answered; latency counts from the scheduled instant."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as urls:
-        urls.writelines(f"{system.url}/hello/{name_of(number * 7919 % rows)}\n" for number in range(10_000))
-        urls.flush()
-        command = ["oha", "-z", f"{seconds:g}s", "-q", str(rate), "-c", str(connections), "--latency-correction", "--no-tui"]
-        said, cpu, others = measured([*command, "--output-format", "json", "--urls-from-file", urls.name], system.pid, database.pid)
-    statuses = said["statusCodeDistribution"]
-    latencies = tuple(1e3 * said["latencyPercentiles"][name] for name in ("p50", "p99", "p99.9"))
-    answered = sum(statuses.values())
-    return sample(answered, said["summary"]["total"], answered - statuses.get("200", 0), latencies, cpu, others)
+def open_loop(system: Running, database: Server, rows: int, seconds: float, rate: int, saves: int = 0) -> Sample:
+    """Requests that arrive on a schedule, whether or not earlier ones are answered; `saves` per cent are PUT. Latency is that of the
+    lookups and counts from the scheduled instant."""
+    with tempfile.TemporaryDirectory() as folder:
+        urls, bodies = Path(folder, "urls"), Path(folder, "bodies")
+        urls.write_text("".join(f"{system.url}/hello/{name_of(number * 7919 % rows)}\n" for number in range(10_000)))
+        bodies.write_text("".join(f'{{"dateOfBirth":"{date(1930, 1, 1) + timedelta(day)}"}}\n' for day in range(30_000)))
+        put = ["-m", "PUT", "-T", "application/json", "-Z", str(bodies)]
+        options = ["-z", f"{seconds:g}s", "--latency-correction", "--no-tui", "--output-format", "json", "--urls-from-file", str(urls)]
+        shares = ((100 - saves, []), (saves, put))
+        commands = [["oha", "-q", str(rate * share // 100), "-c", str(64 * share // 100), *options, *more] for share, more in shares if share]
+        said, cpu, others = measured(commands, system.pid, database.pid)
+    statuses = [status for each in said for status in each["statusCodeDistribution"].items()]
+    latencies = tuple(1e3 * said[0]["latencyPercentiles"][name] for name in ("p50", "p99", "p99.9"))
+    answered, errors = sum(count for _, count in statuses), sum(count for status, count in statuses if status not in ("200", "204"))
+    return sample(answered, said[0]["summary"]["total"], errors, latencies, cpu, others)
 
 
 def sample(answered: int, seconds: float, errors: int, latencies: tuple[float, ...], cpu: list[float], others: float) -> Sample:

@@ -14,6 +14,7 @@ from .database import server
 from .load import closed_loop, open_loop
 from .systems import SERVICE, Running, running
 
+SAVES = LOADS["90 % GET, 10 % PUT"]
 RATES = (250, 500, 1000, 2000, 4000, 8000, 16000)
 CONNECTIONS = (1, 16, 64, 256, 1024)
 ROWS = [100_000, 1_000_000, 10_000_000]
@@ -36,13 +37,14 @@ def run(options: argparse.Namespace) -> None:
             envoy.certificate(directory)
             for _ in range(options.rounds):
                 for rate in RATES:
-                    alone[f"{rate:,}"].append(open_loop(service, database, rows, seconds, rate))
-                alone["as many as it can"].append(closed_loop(service, database, rows, seconds))
+                    alone[f"{rate:,}"].append(open_loop(service, database, rows, seconds, rate, SAVES))
+                alone["as many as it can"].append(closed_loop(service, database, rows, seconds, SAVES))
+                database.tidy(DATABASE)
                 for title, mesh in envoy.MESHES.items():
                     with contextlib.ExitStack() as proxies:
                         sidecar = proxy(proxies, directory, "sidecar", service.port, mesh, tls_in=True, tls_out=False)
                         gateway = proxy(proxies, directory, "gateway", sidecar.port, mesh, tls_in=False, tls_out=True)
-                        behind[title].append(closed_loop(gateway, database, rows, seconds, LOADS["90 % GET, 10 % PUT"], beside=(sidecar, service)))
+                        behind[title].append(closed_loop(gateway, database, rows, seconds, SAVES, beside=(sidecar, service)))
                     database.tidy(DATABASE)
         for _ in range(options.rounds):
             with SERVICE.start(database.url(DATABASE), directory) as service:
@@ -89,7 +91,7 @@ def write(options: argparse.Namespace, alone: dict, behind: dict, many: list, gr
         f"{report.stamp()}, {report.machine()}, PostgreSQL 18.1 and load generator on the same cores. Medians [ranges] of"
         f" {options.rounds} rounds of {options.seconds:g} s; [how it is measured](README.md). Other programs took {others:.0%} of the machine (median).\n",
         "## The service, as fewer requests arrive together\n",
-        "Lookups on a schedule, 64 connections.\n",
+        "90 % GET and 10 % PUT on a schedule, 64 connections.\n",
         report.table(("asked, requests/s", "answered", "service, CPU µs per request", "database"), (
             [rate, *cells(samples, lambda s: s.rate, lambda s: s.application_cpu, lambda s: s.database_cpu)] for rate, samples in alone.items())),
         "## Behind a sidecar and a gateway, 64 connections, 90 % GET, 10 % PUT\n",
@@ -101,7 +103,7 @@ def write(options: argparse.Namespace, alone: dict, behind: dict, many: list, gr
         report.table(("connections", "requests/s", "CPU µs per request, with the database", "p50 ms", "p99 ms", "p99.9 ms", "RSS, MB"), (
             [f"{count:,}", *cells(samples, lambda s: s.rate, lambda s: s.cpu), *report.milliseconds(samples), report.spread(sizes)] for count, samples, sizes in many)),
         "## More rows, 64 connections\n",
-        report.table(("rows", *(f"{title}: {what}" for title in LOADS for what in ("requests/s", "CPU µs"))), map(rows_of, dict.fromkeys(rows for rows, _ in grown))),
+        report.table(("rows", *(f"{title}: {what}" for title in LOADS for what in ("requests/s", "CPU µs"))), map(rows_of, sorted({rows for rows, _ in grown}))),
         "## A row\n",
         report.table(("names", "table, bytes a row", "index"), ([name, f"{heap / count:.1f}", f"{index / count:.1f}"] for name, (count, heap, index) in tables.items())),
     ]  # fmt: skip
