@@ -16,13 +16,18 @@ from tools import run
 
 
 def test_first_run_makes_roles_and_values_once(function, manager, server):
+    """The next one sets another limit of connections, and nothing else."""
     client, secrets = manager
-    for _ in range(2):
+    limits = "SELECT rolname::text, rolconnlimit FROM pg_roles WHERE rolname ~ '_[ab]$' ORDER BY 1"
+    for limit in (7, 8):
+        os.environ["CONNECTION_LIMIT"] = str(limit)
         initialize(function)
         logins = {role: current(client, arn) for role, arn in secrets.items()}
         for role, login in logins.items():
             assert [login[key] for key in ("host", "port", "dbname", "engine")] == ["localhost", server.port, "birthday", "postgres"]
             assert query(server, login, "SELECT session_user::text") == [[f"{role}_a"]]
+        found = query(server, logins["birthday_app"], limits)
+        assert found == [["birthday_app_a", limit], ["birthday_app_b", limit], ["birthday_owner_a", -1], ["birthday_owner_b", -1]]
     assert all(len(client.list_secret_version_ids(SecretId=arn)["Versions"]) == 1 for arn in secrets.values())
 
 

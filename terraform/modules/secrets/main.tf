@@ -66,10 +66,12 @@ resource "aws_secretsmanager_secret" "rotated" {
   recovery_window_in_days = local.recovery_days
 }
 
-# Creates the roles and the secrets' first values. Running it again changes nothing.
+# Creates the roles and the secrets' first values. Run again, it only gives the users a new limit of connections:
+# at once, not with the next rotation.
 resource "aws_lambda_invocation" "initialize" {
   function_name = aws_lambda_function.rotation.function_name
   input         = jsonencode({ Step = "initialize" })
+  triggers      = { connection_limit = var.connection_limit }
 
   depends_on = [aws_iam_role_policy.rotation, aws_secretsmanager_secret_version.master]
 }

@@ -8,7 +8,8 @@ rotation. The SQL statements are in roles.py.
 
 Secrets Manager calls the four steps createSecret, setSecret, testSecret and
 finishSecret, and calls them again after a failure: each may run any number of times.
-Terraform calls the step `initialize` once, which creates the roles and the first values.
+Terraform calls the step `initialize`, which creates the roles and the first values; and again
+when the limit of connections changes.
 
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """

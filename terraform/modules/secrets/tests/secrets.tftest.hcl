@@ -23,6 +23,11 @@ run "the_function_runs_inside_the_vpc" {
     condition     = toset(aws_lambda_function.rotation.vpc_config[0].subnet_ids) == toset(["subnet-a", "subnet-b"])
     error_message = "where the database is reached"
   }
+
+  assert {
+    condition     = aws_lambda_invocation.initialize.triggers["connection_limit"] == "136"
+    error_message = "another limit reaches the database at once"
+  }
 }
 
 run "rotation_once_a_year_is_refused" {
