@@ -119,13 +119,18 @@ data "aws_iam_policy_document" "plan" {
     sid    = "NoData"
     effect = "Deny"
     actions = [
+      "ec2:GetConsole*",
       "ecr:GetDownloadUrlForLayer",
       "logs:FilterLogEvents",
-      "logs:GetLogEvents",
-      "logs:StartQuery",
+      "logs:Get*",
+      "logs:Start*",
+      "pi:*",
+      "rds:Download*",
       "secretsmanager:BatchGetSecretValue",
       "secretsmanager:GetSecretValue",
-      "ssm:GetParameter*",
+      "ssm:Get*",
+      "wafv2:GetSampledRequests",
+      "xray:*",
     ]
     resources = ["*"]
   }
@@ -133,7 +138,7 @@ data "aws_iam_policy_document" "plan" {
   statement {
     sid           = "NoItemsButTheStatesChecksum"
     effect        = "Deny"
-    actions       = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"]
+    actions       = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:GetRecords", "dynamodb:PartiQLSelect", "dynamodb:Query", "dynamodb:Scan"]
     not_resources = [aws_dynamodb_table.lock.arn]
   }
 

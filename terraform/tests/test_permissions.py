@@ -20,7 +20,7 @@ def secret(name):
 
 
 KEY, STATE, LOCK = arn("kms", "key/11111111-2222-3333-4444-555555555555"), "arn:aws:s3:::birthday-terraform-state-111111111111", arn("dynamodb", "table/birthday-terraform-lock")
-STATE_KEY = "the state's key"
+STATE_KEY, ZONE = "the state's key", "the zone"
 SNAPSHOT = "arn:aws:ec2:eu-west-1::snapshot/snap-1"
 OWN, OTHER = {"aws__ResourceTag_Environment": "staging"}, {"aws__ResourceTag_Environment": "production"}
 IAM = f"arn:aws:iam::{ACCOUNT}"
@@ -56,7 +56,20 @@ MAY = {
         *(("logs:PutRetentionPolicy", arn("logs", f"log-group:{group.format(name='birthday-staging')}:log-stream:"), {}) for group in sorted(LOG_GROUPS)),
     ],
     "push": [("ecr:PutImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:GetAuthorizationToken", "*", {})],
-    "plan": [("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}), ("kms:Decrypt", STATE_KEY, {}), ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {})],
+    "plan": [
+        ("s3:GetObject", f"{STATE}/production/terraform.tfstate", {}),
+        ("dynamodb:GetItem", LOCK, {}),
+        ("kms:Decrypt", STATE_KEY, {}),
+        ("rds:DescribeDBInstances", arn("rds", "db:birthday-staging"), {}),
+        # What data sources and the ephemeral password ask for; `-refresh=false` reads nothing else.
+        ("sts:GetCallerIdentity", "*", {}),
+        ("route53:ListHostedZones", "*", {}),
+        ("route53:GetHostedZone", ZONE, {}),
+        ("route53:ListTagsForResource", ZONE, {}),
+        ("ecr:DescribeRepositories", arn("ecr", "repository/birthday-api"), {}),
+        ("ecr:ListTagsForResource", arn("ecr", "repository/birthday-api"), {}),
+        ("secretsmanager:GetRandomPassword", "*", {}),
+    ],
 }  # fmt: skip
 MAY_NOT = {
     "apply-staging": [
@@ -105,8 +118,17 @@ MAY_NOT = {
         ("s3:GetObject", "arn:aws:s3:::another-bucket/object", {}),
         ("s3:PutObject", f"{STATE}/production/terraform.tfstate", {}),
         ("dynamodb:Scan", arn("dynamodb", "table/other"), {}),
+        ("dynamodb:PartiQLSelect", arn("dynamodb", "table/other"), {}),
         ("ecr:GetDownloadUrlForLayer", arn("ecr", "repository/birthday-api"), {}),
         ("logs:GetLogEvents", arn("logs", "log-group:/birthday/birthday-staging/application:log-stream:x"), {}),
+        ("logs:StartLiveTail", arn("logs", "log-group:/birthday/birthday-staging/application"), {}),
+        ("logs:GetQueryResults", arn("logs", "log-group:/birthday/birthday-staging/application"), {}),
+        ("rds:DownloadDBLogFilePortion", arn("rds", "db:birthday-staging"), {}),
+        ("pi:GetDimensionKeyDetails", arn("pi", "metrics/rds/db-A"), {}),
+        ("xray:BatchGetTraces", "*", {}),
+        ("wafv2:GetSampledRequests", arn("wafv2", "regional/webacl/birthday-staging/1"), {}),
+        ("ec2:GetConsoleOutput", arn("ec2", "instance/i-1"), {}),
+        ("ssm:GetCommandInvocation", "*", {}),
     ],
     # A role of staging whose own policy allows everything, limited by the boundary. test_environments.py says what that must allow.
     "any": [
@@ -141,11 +163,11 @@ def decided(made, name, cases):
         principal, policies, boundary = role("birthday-staging-any"), EVERYTHING, json.loads(made.one("aws_iam_policy", 'boundary["staging"]')["policy"])
     else:
         principal, policies, boundary = role(f"birthday-ci-{name}"), policies_of(made, f"birthday-ci-{name}"), None
-    key = made.one("aws_kms_key", "state")["arn"]
+    known = {STATE_KEY: made.one("aws_kms_key", "state")["arn"], ZONE: made.one("aws_route53_zone")["arn"]}
     # AWS compares the tags that a resource has: those of bootstrap's are known here.
     tagged = [found["values"] for found in made.resources if found["values"].get("tags_all")]
     tags = {values["arn"]: {f"aws__ResourceTag_{tag}": value for tag, value in values["tags_all"].items()} for values in tagged}
-    named = [(action, key if resource == STATE_KEY else resource, context) for action, resource, context in cases]
+    named = [(action, known.get(resource, resource), context) for action, resource, context in cases]
     asked = [request(action, resource, policies, principal, boundary, **tags.get(resource, {}) | context) for action, resource, context in named]
     return list(zip(cases, ask(asked), strict=True))
 
