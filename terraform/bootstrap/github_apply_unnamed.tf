@@ -185,10 +185,31 @@ data "aws_iam_policy_document" "apply_unnamed" {
     resources = ["${local.regional.wafv2}:regional/webacl/${each.value}/*", "${local.regional.wafv2}:regional/managedruleset/*"]
   }
 
+  # The environments share the zone: production's name is its apex, staging's is staging.<zone>. Each makes its address, and
+  # below it the record _<hash> by which Amazon validates its certificate. The zone's other records are bootstrap's.
   statement {
     sid       = "Records"
     actions   = ["route53:ChangeResourceRecordSets"]
     resources = [aws_route53_zone.this.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+      values   = each.key == "production" ? [var.zone_name, "_*.${var.zone_name}"] : ["${each.key}.${var.zone_name}", "*.${each.key}.${var.zone_name}"]
+    }
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "route53:ChangeResourceRecordSetsRecordTypes"
+      values   = ["A", "CNAME"]
+    }
+
+    # ForAllValues is true where the key is missing.
+    condition {
+      test     = "Null"
+      variable = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+      values   = ["false"]
+    }
   }
 
   statement {

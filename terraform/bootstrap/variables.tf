@@ -29,7 +29,7 @@ variable "state_bucket" {
 }
 
 variable "zone_name" {
-  description = "DNS zone of the service; production's name is its apex."
+  description = "DNS zone of the service; production's name is its apex, staging's is staging.<zone_name>."
   type        = string
 
   validation {

@@ -19,6 +19,10 @@ def secret(name):
     return arn("secretsmanager", f"secret:birthday-{name}-AbCdEf")
 
 
+def records(kind, *names):
+    return {"route53__ChangeResourceRecordSetsNormalizedRecordNames": list(names), "route53__ChangeResourceRecordSetsRecordTypes": [kind]}
+
+
 KEY, STATE, LOCK = arn("kms", "key/11111111-2222-3333-4444-555555555555"), "arn:aws:s3:::birthday-terraform-state-111111111111", arn("dynamodb", "table/birthday-terraform-lock")
 STATE_KEY, ZONE = "the state's key", "the zone"
 SNAPSHOT = "arn:aws:ec2:eu-west-1::snapshot/snap-1"
@@ -50,10 +54,16 @@ MAY = {
         ("elasticloadbalancing:CreateLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/birthday-staging/1"), {}),
         ("wafv2:AssociateWebACL", arn("wafv2", "regional/webacl/birthday-staging/1"), {}),
         ("sns:Subscribe", arn("sns", "birthday-staging-alarms"), {}),
+        ("route53:ChangeResourceRecordSets", ZONE, records("A", "staging.birthday.example.com")),
+        ("route53:ChangeResourceRecordSets", ZONE, records("CNAME", "_x.staging.birthday.example.com")),
         ("kms:Decrypt", STATE_KEY, {}),
         ("kms:GenerateDataKey", STATE_KEY, {}),
         # As CloudWatch Logs asks for an action on a whole group.
         *(("logs:PutRetentionPolicy", arn("logs", f"log-group:{group.format(name='birthday-staging')}:log-stream:"), {}) for group in sorted(LOG_GROUPS)),
+    ],
+    "apply-production": [
+        ("route53:ChangeResourceRecordSets", ZONE, records("A", "birthday.example.com")),
+        ("route53:ChangeResourceRecordSets", ZONE, records("CNAME", "_x.birthday.example.com")),
     ],
     "push": [("ecr:PutImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:GetAuthorizationToken", "*", {})],
     "plan": [
@@ -88,6 +98,10 @@ MAY_NOT = {
         ("ec2:CreateSnapshot", SNAPSHOT, {}),
         ("ec2:ModifySnapshotAttribute", SNAPSHOT, OWN),
         ("elasticloadbalancing:DeleteLoadBalancer", arn("elasticloadbalancing", "loadbalancer/app/birthday-production/1"), OTHER),
+        ("route53:ChangeResourceRecordSets", ZONE, records("A", "birthday.example.com")),
+        ("route53:ChangeResourceRecordSets", ZONE, records("CNAME", "_x.birthday.example.com")),
+        ("route53:ChangeResourceRecordSets", ZONE, records("A", "staging.birthday.example.com", "birthday.example.com")),
+        ("route53:ChangeResourceRecordSets", ZONE, {}),
         # Kubernetes stores the secrets, too.
         ("eks:CreateAccessEntry", arn("eks", "cluster/birthday-staging"), {"eks__principalArn": role("birthday-ci-apply-staging")}),
         ("eks:AssociateAccessPolicy", arn("eks", f"access-entry/birthday-staging/role/{ACCOUNT}/birthday-ci-apply-staging/1"), {}),
@@ -109,6 +123,10 @@ MAY_NOT = {
         ("s3:PutObject", f"{STATE}/production/terraform.tfstate", {}),
         ("s3:DeleteBucket", STATE, {}),
         ("dynamodb:DeleteItem", LOCK, {"dynamodb__LeadingKeys": [f"{STATE.rsplit(':', 1)[1]}/production/terraform.tfstate"]}),
+    ],
+    "apply-production": [
+        ("route53:ChangeResourceRecordSets", ZONE, records("A", "staging.birthday.example.com")),
+        ("route53:ChangeResourceRecordSets", ZONE, records("CAA", "birthday.example.com")),
     ],
     "push": [("ecr:PutImage", arn("ecr", "repository/other"), {}), ("ecr:BatchDeleteImage", arn("ecr", "repository/birthday-api"), {}), ("ecr:PutImageTagMutability", arn("ecr", "repository/birthday-api"), {})],
     "plan": [

@@ -39,12 +39,13 @@ variable "zone_name" {
 }
 
 variable "domain_name" {
-  description = "Name under which the service is reached; in zone_name."
+  description = "Name under which the service is reached: zone_name in production, staging.<zone_name> or a name below it in staging."
   type        = string
 
+  # The apply roles may change no other records.
   validation {
-    condition     = var.domain_name == var.zone_name || endswith(var.domain_name, ".${var.zone_name}")
-    error_message = "domain_name must be zone_name or end in it."
+    condition     = var.environment == "production" ? var.domain_name == var.zone_name : endswith(".${var.domain_name}", ".${var.environment}.${var.zone_name}")
+    error_message = "domain_name must be zone_name in production, and staging.<zone_name> or a name below it in staging."
   }
 }
 
