@@ -22,13 +22,11 @@ locals {
       ]
       egress = [
         { cidr = local.anywhere, from = 443, to = 443 },
-        { cidr = var.cidr_block, from = local.ephemeral.from, to = local.ephemeral.to },
         { cidr = local.anywhere, from = local.ephemeral.from, to = local.ephemeral.to },
       ]
     }
     application = {
       ingress = concat(
-        [{ cidr = var.cidr_block, from = 443, to = 443 }],
         # Nodes talk to each other on any port and protocol, DNS over UDP included.
         [for cidr in local.cidr_blocks.application : { cidr = cidr, from = 0, to = 0, protocol = "-1" }],
         [{ cidr = local.anywhere, from = local.ephemeral.from, to = local.ephemeral.to }],

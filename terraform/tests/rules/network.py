@@ -121,6 +121,7 @@ def acl(stack, tier, direction):
     change("aws_network_acl_rule", "database-ingress", cidr_block="0.0.0.0/0"),
     change("aws_network_acl_rule", "database-egress", to_port=443),
     change("aws_network_acl_rule", "public-ingress", from_port=0),
+    change("aws_network_acl_rule", "public-egress", cidr_block="10.0.0.0/16"),
     change("aws_network_acl_rule", "application-ingress", cidr_block="0.0.0.0/0"),
     change("aws_network_acl_rule", "application-egress", rule_action="deny"),
     remove("aws_network_acl", "database"),
@@ -134,7 +135,8 @@ def network_acls(stack):
     between_nodes = {(cidr, "all", "all") for cidr in application}
 
     assert acl(stack, "public", "ingress") == {(anywhere, 443, 443), (anywhere, 80, 80), (anywhere, *answers)}
-    assert acl(stack, "application", "ingress") == {(vpc, 443, 443), (anywhere, *answers)} | between_nodes
+    assert acl(stack, "public", "egress") == {(anywhere, 443, 443), (anywhere, *answers)}
+    assert acl(stack, "application", "ingress") == {(anywhere, *answers)} | between_nodes
     assert acl(stack, "application", "egress") == ({(anywhere, 443, 443), (vpc, *answers)} | between_nodes | {(cidr, 5432, 5432) for cidr in database})
     assert acl(stack, "database", "ingress") == {(cidr, 5432, 5432) for cidr in application}
     assert acl(stack, "database", "egress") == {(cidr, *answers) for cidr in application}
