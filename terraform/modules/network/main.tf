@@ -38,11 +38,7 @@ resource "aws_subnet" "this" {
   cidr_block              = each.value.cidr_block
   map_public_ip_on_launch = false
 
-  tags = merge(
-    { Name = "${var.name}-${each.key}", Tier = each.value.tier },
-    each.value.tier == "public" ? { "kubernetes.io/role/elb" = "1" } : {},
-    each.value.tier == "application" ? { "kubernetes.io/role/internal-elb" = "1" } : {},
-  )
+  tags = { Name = "${var.name}-${each.key}", Tier = each.value.tier }
 }
 
 # Pods get their addresses in blocks of 16. Single addresses (nodes, endpoints, the control plane)
