@@ -127,7 +127,7 @@ data "aws_iam_policy_document" "boundary" {
     }
   }
 
-  # For disks and for the secrets that Kubernetes stores: only the two roles that need the cluster's key.
+  # The control plane encrypts the secrets that Kubernetes stores with the cluster's key, the EBS driver its volumes with that of EBS.
   statement {
     sid       = "KeysOfTheCluster"
     actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ListGrants"]

@@ -142,22 +142,6 @@ data "aws_iam_policy_document" "ebs_csi" {
       values   = [var.name]
     }
   }
-
-  statement {
-    actions   = ["kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"]
-    resources = [aws_kms_key.this.arn]
-  }
-
-  statement {
-    actions   = ["kms:CreateGrant"]
-    resources = [aws_kms_key.this.arn]
-
-    condition {
-      test     = "Bool"
-      variable = "kms:GrantIsForAWSResource"
-      values   = ["true"]
-    }
-  }
 }
 
 module "ebs_csi_role" {
