@@ -22,8 +22,3 @@ output "instances" {
   description = "Identifiers of the instances: the primary, and the replica where there is one."
   value       = concat([aws_db_instance.primary.identifier], aws_db_instance.replica[*].identifier)
 }
-
-output "connections_needed" {
-  description = "Connections that the budget adds up to."
-  value       = local.connections_needed
-}

@@ -17,8 +17,3 @@ output "key_arn" {
   description = "KMS key that encrypts the secrets."
   value       = aws_kms_key.this.arn
 }
-
-output "rotation_function_name" {
-  description = "The rotation function."
-  value       = aws_lambda_function.rotation.function_name
-}
