@@ -88,7 +88,7 @@ resource "aws_db_instance" "primary" {
   parameter_group_name        = aws_db_parameter_group.this.name
   ca_cert_identifier          = "rds-ca-rsa2048-g1"
 
-  db_name             = var.database_name
+  db_name             = "birthday"
   username            = var.master_username
   password_wo         = var.master_password
   password_wo_version = var.master_password_version

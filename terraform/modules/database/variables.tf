@@ -72,12 +72,6 @@ variable "max_allocated_storage_gib" {
   }
 }
 
-variable "database_name" {
-  description = "Name of the database."
-  type        = string
-  default     = "birthday"
-}
-
 variable "master_username" {
   description = "Master user. The rotation function logs in as it, and people who see and end sessions."
   type        = string

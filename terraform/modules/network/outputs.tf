@@ -43,5 +43,5 @@ output "security_group_ids" {
 
 output "gateway_port" {
   description = "Port on which the ingress gateway's pods may be reached by the load balancer."
-  value       = var.gateway_port
+  value       = local.gateway_port
 }

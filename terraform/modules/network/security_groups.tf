@@ -11,11 +11,12 @@ locals {
     endpoints     = "Interface endpoints of AWS services"
   }
 
-  https    = 443
-  postgres = 5432
+  https        = 443
+  postgres     = 5432
+  gateway_port = 8080 # As in gitops/apps/templates/istio-ingress.yaml.
 
   flows = {
-    requests        = { from = "load_balancer", to = "nodes", port = var.gateway_port, why = "Requests to the ingress gateway" }
+    requests        = { from = "load_balancer", to = "nodes", port = local.gateway_port, why = "Requests to the ingress gateway" }
     health_checks   = { from = "load_balancer", to = "nodes", port = 15021, why = "Health checks of the ingress gateway" }
     kubelet         = { from = "control_plane", to = "nodes", port = 10250, why = "Kubelet, metrics-server and external-secrets webhooks" }
     istio_webhook   = { from = "control_plane", to = "nodes", port = 15017, why = "Webhooks of istiod" }

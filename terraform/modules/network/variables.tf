@@ -46,17 +46,6 @@ variable "interface_endpoints" {
   }
 }
 
-variable "gateway_port" {
-  description = "Port on which the ingress gateway's pods take requests from the load balancer."
-  type        = number
-  default     = 8080
-
-  validation {
-    condition     = var.gateway_port > 1023 && var.gateway_port < 65536
-    error_message = "gateway_port must be an unprivileged port (1024 to 65535): no pod runs as root."
-  }
-}
-
 variable "log_retention_days" {
   description = "Days that VPC flow logs are kept."
   type        = number

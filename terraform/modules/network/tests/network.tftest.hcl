@@ -48,12 +48,3 @@ run "the_rotation_function_keeps_its_endpoint" {
     interface_endpoints = ["sts"]
   }
 }
-
-run "a_privileged_gateway_port_is_refused" {
-  command         = plan
-  expect_failures = [var.gateway_port]
-
-  variables {
-    gateway_port = 80
-  }
-}
