@@ -118,11 +118,6 @@ variable "log_retention_days" {
   description = "Days that control plane logs are kept."
   type        = number
   default     = 90
-
-  validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
-    error_message = "log_retention_days must be a retention that CloudWatch Logs offers, for example 30, 90 or 365."
-  }
 }
 
 variable "log_key_arn" {

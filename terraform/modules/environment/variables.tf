@@ -176,6 +176,11 @@ variable "alarm_emails" {
 variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number
+
+  validation {
+    condition     = var.log_retention_days >= 1 && var.log_retention_days <= 731
+    error_message = "log_retention_days must be 1 to 731: logs are not kept for ever. CloudWatch Logs offers 30, 90, 365 and some more."
+  }
 }
 
 variable "deletion_protection" {
