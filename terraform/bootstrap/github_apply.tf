@@ -8,7 +8,7 @@ locals {
 
   # service => start of its ARNs in this region
   regional = {
-    for service in ["acm", "ec2", "eks", "elasticloadbalancing", "lambda", "logs", "rds", "secretsmanager", "sns", "wafv2"] :
+    for service in ["eks", "elasticloadbalancing", "lambda", "logs", "rds", "secretsmanager", "sns", "wafv2"] :
     service => "arn:aws:${service}:${var.region}:${local.account_id}"
   }
 

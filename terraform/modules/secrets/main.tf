@@ -71,7 +71,6 @@ resource "aws_secretsmanager_secret_rotation" "this" {
 
   secret_id           = aws_secretsmanager_secret.rotated[each.key].id
   rotation_lambda_arn = aws_lambda_function.rotation.arn
-  rotate_immediately  = true
 
   rotation_rules {
     automatically_after_days = var.rotation_days
