@@ -17,7 +17,8 @@ VERBS = {
 }  # fmt: skip
 # Created by controllers: Flagger's stable copies, istiod's root certificate.
 BY_CONTROLLERS = {
-    ("deployment", "birthday-api-primary", "birthday-api"), ("secret", "istio-ca-secret", "istio-system"),
+    ("deployment", "birthday-api-primary", "birthday-api"), ("horizontalpodautoscaler", "birthday-api-primary", "birthday-api"),
+    ("secret", "istio-ca-secret", "istio-system"),
 }  # fmt: skip
 # From charts that are only on the internet: `CHARTS=FOLDER gitops/tests/run fast` checks those.
 UNSEEN = {("statefulset", "prometheus-prometheus-prometheus", "monitoring"), ("service", "argocd-server", "argocd")}

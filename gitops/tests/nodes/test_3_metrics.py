@@ -70,6 +70,10 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_after_it(instal
     hurry = {"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 12, "periodSeconds": 5}]}}}}
     c.kubectl("patch", "hpa", hpa, "-n", c.NAMESPACE, "--type=merge", "-p", json.dumps(hurry))
     c.eventually("6 pods", lambda: len(c.serving_pods()) == 6, 240)
+    # Flagger copies Git's HPA only for a promotion, and when its copy is gone
+    c.kubectl("delete", "hpa", hpa, "-n", c.NAMESPACE)
+    wanted = c.get("hpa", "birthday-api", c.NAMESPACE)["spec"]["behavior"]
+    c.eventually("the copy is Git's again", lambda: (copy := c.get("hpa", hpa, c.NAMESPACE)) and copy["spec"]["behavior"] == wanted, 60)
 
 
 def test_a_pod_that_refuses_connections_is_put_aside_and_costs_no_answer(load):
