@@ -1,5 +1,6 @@
 """A new version gets users step by step, and is promoted if good, rolled back if bad: Flagger, its load tester and Prometheus decide."""
 
+import json
 import re
 import time
 
@@ -107,6 +108,24 @@ def test_users_with_the_header_get_the_new_version_and_others_do_not(release, re
         c.refresh("birthday-api")
         c.eventually("Synced and Healthy", healthy, 240)
     assert not [line for line in said if "Halt" in line], said
+
+
+def test_a_failed_promotion_is_degraded_until_flagger_finishes_it():
+    """The test writes the status that Flagger writes when the stable pods do not start, then does what the runbook says."""
+
+    def write(**status) -> None:
+        c.kubectl("patch", "canary", "birthday-api", "-n", c.NAMESPACE, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+
+    def finished() -> bool:
+        if canary()["phase"] == "Failed":  # also if Flagger wrote its status at the same moment
+            write(phase="Promoting")
+        return canary()["phase"] == "Succeeded"
+
+    write(phase="Failed", canaryWeight=100)
+    c.eventually("Argo CD shows it", lambda: c.states(c.application("birthday-api"))[1] == "Degraded", 60)
+    c.eventually("Flagger finishes the promotion", finished, 120)
+    assert canary()["canaryWeight"] == 0 and shares() == [{"primary": 100, "canary": 0}]
+    c.eventually("Synced and Healthy", healthy, 120)
 
 
 def requests() -> dict[str, int]:
