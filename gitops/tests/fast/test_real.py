@@ -95,6 +95,12 @@ def test_grafana_gets_the_memory_that_its_documentation_asks_for(applications):
     assert int(limit.removesuffix("Mi")) >= 512
 
 
+def test_production_mails_alerts_and_keeps_silences_when_a_zone_is_lost():
+    chart = values(render.applications("production", render.bridge("production")), "prometheus")
+    for spec in (chart["prometheus"]["prometheusSpec"], chart["alertmanager"]["alertmanagerSpec"]):
+        assert spec["replicas"] >= 2 and spec["podAntiAffinityTopologyKey"] == "topology.kubernetes.io/zone"
+
+
 def test_what_reads_the_metadata_of_its_instance_can_reach_it(applications, platform):
     assert values(applications, "cloudwatch")["hostNetwork"] is True
     [volume] = platform["Deployment", "amazon-cloudwatch/otel-collector"]["spec"]["template"]["spec"]["volumes"]
