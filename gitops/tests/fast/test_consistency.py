@@ -132,6 +132,15 @@ def test_the_load_balancer_speaks_http_to_the_gateway(platform, source):
     assert target == server["port"]["protocol"] == "HTTP"
 
 
+def test_the_autoscaler_is_of_the_clusters_version_or_of_a_neighbour(applications, environment, source):
+    """It simulates the scheduler. During an upgrade Terraform changes the cluster first, and Argo CD the autoscaler after it."""
+    cluster = re.search(r'^kubernetes_version *= "1\.(\d+)"', (source / f"terraform/environments/{environment}/terraform.tfvars").read_text(), re.M)[1]
+    [version] = [a["spec"]["source"]["targetRevision"] for a in applications if a["metadata"]["name"] == "cluster-autoscaler"]
+    charts = yaml.safe_load((render.GITOPS / "tests/charts.yaml").read_text())["charts"]
+    [made_for] = [c["kubernetes"] for c in charts if (c["chart"], c["version"]) == ("cluster-autoscaler", version)]
+    assert abs(int(made_for.removeprefix("1.")) - int(cluster)) <= 1
+
+
 def test_roles_go_to_the_service_accounts_that_terraform_trusts(applications, platform, source):
     workloads = (source / "terraform/modules/workloads/main.tf").read_text()
     trusted = set(re.findall(r'namespace\s*=\s*"([\w-]+)",?\s+service_account\s*=\s*"([\w-]+)"', workloads))
