@@ -9,7 +9,6 @@ from lib import cluster as c
 # key of the bridge -> resource type, part of its address, attribute
 MADE = {
     "aws_region": ("aws_db_instance", "primary", "arn", r"arn:aws:rds:([^:]+):"),
-    "aws_account_id": ("aws_db_instance", "primary", "arn", r":(\d{12}):"),
     "cluster_name": ("aws_eks_cluster", "", "name"),
     "vpc_id": ("aws_vpc", "", "id"),
     "domain_name": ("aws_route53_record", "service", "fqdn"),
@@ -52,7 +51,6 @@ PLACES = [
     *(("database_secret_name", "ExternalSecret", "birthday-api/birthday-api-database", f"spec.data.{i}.remoteRef.key") for i in (0, 1)),
     *(("database_owner_secret_name", "ExternalSecret", "birthday-api/birthday-api-database-owner", f"spec.data.{i}.remoteRef.key") for i in (0, 1)),
     ("aws_region", "ClusterSecretStore", "/secrets-manager", "spec.provider.aws.region"),
-    ("aws_account_id", "ServiceAccount", "birthday-api/birthday-api", ROLE, r"arn:aws:iam::(\d+):"),
     ("service_role_arn", "ServiceAccount", "birthday-api/birthday-api", ROLE),
     ("cloudwatch_agent_role_arn", "ServiceAccount", "amazon-cloudwatch/cloudwatch-agent", ROLE),
     ("database_subnet_cidrs", "NetworkPolicy", "birthday-api/database", "spec.egress.0.to.*.ipBlock.cidr"),

@@ -1,6 +1,7 @@
 """Terraform's values arrive where they are needed, and a missing or wrong value fails at the root."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -36,9 +37,11 @@ def test_the_mesh_lets_out_to_the_replica_where_there_is_one(platform, bridge):
     assert len(set(addresses)) == len(entries)
 
 
-def test_every_name_of_the_bridge_is_required(bridge):
+def test_every_name_of_the_bridge_is_required_and_used(bridge):
     schema = json.loads((render.GITOPS / "apps" / "values.schema.json").read_text())
     assert set(schema["properties"]["bridge"]["required"]) == bridge.keys()
+    templates = "".join(file.read_text() for file in (render.GITOPS / "apps/templates").iterdir())
+    assert [name for name in bridge if not re.search(rf"\.bridge\.{name}\b", templates)] == []
     with pytest.raises(SystemExit, match="vpc_id"):
         render.applications("production", {key: value for key, value in bridge.items() if key != "vpc_id"})
 

@@ -8,7 +8,6 @@ output "bridge" {
     }
 
     annotations = {
-      aws_account_id                    = local.account_id
       cluster_name                      = module.cluster.name
       vpc_id                            = module.network.vpc_id
       domain_name                       = var.domain_name

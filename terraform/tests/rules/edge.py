@@ -87,7 +87,7 @@ def no_names_in_edge_logs(stack):
 BRIDGE = {
     "labels": {"environment", "aws_region"},
     "annotations": {
-        "aws_account_id", "cluster_name", "vpc_id", "domain_name", "image_repository", "target_group_arn",
+        "cluster_name", "vpc_id", "domain_name", "image_repository", "target_group_arn",
         "load_balancer_controller_role_arn", "external_secrets_role_arn", "cluster_autoscaler_role_arn",
         "cloudwatch_agent_role_arn", "service_role_arn", "alertmanager_role_arn", "alarm_topic_arn", "database_host",
         "database_replica_host", "database_port", "database_name", "database_secret_name", "database_owner_secret_name",
