@@ -50,3 +50,9 @@ def test_every_name_of_the_bridge_is_required_and_used(bridge):
 def test_a_wrong_name_is_refused(environment, bridge, key, value):
     with pytest.raises(SystemExit, match=key):
         render.applications(environment, {**bridge, key: value})
+
+
+def test_an_environment_that_does_not_name_its_sizes_is_refused(environment, bridge):
+    values = {"bridge": bridge, "repository": {"url": "x", "revision": "x"}}
+    with pytest.raises(SystemExit, match="gateway"):
+        render.helm("root", render.GITOPS / "apps", "argocd", values, [render.GITOPS / f"environments/{environment}/versions.yaml"])
