@@ -37,7 +37,7 @@ TABLE = {
     "the route has no retries": (
         f"{CHART}/values.yaml", "attempts: 2", "attempts: 0", "birthday-api", "refuses_connections_is_put_aside", "503"),
     "a 503 ejects a pod": (
-        f"{CHART}/templates/_helpers.tpl", "consecutive5xxErrors: 0", "consecutive5xxErrors: 5", "birthday-api", "503_of_the_service", "ejections_enforced_total"),
+        f"{CHART}/templates/destinationrules.yaml", "consecutive5xxErrors: 0", "consecutive5xxErrors: 5", "birthday-api", "503_of_the_service", "ejections_enforced_total"),
     "a canary has no analysis": (
         f"{CHART}/templates/canary.yaml", "thresholdRange: {min: {{ .Values.canary.successRate }}}", "thresholdRange: {min: 0}",
         "birthday-api", "bad_version_is_rolled_back and errors", "rolled back"),

@@ -94,33 +94,6 @@ projected:
           - {key: password, path: database/password}
 {{- end }}
 
-{{/* How proxies handle connections to the service; the README explains the numbers. No `tls`:
-     the mesh uses mTLS automatically, and STRICT refuses anything else. */}}
-{{- define "birthday-api.trafficPolicy" -}}
-{{- with .Values.istio -}}
-connectionPool:
-  tcp:
-    maxConnections: {{ .connections.max }}
-    connectTimeout: {{ .connections.connectTimeout }}
-  http:
-    http1MaxPendingRequests: {{ .connections.maxPending }}
-    http2MaxRequests: {{ .connections.maxRequests }}
-    idleTimeout: {{ .connections.idleTimeout }}
-    maxRetries: 16
-    # HTTP/2: one connection instead of many; the sidecar speaks HTTP/1.1 to the service
-    h2UpgradePolicy: UPGRADE
-outlierDetection:
-  # the service's own 503 during a database outage must not eject pods
-  splitExternalLocalOriginErrors: true
-  consecutiveLocalOriginFailures: {{ .outlierDetection.consecutiveLocalOriginFailures }}
-  consecutive5xxErrors: 0
-  consecutiveGatewayErrors: 0
-  interval: {{ .outlierDetection.interval }}
-  baseEjectionTime: {{ .outlierDetection.baseEjectionTime }}
-  maxEjectionPercent: {{ .outlierDetection.maxEjectionPercent }}
-{{- end }}
-{{- end }}
-
 {{/* Timeout and retries of requests to the service: the fields that VirtualService and Canary share. */}}
 {{- define "birthday-api.route" -}}
 timeout: {{ .Values.istio.timeout }}
