@@ -38,11 +38,11 @@ syncPolicy:
     {{- end }}
 {{- end }}
 
-{{/* Labels of a namespace that an Application creates: (list LEVEL), the level of the Pod Security Standard to enforce. */}}
+{{/* Labels of a namespace that an Application creates: the level of the Pod Security Standard. */}}
 {{- define "namespace" -}}
 managedNamespaceMetadata:
   labels:
-    pod-security.kubernetes.io/enforce: {{ index . 0 }}
+    pod-security.kubernetes.io/enforce: restricted
     pod-security.kubernetes.io/warn: restricted
 {{- end }}
 
