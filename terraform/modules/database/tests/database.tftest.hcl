@@ -72,16 +72,6 @@ run "a_final_snapshot_is_apart_from_protection" {
   }
 }
 
-run "a_replica_older_than_its_primary_is_refused" {
-  command         = plan
-  expect_failures = [var.replica_engine_version]
-
-  variables {
-    engine_version         = "18.10"
-    replica_engine_version = "18.9"
-  }
-}
-
 run "a_version_without_its_minor_is_refused" {
   command         = plan
   expect_failures = [var.engine_version]
@@ -91,11 +81,15 @@ run "a_version_without_its_minor_is_refused" {
   }
 }
 
-run "no_backups_are_refused" {
+run "wrong_values_are_refused" {
   command         = plan
-  expect_failures = [var.backup_retention_days]
+  expect_failures = [var.replica_engine_version, var.backup_retention_days]
 
   variables {
+    # a replica that is older than its primary
+    engine_version         = "18.10"
+    replica_engine_version = "18.9"
+    # no backups
     backup_retention_days = 0
   }
 }

@@ -51,29 +51,13 @@ run "the_rate_limit_is_a_value" {
   }
 }
 
-run "a_limit_below_aws_s_own_is_refused" {
+run "wrong_values_are_refused" {
   command         = plan
-  expect_failures = [var.rate_limit]
+  expect_failures = [var.rate_limit, var.name, var.domain_name]
 
   variables {
-    rate_limit = 5
-  }
-}
-
-run "a_long_name_is_refused" {
-  command         = plan
-  expect_failures = [var.name]
-
-  variables {
-    name = "birthday-with-a-very-long-name"
-  }
-}
-
-run "a_domain_in_capitals_is_refused" {
-  command         = plan
-  expect_failures = [var.domain_name]
-
-  variables {
+    rate_limit  = 5 # below AWS's own limit
+    name        = "birthday-with-a-very-long-name"
     domain_name = "Birthday.example.com"
   }
 }

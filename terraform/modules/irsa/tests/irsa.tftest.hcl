@@ -11,29 +11,13 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "a_pattern_for_a_namespace_is_refused" {
+run "wrong_values_are_refused" {
   command         = plan
-  expect_failures = [var.namespace]
+  expect_failures = [var.namespace, var.service_account, var.oidc_provider_arn]
 
   variables {
-    namespace = "*"
-  }
-}
-
-run "a_pattern_for_a_service_account_is_refused" {
-  command         = plan
-  expect_failures = [var.service_account]
-
-  variables {
-    service_account = "external-*"
-  }
-}
-
-run "something_else_than_an_oidc_provider_is_refused" {
-  command         = plan
-  expect_failures = [var.oidc_provider_arn]
-
-  variables {
+    namespace         = "*"
+    service_account   = "external-*"
     oidc_provider_arn = "arn:aws:iam::111111111111:role/x"
   }
 }

@@ -22,29 +22,13 @@ run "subnets_follow_the_range" {
   }
 }
 
-run "a_smaller_range_is_refused" {
+run "wrong_values_are_refused" {
   command         = plan
-  expect_failures = [var.cidr_block]
+  expect_failures = [var.cidr_block, var.availability_zones, var.interface_endpoints]
 
   variables {
-    cidr_block = "10.0.0.0/20"
-  }
-}
-
-run "two_zones_are_refused" {
-  command         = plan
-  expect_failures = [var.availability_zones]
-
-  variables {
-    availability_zones = ["eu-west-1a", "eu-west-1b", "eu-west-1b"]
-  }
-}
-
-run "the_rotation_function_keeps_its_endpoint" {
-  command         = plan
-  expect_failures = [var.interface_endpoints]
-
-  variables {
-    interface_endpoints = ["sts"]
+    cidr_block          = "10.0.0.0/20"
+    availability_zones  = ["eu-west-1a", "eu-west-1b", "eu-west-1b"]
+    interface_endpoints = ["sts"] # the rotation function needs secretsmanager
   }
 }

@@ -19,20 +19,12 @@ run "it_can_be_deleted_where_asked" {
   }
 }
 
-run "keeping_few_images_is_refused" {
+run "wrong_values_are_refused" {
   command         = plan
-  expect_failures = [var.retained_images]
+  expect_failures = [var.retained_images, var.name]
 
   variables {
     retained_images = 5
-  }
-}
-
-run "capitals_are_refused" {
-  command         = plan
-  expect_failures = [var.name]
-
-  variables {
-    name = "Birthday"
+    name            = "Birthday"
   }
 }

@@ -30,20 +30,13 @@ run "the_function_runs_inside_the_vpc" {
   }
 }
 
-run "rotation_once_a_year_is_refused" {
+run "wrong_values_are_refused" {
   command         = plan
-  expect_failures = [var.rotation_days]
+  expect_failures = [var.rotation_days, var.database]
 
   variables {
     rotation_days = 365
-  }
-}
-
-run "a_project_that_sql_would_have_to_quote_is_refused" {
-  command         = plan
-  expect_failures = [var.database]
-
-  variables {
+    # SQL would have to quote this project
     database = { host = "db.example.com", port = 5432, name = "birthday", project = "birthday-api" }
   }
 }

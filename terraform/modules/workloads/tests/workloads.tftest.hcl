@@ -14,38 +14,15 @@ variables {
   permissions_boundary_arn = "arn:aws:iam::111111111111:policy/birthday-boundary"
 }
 
-run "a_pattern_of_secrets_is_refused" {
+run "wrong_values_are_refused" {
   command         = plan
-  expect_failures = [var.secret_arns]
+  expect_failures = [var.secret_arns, var.log_group_arns, var.target_group_arn, var.alarm_topic_arn]
 
+  # patterns
   variables {
-    secret_arns = ["arn:aws:secretsmanager:eu-west-1:111111111111:secret:birthday-test/*"]
-  }
-}
-
-run "a_pattern_of_log_groups_is_refused" {
-  command         = plan
-  expect_failures = [var.log_group_arns]
-
-  variables {
-    log_group_arns = ["arn:aws:logs:eu-west-1:111111111111:log-group:*"]
-  }
-}
-
-run "something_else_than_a_target_group_is_refused" {
-  command         = plan
-  expect_failures = [var.target_group_arn]
-
-  variables {
+    secret_arns      = ["arn:aws:secretsmanager:eu-west-1:111111111111:secret:birthday-test/*"]
+    log_group_arns   = ["arn:aws:logs:eu-west-1:111111111111:log-group:*"]
     target_group_arn = "*"
-  }
-}
-
-run "a_pattern_of_topics_is_refused" {
-  command         = plan
-  expect_failures = [var.alarm_topic_arn]
-
-  variables {
-    alarm_topic_arn = "arn:aws:sns:eu-west-1:111111111111:*"
+    alarm_topic_arn  = "arn:aws:sns:eu-west-1:111111111111:*"
   }
 }
