@@ -4,9 +4,8 @@ import copy
 import random
 import string
 
-from moto.core.responses import ActionResult
 from moto.moto_api._internal import urls
-from moto.rds import models, responses
+from moto.rds import models
 
 from . import instead
 from .refusals import keep_apply_method, value_is_allowed
@@ -33,24 +32,6 @@ def set_monitoring(instance, given):
             setattr(instance, attribute, value)
 
 
-def describe_db_engine_versions(self):
-    engine = self.params.get("Engine") or "postgres"
-    version = self.params.get("EngineVersion") or "18.1"
-    known = {
-        "Engine": engine,
-        "EngineVersion": version,
-        "DBParameterGroupFamily": engine + version.split(".")[0],
-        "Status": "available",
-        "ValidUpgradeTarget": [],
-        "SupportsReadReplica": True,
-        "ExportableLogTypes": ["postgresql", "upgrade"],
-    }
-    return ActionResult({"DBEngineVersions": [known]})
-
-
-responses.RDSResponse.describe_db_engine_versions = describe_db_engine_versions
-
-
 @instead(models.DBParameterGroup, "update_parameters")
 def _(_, group, new):
     for parameter in new:
@@ -71,8 +52,6 @@ urls.url_paths["{0}/moto-api/master-password/(?P<name>[^/]+)$"] = master_passwor
 def _(make, self, *args, **given):
     make(self, *args, **given)
     self.dbi_resource_id = resource_id()
-    if self.ca_certificate_identifier == "rds-ca-default":
-        self.ca_certificate_identifier = "rds-ca-rsa2048-g1"
     set_monitoring(self, given)
 
 
