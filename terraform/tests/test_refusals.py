@@ -80,29 +80,6 @@ def test_clusters_and_nodes(client, network):
     eks.delete_cluster(name="x")
 
 
-@pytest.fixture
-def pair(client):
-    rds = client("rds")
-    size = {"Engine": "postgres", "EngineVersion": "18.0", "DBInstanceClass": "db.t4g.large", "AllocatedStorage": 20}
-    rds.create_db_instance(DBInstanceIdentifier="one", MasterUsername="x", MasterUserPassword="xxxxxxxx", **size)
-    rds.create_db_instance_read_replica(DBInstanceIdentifier="two", SourceDBInstanceIdentifier="one")
-    yield rds
-    for name in ("two", "one"):
-        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
-
-
-def test_a_primary_upgraded_before_its_replica(pair):
-    upgrade = {"EngineVersion": "18.1", "ApplyImmediately": True}
-    assert refused(pair.modify_db_instance, DBInstanceIdentifier="one", **upgrade) == "DBUpgradeDependencyFailure"
-    for name in ("two", "one"):
-        assert pair.modify_db_instance(DBInstanceIdentifier=name, **upgrade)["DBInstance"]["EngineVersion"] == "18.1"
-
-
-def test_a_change_that_is_not_to_be_immediate_waits(pair):
-    changed = pair.modify_db_instance(DBInstanceIdentifier="one", DBInstanceClass="db.m7g.large", ApplyImmediately=False)["DBInstance"]
-    assert changed["DBInstanceClass"] == "db.t4g.large"
-
-
 def test_a_parameter_that_is_the_default_stays_pending_reboot(client):
     rds = client("rds")
     rds.create_db_parameter_group(DBParameterGroupName="x", DBParameterGroupFamily="postgres18", Description="x")
