@@ -42,12 +42,6 @@ def cluster_access_by_entries(stack):
     assert len(stack.all("aws_eks_access_entry")) == 1
 
 
-@rule(change("aws_launch_template", metadata_options__http_put_response_hop_limit=2), change("aws_launch_template", metadata_options__http_tokens="optional"), planned=True)
-def pods_do_not_reach_node_credentials(stack):
-    options = stack.one("aws_launch_template")["metadata_options"][0]
-    assert (options["http_tokens"], options["http_put_response_hop_limit"]) == ("required", 1)
-
-
 @rule(edit("aws_eks_addon", "vpc_cni", configuration_values=("enableNetworkPolicy", "disableNetworkPolicy")), remove("aws_eks_addon", "coredns"), planned=True)
 def addons(stack):
     found = {addon["addon_name"]: addon for addon in stack.all("aws_eks_addon")}
