@@ -16,12 +16,17 @@ import boto3
 import pytest
 
 from common.start import eventually, fetch, free_port, postgres
-from environments import OLD
 from roots import Root, copy_tree
 from secrets_manager import MASTER, ROLES, connect, initialize
 from tools import TRIES, run
 
 TERRAFORM = Path(__file__).resolve().parents[1]
+# The versions from which production is upgraded.
+OLD = {
+    "kubernetes_version": "1.34", "release_version": "1.34.7-20260505", "kube_proxy": "v1.34.0-eksbuild.2",
+    "engine_version": "18.0", "instance_class": "db.t4g.large", "master_password_version": 1,
+}  # fmt: skip
+
 
 @pytest.fixture(scope="session")
 def folder():
@@ -94,6 +99,11 @@ def bootstrap(tree, aws):
     root.init()
     root.apply()
     return root
+
+
+@pytest.fixture(scope="module")
+def made(bootstrap):
+    return bootstrap.stack()
 
 
 @pytest.fixture(scope="session")

@@ -38,9 +38,6 @@ class Root:
     def apply(self, *options):
         return self.terraform("apply", "-no-color", "-auto-approve", *options).stdout
 
-    def destroy(self):
-        return self.terraform("destroy", "-no-color", "-auto-approve").stdout
-
     def plan_again(self):
         """Saves a plan in saved.tfplan; returns its text, or nothing if it changes nothing."""
         done = self.terraform("plan", "-no-color", "-detailed-exitcode", "-out=saved.tfplan", accept=(0, 2))
@@ -69,9 +66,6 @@ class Root:
 
     def state(self):
         return self.terraform("state", "pull").stdout
-
-    def stack_is_empty(self):
-        return self.terraform("state", "list").stdout == ""
 
 
 def init(folder, environment, *options):

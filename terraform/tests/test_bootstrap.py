@@ -8,11 +8,6 @@ import pytest
 from stack import Stack, listed, statements
 
 
-@pytest.fixture(scope="module")
-def made(bootstrap):
-    return bootstrap.stack()
-
-
 def test_bootstrap_plans_clean(bootstrap):
     assert bootstrap.plan_again() == ""
 

@@ -7,11 +7,27 @@ import threading
 import urllib.request
 import zipfile
 
-from conftest import TERRAFORM
-from environments import DATABASE, OLD, changes, replaced
-
+from conftest import OLD, TERRAFORM
 
 WANTED = (TERRAFORM / "environments/production/terraform.tfvars").read_text()
+DATABASE = "-target=module.environment.module.database"
+STATEFUL = {
+    "aws_db_instance", "aws_eks_cluster", "aws_kms_key", "aws_secretsmanager_secret", "aws_vpc", "aws_subnet", "aws_lb",
+    "aws_eks_node_group", "aws_cloudwatch_log_group", "aws_db_parameter_group", "aws_eks_addon",
+}  # fmt: skip
+
+
+def changes(plan):
+    """(address, type, actions) of each change in a plan."""
+    return [
+        (change["address"], change["type"], change["change"]["actions"])
+        for change in plan["resource_changes"]
+        if change["change"]["actions"] not in (["no-op"], ["read"])
+    ]
+
+
+def replaced(done):
+    return [address for address, kind, actions in done if kind in STATEFUL and "delete" in actions]
 
 
 def secret_value(client, name, stage="AWSCURRENT"):

@@ -93,8 +93,8 @@ def test_staging_is_cheaper_by_its_values(staging):
 def destroyed(root):
     root.set(deletion_protection=False)
     root.apply()
-    root.destroy()
-    assert root.stack_is_empty()
+    root.terraform("destroy", "-no-color", "-auto-approve")
+    assert root.terraform("state", "list").stdout == ""
 
 
 def test_everything_can_be_destroyed(production, bootstrap, client):

@@ -170,11 +170,6 @@ MAY_NOT = {
     ],
 }  # fmt: skip
 
-@pytest.fixture(scope="module")
-def made(bootstrap):
-    return bootstrap.stack()
-
-
 def decided(made, name, cases):
     """(case, decision) for each case."""
     if name == "any":

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
@@ -237,18 +238,10 @@ def test_gitops_knows_every_key_of_the_bridge():
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_connection_budget_covers_what_gitops_may_start(environment):
     """Stable and canary pods at their maximum, with the surge of a rolling update, each with its pool."""
-    chart = gitops("charts/birthday-api/values.yaml")
-    values = gitops(f"environments/{environment}/birthday-api.yaml")
-    deployment = gitops("charts/birthday-api/templates/deployment.yaml")
-
-    def number(pattern, *texts):
-        return int(next(found[1] for text in texts if (found := re.search(pattern, text, re.M))))
-
-    most = number(r"^  max: (\d+)", values, chart)
-    surge = -(-most * number(r"maxSurge: (\d+)%", deployment) // 100)
-    pool = number(r"^  maxConnections: (\d+)", values, chart)
-    budget = {
-        name: int(value) for name, value in re.findall(r"^  (pods|pool) += (\d+)", read(f"environments/{environment}/terraform.tfvars"), re.M)
-    }
-    assert budget["pool"] == pool
-    assert budget["pods"] >= 2 * (most + surge)
+    chart = yaml.safe_load(gitops("charts/birthday-api/values.yaml"))
+    own = yaml.safe_load(gitops(f"environments/{environment}/birthday-api.yaml"))
+    most = (chart["autoscaling"] | own["autoscaling"])["max"]
+    surge = -(-most * int(re.search(r"maxSurge: (\d+)%", gitops("charts/birthday-api/templates/deployment.yaml"))[1]) // 100)
+    budget = dict(re.findall(r"^  (pods|pool) += (\d+)", read(f"environments/{environment}/terraform.tfvars"), re.M))
+    assert int(budget["pool"]) == (chart["database"] | own.get("database", {}))["maxConnections"]
+    assert int(budget["pods"]) >= 2 * (most + surge)
