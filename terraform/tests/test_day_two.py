@@ -7,10 +7,13 @@ import threading
 import urllib.request
 import zipfile
 
+import pytest
+from botocore.exceptions import ClientError
+
 from conftest import OLD, TERRAFORM
 
 WANTED = (TERRAFORM / "environments/production/terraform.tfvars").read_text()
-DATABASE = "-target=module.environment.module.database"
+DATABASE, CLUSTER = "-target=module.environment.module.database", "-target=module.environment.module.cluster"
 STATEFUL = {
     "aws_db_instance", "aws_eks_cluster", "aws_kms_key", "aws_secretsmanager_secret", "aws_vpc", "aws_subnet", "aws_lb",
     "aws_eks_node_group", "aws_cloudwatch_log_group", "aws_db_parameter_group", "aws_eks_addon",
@@ -80,30 +83,69 @@ def database_password(aws, name):
 # ------------------------------------------------------------------ drift
 
 
-def drift(production, folder):
-    """What the nightly workflow runs."""
-    scripts = folder / "scripts"
-    if not scripts.exists():
-        shutil.copytree(TERRAFORM.parent / "scripts", scripts)
-    done = subprocess.run([scripts / "infrastructure", "drift", "production"], env=production.environment, text=True, capture_output=True)
-    return done.returncode, done.stderr
+@pytest.fixture(scope="module")
+def infrastructure(production, folder):
+    """What the workflows run."""
+    scripts = shutil.copytree(TERRAFORM.parent / "scripts", folder / "scripts")
+    return lambda *arguments: subprocess.run([scripts / "infrastructure", *arguments], env=production.environment, text=True, capture_output=True)
 
 
-def test_what_moves_by_itself_is_no_drift(production, folder, client):
+@pytest.fixture(scope="module")
+def groups(production, client):
+    """The node groups' limits as EKS has them: (minimum, nodes, maximum) of each. Changes them first if sizes are given."""
+    eks, cluster = client("eks"), {"clusterName": "birthday-production"}
+
+    def groups(**sizes):
+        names = eks.list_nodegroups(**cluster)["nodegroups"]
+        for name in names if sizes else []:
+            eks.update_nodegroup_config(**cluster, nodegroupName=name, scalingConfig=sizes)
+        found = [eks.describe_nodegroup(**cluster, nodegroupName=name)["nodegroup"]["scalingConfig"] for name in names]
+        return {(size["minSize"], size["desiredSize"], size["maxSize"]) for size in found}
+
+    return groups
+
+
+def test_what_moves_by_itself_is_no_drift(infrastructure, groups):
     """The database's latest restorable time always moves; the autoscaler changes the number of nodes."""
-    for group in client("eks").list_nodegroups(clusterName="birthday-production")["nodegroups"]:
-        client("eks").update_nodegroup_config(clusterName="birthday-production", nodegroupName=group, scalingConfig={"minSize": 1, "desiredSize": 3, "maxSize": 4})
-    code, said = drift(production, folder)
-    assert code == 0, said[-3000:]
+    groups(desiredSize=3)
+    done = infrastructure("drift", "production")
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_a_rule_that_was_changed_by_hand_is_drift(production, folder, client):
+def test_a_minimum_above_the_nodes_that_there_are(groups):
+    """Refused, like a maximum below them; a desired size in the same request counts."""
+    for limits in ({"minSize": 4}, {"maxSize": 2}, {"minSize": 3, "desiredSize": 2}):
+        with pytest.raises(ClientError, match="InvalidParameterException"):
+            groups(**limits)
+
+
+def test_new_limits_leave_the_nodes_that_the_autoscaler_added(production, infrastructure, groups):
+    """With the workflow's apply, which knows the number of the last apply."""
+    production.set(max=5)
+    agreed = infrastructure("plan", "production").stdout.splitlines()[-1].removeprefix("Changes: ")
+    done = infrastructure("apply", "production", agreed)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert groups() == {(1, 3, 5)}
+
+
+def test_a_minimum_above_the_nodes_comes_after_them(production, groups):
+    """After the command in docs/scale.md: EKS refuses it before that."""
+    production.set(min=4, desired=4)
+    said = production.terraform("apply", "-no-color", "-auto-approve", CLUSTER, accept=(1,))
+    assert "Minimum capacity 4 can't be greater than desired size 3" in said.stderr
+    groups(desiredSize=4)
+    production.apply(CLUSTER)
+    assert groups() == {(4, 4, 5)} and production.plan_again() == ""
+
+
+def test_a_rule_that_was_changed_by_hand_is_drift(production, infrastructure, client):
     rule = production.stack().one("aws_vpc_security_group_ingress_rule", '"http"')
     by_hand = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIpv4": "8.8.8.0/24"}
     changed = [{"SecurityGroupRuleId": rule["security_group_rule_id"], "SecurityGroupRule": by_hand}]
     client("ec2").modify_security_group_rules(GroupId=rule["security_group_id"], SecurityGroupRules=changed)
-    code, said = drift(production, folder)
-    assert code == 1 and 'aws_vpc_security_group_ingress_rule.internet["http"]' in said.splitlines()[-1], said[-3000:]
+    done = infrastructure("drift", "production")
+    assert done.returncode == 1, done.stderr[-3000:]
+    assert 'aws_vpc_security_group_ingress_rule.internet["http"]' in done.stderr.splitlines()[-1], done.stderr[-3000:]
     production.apply("-target=module.environment.module.network.aws_vpc_security_group_ingress_rule.internet")
 
 
@@ -123,7 +165,7 @@ def test_nodes_of_another_type_are_there_before_the_old_ones_go(production, clie
     """Every zone has a node group at all times, and the nodes get their new release."""
     (production.folder / "terraform.tfvars").write_text(WANTED)
     production.set(**OLD | {"kubernetes_version": "1.35", "kube_proxy": "v1.35.0-eksbuild.2", "release_version": "1.35.7-20260903"}, instance_types=["m7i.xlarge"])
-    done = changes(production.plan("-target=module.environment.module.cluster"))
+    done = changes(production.plan(CLUSTER))
     assert {tuple(actions) for _, kind, actions in done if kind == "aws_eks_node_group"} == {("create", "delete")}
     seen, ended = [], threading.Event()
 
