@@ -35,8 +35,7 @@ SIDECARS = {"istio-proxy"}
 
 @pytest.fixture(scope="module")
 def applications():
-    example = render.GITOPS / "bootstrap" / "cluster-secret.example.yaml"
-    return render.applications("production", render.bridge("production", example))
+    return render.applications("production", render.bridge("production"))
 
 
 @pytest.fixture(scope="module")
