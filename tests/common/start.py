@@ -8,9 +8,11 @@ import random
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -101,14 +103,28 @@ def fetch(url: str, **options) -> str:
         return answer.read().decode()
 
 
-def eventually(what: str, condition: Callable, patience: float = PATIENCE):
-    """Returns the first true value of `condition`. Errors of a server that does not listen yet count as false."""
+def eventually(what: str, condition: Callable, patience: float = PATIENCE, every: float = 0.1):
+    """Returns the first true value of `condition`. Errors of a server that does not listen yet, or of kubectl, count as false."""
     began, last = time.monotonic(), None
     while time.monotonic() - began < patience:
         try:
-            if value := condition():
-                return value
-        except OSError as error:
+            if last := condition():
+                return last
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
             last = error
-        time.sleep(0.1)
-    raise AssertionError(f"not within {patience} s: {what} ({last})")
+        time.sleep(every)
+    raise AssertionError(f"not within {patience:.0f} s: {what}; last seen: {last!r}"[:2000])
+
+
+class Loopback:
+    """An HTTP server on a free port, in a thread."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]):
+        handler.log_message = lambda *_: None
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()

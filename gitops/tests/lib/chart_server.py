@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from common.start import Loopback
 from lib import render
-from lib.cluster import Loopback, argo_cd_reads
+from lib.cluster import argo_cd_reads
 
 
 def stand_in(folder: Path, name: str) -> Path:

@@ -1,16 +1,20 @@
 """A cluster under test: kubectl as functions, and replacements for what a cluster without containers lacks."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
-import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from common import start
+
 NAMESPACE = "birthday-api"
+# each question starts a kubectl
+eventually = functools.partial(start.eventually, every=1.0)
 
 
 def kubectl(*args: str, stdin: str | None = None, timeout: int = 60) -> str:
@@ -31,20 +35,6 @@ def get(kind: str, name: str | None = None, namespace: str | None = None, select
 def items(kind: str, namespace: str | None = None, selector: str | None = None) -> list[dict]:
     found = get(kind, None, namespace, selector)
     return found["items"] if found else []
-
-
-def eventually(what: str, condition, timeout: float = 120, every: float = 1.0):
-    """Waits until `condition()` is true and returns its value; a failure shows the last value."""
-    end, last = time.monotonic() + timeout, None
-    while time.monotonic() < end:
-        try:
-            last = condition()
-            if last:
-                return last
-        except (RuntimeError, subprocess.TimeoutExpired) as e:
-            last = e
-        time.sleep(every)
-    raise AssertionError(f"not within {timeout:.0f} s: {what}; last seen: {last!r}"[:2000])
 
 
 def application(name: str) -> dict:
@@ -150,20 +140,6 @@ def serve_secrets() -> bool:
     return True
 
 
-class Loopback:
-    """An HTTP server on a free port, in a thread."""
-
-    def __init__(self, handler: type[BaseHTTPRequestHandler]):
-        handler.log_message = lambda *_: None
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-
-
 class Answers(BaseHTTPRequestHandler):
     """What Prometheus and the load tester answer to Flagger: always success."""
 
@@ -184,7 +160,7 @@ class Flagger:
     """The real controller, with the permissions that its chart gives to its service account."""
 
     def __init__(self, folder: Path):
-        self.monitoring = Loopback(Answers)
+        self.monitoring = start.Loopback(Answers)
         config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
         config["users"][0]["user"] = {"token": kubectl("create", "token", "flagger", "-n", "flagger", "--duration=2h").strip()}
         kubeconfig = folder / "flagger.kubeconfig"

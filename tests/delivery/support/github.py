@@ -3,14 +3,15 @@
 import contextlib
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import jsonschema
 from referencing import Registry, Resource, jsonschema as dialects
+
+from common.start import Loopback
 
 HOST, REPOSITORY = "github.localhost", "owner/birthdays"  # the only host with which `gh` uses plain HTTP
 
@@ -98,12 +99,6 @@ def running(description: Path, folder: Path) -> Iterator[GitHub]:
 
         do_GET = do_POST = do_PUT = do_PATCH = handle_any
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    github.address = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with contextlib.closing(Loopback(Handler)) as server:
+        github.address = server.url
         yield github
-    finally:
-        server.shutdown()
