@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.load import Load
-from nodes.conftest import applications, certificates, environment, images, installed, names, release, repository, stage, user  # noqa: F401
+from nodes.conftest import applications, certificates, images, installed, names, release, repository, stage, user  # noqa: F401
 from nodes.postgresql import Servers
 from nodes.stage import NETWORK
 from roots import Root

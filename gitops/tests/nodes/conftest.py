@@ -50,11 +50,6 @@ alter default privileges for role birthday_owner in schema public grant select, 
 
 
 @pytest.fixture(scope="session")
-def environment() -> str:
-    return ENVIRONMENT
-
-
-@pytest.fixture(scope="session")
 def bridge() -> dict:
     return render.handover(ENVIRONMENT)
 
