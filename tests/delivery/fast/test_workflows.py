@@ -89,6 +89,11 @@ def test_dependabot_looks_wherever_something_is_pinned(kind, name):
     assert sorted(found) == sorted(f"/{folder}" for folder in folders if not (ROOT / folder / "versions.tf").is_symlink())
 
 
+def test_dependabot_finds_the_text_of_every_image():
+    """It raises an error if an anchor or an alias is there instead."""
+    assert not re.search(r"image: [&*]", (ROOT / "docker-compose.yml").read_text())
+
+
 def test_the_one_secret_is_the_key_that_may_push_to_main():
     text = "".join((workflows.FOLDER / name).read_text() for name in workflows.names())
     assert set(re.findall(r"secrets\.(\w+)", text)) == {"DELIVERY_APP_KEY"}
