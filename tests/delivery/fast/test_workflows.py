@@ -204,6 +204,6 @@ def owners(path: str) -> str:
 
 
 def test_production_and_the_way_to_it_belong_to_operations():
-    for path in (VALUES.format("production"), ".github/workflows/deploy.yml", "scripts/set-image", "terraform/bootstrap/github.tf"):
+    for path in (VALUES.format("production"), ".github/workflows/deploy.yml", "scripts/set-image", "tools/get", "terraform/bootstrap/github.tf"):
         assert [owner.split("/")[1] for owner in owners(path)] == ["operations"], path
     assert owners("src/main.rs") and owners(VALUES.format("staging")) == []
