@@ -37,6 +37,18 @@ def test_promote_proposes_the_digest_of_staging_and_pushes_nothing_to_main(clone
     assert clone.git("rev-parse", "HEAD") == before and clone.git("status", "--porcelain") == ""
 
 
+def on_github(clone: Repository, tools, tmp_path) -> None:
+    """The server is GitHub as the scripts see it: pull requests stay open, and staging reports what it serves."""
+    clone.git("remote", "set-url", "origin", "https://github.com/birthday-api/birthday-api.git")
+    clone.git("config", f"url.{tmp_path}/server.git.insteadOf", "https://github.com/birthday-api/birthday-api.git")
+    tools.stand_in("gh", f'case "$*" in api*) echo success ;; "pr list"*) cat {tmp_path}/open ;; "pr create"*) echo https://example.test/1 | tee {tmp_path}/open ;; esac')
+    (tmp_path / "open").write_text("")
+
+
+def created(tools) -> list[str]:
+    return [call for call in tools.calls("gh") if call.startswith("pr create")]
+
+
 def reports(tools, tmp_path, statuses: dict[str, list[tuple[str, str]]]) -> None:
     """Sets the statuses that gh finds: for each commit (context, state), the newest first."""
     for commit, found in statuses.items():
@@ -117,10 +129,7 @@ def test_production_refuses_what_staging_has_never_held(clone, images):
 
 def test_promoted_again_on_a_newer_main_it_is_the_same_pull_request(clone, images, tools, tmp_path):
     stage(clone, images[0])
-    clone.git("remote", "set-url", "origin", "https://github.com/birthday-api/birthday-api.git")
-    clone.git("config", f"url.{tmp_path}/server.git.insteadOf", "https://github.com/birthday-api/birthday-api.git")
-    tools.stand_in("gh", f'case "$*" in api*) echo success ;; "pr list"*) cat {tmp_path}/open ;; "pr create"*) echo https://example.test/1 | tee {tmp_path}/open ;; esac')
-    (tmp_path / "open").write_text("")
+    on_github(clone, tools, tmp_path)
     branch = f"deliver/{images[0][7:19]}"
     for change in ("One", "Two"):
         newest = clone.commit(change)
@@ -128,7 +137,8 @@ def test_promoted_again_on_a_newer_main_it_is_the_same_pull_request(clone, image
         ok(clone.run("scripts/promote"))
         clone.git("fetch", "-q", "origin")
         assert clone.git("rev-parse", f"origin/{branch}^") == newest
-    assert [call.split(" --title")[0] for call in tools.calls("gh") if "create" in call] == [f"pr create --base main --head {branch}"]
+    [call] = created(tools)
+    assert call.startswith(f"pr create --base main --head {branch} ") and call.endswith(": it serves in staging.")
 
 
 def test_rollback_of_staging_goes_back_one_release_at_a_time_and_the_next_comes_by_itself(clone, images):
@@ -143,11 +153,14 @@ def test_rollback_of_staging_goes_back_one_release_at_a_time_and_the_next_comes_
     assert clone.digest("staging") == images[1]
 
 
-def test_rollback_of_production_is_a_pull_request_with_the_image_before(clone, images):
+def test_rollback_of_production_is_a_pull_request_with_the_image_before(clone, images, tools, tmp_path):
     release(clone, images[0], images[2])
+    on_github(clone, tools, tmp_path)
     before = clone.digest("production")
     ok(clone.run("scripts/rollback", "production"))
     assert clone.digest("production") == before == images[2]
+    [call] = created(tools)
+    assert call.endswith(": production has held it before.")
     clone.merge(images[0])
     assert clone.digest("production") == images[0] and clone.digest("staging") == images[2]
 
