@@ -114,6 +114,7 @@ def test_the_settings_of_the_repository_are_what_github_takes(world):
     assert paths.count("rulesets") == 2 and [path.split("/")[1] for path in paths if path.startswith("environments") and path.count("/") == 1] == ["production", "delivery", "staging"]
     # what a private repository may be refused comes first; reports of vulnerabilities have a private way
     assert paths[0] == "environments/production" and "private-vulnerability-reporting" in paths
+    assert {"vulnerability-alerts", "automated-security-fixes"} <= set(paths)
     [main] = [body for _, _, body in api.sent if body.get("name") == "main" and "rules" in body]
     assert main["bypass_actors"] == [{"actor_type": "Integration", "actor_id": 42, "bypass_mode": "always"}]
     [production] = [body for _, path, body in api.sent if path == "environments/production"]
