@@ -184,7 +184,7 @@ mutants SHARD="0/1" *ARGUMENTS:
     PATH=$({{ get }} cargo-mutants):$PATH && cargo mutants --no-shuffle --output target --shard "$@"
 
 [group('nightly')]
-[doc('look up known vulnerabilities of all dependencies; needs the internet')]
+[doc('look up known vulnerabilities of dependencies; needs the internet')]
 audit:
     scripts/audit
 

@@ -162,3 +162,11 @@ def test_an_output_of_a_step_is_kept_whole(clone, tmp_path):
     assert done.code == 0 and done.out == text.strip()
     assert workflows.outputs(file.read_text()) == {"plan": text.strip()}
     assert clone.run("sh", "-c", "printf '' | scripts/github-output plan").code == 1
+
+
+def test_an_audit_names_everything_that_has_a_vulnerability(clone, tools):
+    clone.commit("Locks", **{"scripts/package-lock.json": "{}", "tools/package-lock.json": "{}"})
+    for name, script in {"cargo-deny": "", "npm": "exit 1", "uv": "exit 1"}.items():
+        tools.stand_in(name, script)
+    done = clone.run("scripts/audit")
+    assert done.code == 1 and done.err == "audit: vulnerable dependencies: scripts tools python", done
