@@ -31,6 +31,11 @@ def test_containers_are_confined(stack: Client):
         assert inspected["Config"]["User"] == "65532:65532"
 
 
+def test_service_and_database_return_after_a_reboot(stack: Client):
+    for service in ("api", "database"):
+        assert container(service)["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped", service
+
+
 def test_passwords_are_random_and_nowhere_but_in_their_files(stack: Client):
     logins = {}
     for login in ("owner", "service"):
