@@ -24,7 +24,8 @@ RUN mkdir src benches && touch src/lib.rs benches/instructions.rs && echo 'fn ma
  && cargo clean --release --package birthday-api
 
 COPY . .
-# Packed relocations save reading a megabyte at every start, and keeping it in memory; they need glibc 2.36, which the final image has.
+# On x86-64 packed relocations save reading a megabyte at every start, and keeping it in memory; they need glibc 2.36, which the final
+# image has. ld 2.40 ignores the option on arm64.
 RUN cargo rustc --release --frozen --features jemalloc --bin birthday-api -- -C link-arg=-Wl,-z,pack-relative-relocs \
  && mkdir /empty
 
