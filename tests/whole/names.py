@@ -34,7 +34,7 @@ DATABASES = "spec.template.spec.containers.0.env.ROCKET_DATABASES"
 PRIMARY = r'[{,]url="postgres://birthday@([^:]+):'
 REPLICA = r'replica_url="postgres://birthday@([^:]+):'
 
-# key of the bridge, kind, namespace/name, path; a regular expression if the value is part of a string
+# key of the bridge, kind, namespace/name, path; a regular expression if the value is part of a string; the roles are not among them
 PLACES = [
     ("image_repository", "Deployment", "birthday-api/birthday-api", "spec.template.spec.containers.0.image", r"([^@]+)@sha256:"),
     ("image_repository", "Deployment", "birthday-api/birthday-api-primary", "spec.template.spec.containers.0.image", r"([^@]+)@sha256:"),
@@ -51,8 +51,6 @@ PLACES = [
     *(("database_secret_name", "ExternalSecret", "birthday-api/birthday-api-database", f"spec.data.{i}.remoteRef.key") for i in (0, 1)),
     *(("database_owner_secret_name", "ExternalSecret", "birthday-api/birthday-api-database-owner", f"spec.data.{i}.remoteRef.key") for i in (0, 1)),
     ("aws_region", "ClusterSecretStore", "/secrets-manager", "spec.provider.aws.region"),
-    ("service_role_arn", "ServiceAccount", "birthday-api/birthday-api", ROLE),
-    ("cloudwatch_agent_role_arn", "ServiceAccount", "amazon-cloudwatch/cloudwatch-agent", ROLE),
     ("database_subnet_cidrs", "NetworkPolicy", "birthday-api/database", "spec.egress.0.to.*.ipBlock.cidr"),
     ("public_subnet_cidrs", "NetworkPolicy", "istio-ingress/load-balancer", "spec.ingress.0.from.*.ipBlock.cidr"),
     ("database_port", "NetworkPolicy", "birthday-api/database", "spec.egress.0.ports.0.port"),
@@ -69,13 +67,9 @@ PLACES = [
     # controllers' charts: the values that Argo CD passes
     ("cluster_name", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.clusterName"),
     ("vpc_id", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.vpcId"),
-    ("load_balancer_controller_role_arn", "Application", "argocd/aws-load-balancer-controller", f"{CHART}.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
-    ("external_secrets_role_arn", "Application", "argocd/external-secrets", f"{CHART}.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
     ("cluster_name", "Application", "argocd/cluster-autoscaler", f"{CHART}.autoDiscovery.clusterName"),
-    ("cluster_autoscaler_role_arn", "Application", "argocd/cluster-autoscaler", f"{CHART}.rbac.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
     ("cluster_name", "Application", "argocd/cloudwatch", f"{CHART}.clusterName"),
     ("application_log_group", "Application", "argocd/fluent-bit", f"{CHART}.cloudWatchLogs.logGroupName"),
-    ("alertmanager_role_arn", "Application", "argocd/prometheus", f"{CHART}.alertmanager.serviceAccount.annotations.eks.amazonaws.com/role-arn"),
     ("alarm_topic_arn", "Application", "argocd/prometheus", f"{CHART}.alertmanager.config.receivers.1.sns_configs.0.topic_arn"),
 ]
 SPELLED = re.compile(r"arn:aws:[\w:/.+=,@-]+|[\w.-]+\.amazonaws\.com(?:/[\w-]+)?|\bvpc-[0-9a-f]+")
@@ -145,14 +139,3 @@ def spelled() -> dict[str, str]:
             for name in SPELLED.findall(json.dumps(item).replace("eks.amazonaws.com/role-arn", "")):  # a key, not a name
                 found[name] = f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
     return found
-
-
-def service_account(kind: str, where: str) -> str:
-    """The service account that may assume the role at that place, as IAM names it."""
-    namespace, name = where.split("/")
-    if kind == "Application":
-        app = c.application(name)
-        values = app["spec"]["source"]["helm"]["valuesObject"]
-        account = next(found for found in (values.get("serviceAccount"), values.get("rbac", {}).get("serviceAccount"), values.get("alertmanager", {}).get("serviceAccount")) if found)
-        namespace, name = app["spec"]["destination"]["namespace"], account["name"]
-    return f"system:serviceaccount:{namespace}:{name}"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import names
 from common.load import lost, summary
-from lib import cluster as c
+from lib import cluster as c, render
 from nodes.conftest import digest, secret
 from nodes.test_5_failures import DEADLINE, fail_over
 from runbooks import ALL, Kubectl, commands
@@ -59,15 +59,16 @@ def test_every_name_in_the_cluster_is_one_that_terraform_made(chain, applied, bo
     assert all(made.values())
     seen = names.seen()
     assert [s for s in seen if s.value != made[s.key]] == [], made
-    assert {s.key for s in seen} == keys, "each key of the bridge arrives somewhere"
+    roles = render.roles([*c.items("serviceaccounts"), *c.items("applications.argoproj.io")])
+    assert {s.key for s in seen} == {key for key in keys if not key.endswith("_role_arn")}, "each key of the bridge arrives somewhere"
+    assert {arn for _, arn in roles} == {made[key] for key in keys if key.endswith("_role_arn")}, "and each role at a service account"
     state = applied.state() + bootstrap.state()
     strange = {name: where for name, where in names.spelled().items() if name not in state}
     assert strange == {}, "AWS names that are not in Terraform's state"
-    chain.saw(f"names       {len(seen)} places hold {len(keys)} names, each as in Terraform's state; nothing else in the cluster is spelled like a name of AWS")
-    roles = [(s, kind, where) for s, (_, kind, where, *_) in zip(seen, names.PLACES) if s.key.endswith("_role_arn")]
-    for place, kind, where in roles:
-        [role] = [r for r in stack.all("aws_iam_role") if r["arn"] == place.value]
-        assert f'"{names.service_account(kind, where)}"' in role["assume_role_policy"], place
+    chain.saw(f"names       {len(seen) + len(roles)} places hold {len(keys)} names, each as in Terraform's state; nothing else in the cluster is spelled like a name of AWS")
+    for (namespace, account), arn in roles:
+        [role] = [r for r in stack.all("aws_iam_role") if r["arn"] == arn]
+        assert f'"system:serviceaccount:{namespace}:{account}"' in role["assume_role_policy"], account
     chain.saw(f"roles       {len(roles)} service accounts carry a role that trusts exactly them")
 
 
