@@ -88,11 +88,4 @@ def test_the_dashboard_is_one_screen():
     height = max(place["y"] + place["h"] for place in places)
     # Grafana shows about 30 rows of its grid on a screen of 1080 lines in kiosk mode
     assert sum(place["w"] * place["h"] for place in places) == 24 * height and height <= 30
-
-
-def test_every_panel_says_what_it_shows():
-    for panel in panels():
-        assert panel["description"] and panel["fieldConfig"]["defaults"]["unit"], panel["title"]
-        assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}
-        for target in panel["targets"]:
-            assert target["legendFormat"] and target["refId"], panel["title"]
+    assert all(panel["datasource"] == {"type": "prometheus", "uid": "prometheus"} for panel in panels())
