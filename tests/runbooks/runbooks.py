@@ -1,7 +1,9 @@
 """The commands in the runbooks."""
 
 import re
-from dataclasses import dataclass, field
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -10,8 +12,10 @@ ALL = sorted(file.stem for file in FOLDER.glob("*.md") if file.stem != "README")
 # how the last line of a runbook begins; rehearsed.py writes it
 UNREHEARSED = "**Unrehearsed:**"
 QUOTED = r"'[^']*'|\"[^\"]*\""
-# the options of kubectl that take the next word as their value
-WITH_VALUE = {"-f", "-n", "-l", "-c", "-o", "-p", "-L", "--tail", "--type", "--sort-by", "--field-selector"}
+# kubectl's options that take the next word as their value
+OPTIONS = ArgumentParser(add_help=False, allow_abbrev=False, argument_default="")
+for names in ("-n --namespace", "-l --selector", "-c --container", "-f", "-o", "-p", "-L", "--tail", "--type", "--sort-by", "--field-selector"):
+    OPTIONS.add_argument(*names.split())
 
 
 def text_of(runbook: str) -> str:
@@ -51,30 +55,16 @@ class Kubectl:
     """A parsed kubectl command."""
 
     verb: str
-    words: list[str] = field(default_factory=list)
-    options: dict[str, str] = field(default_factory=dict)
+    words: list[str]
+    options: Namespace
 
     @classmethod
     def parse(cls, words: list[str]) -> "Kubectl":
-        verb, *rest = words
+        options, rest = OPTIONS.parse_known_args(list(takewhile(lambda word: word != "--", words)))
+        verb, *words = (word for word in rest if not word.startswith("-"))
         if verb == "rollout":
-            verb, *rest = f"rollout {rest[0]}", *rest[1:]
-        found, rest = cls(verb), iter(rest)
-        for word in rest:
-            if word == "--":
-                break
-            if word in WITH_VALUE:
-                found.options[word] = next(rest)
-            elif word.startswith("-"):
-                name, _, value = word.partition("=")
-                found.options[name] = value
-            else:
-                found.words.append(word)
-        return found
-
-    @property
-    def namespace(self) -> str:
-        return self.options.get("-n", "")
+            verb, *words = f"rollout {words[0]}", *words[1:]
+        return cls(verb, words, options)
 
     def objects(self) -> list[tuple[str, str]]:
         """Kind and name of each object that it names; an empty name means all of a kind."""

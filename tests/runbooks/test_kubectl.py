@@ -70,7 +70,7 @@ def test_verbs_and_namespaces_exist(runbook, applications, objects):
     namespaces |= {o["metadata"]["name"] for o in objects if o["kind"] == "Namespace"}
     for command in asked(runbook):
         assert command.verb in VERBS, command
-        assert not command.namespace or command.namespace in namespaces, command
+        assert not command.options.namespace or command.options.namespace in namespaces, command
 
 
 @pytest.mark.parametrize("runbook", ALL)
@@ -85,18 +85,18 @@ def test_objects_exist(runbook, objects):
                 continue
             assert (kind := singular(kind)) in kinds | {k for k, *_ in UNSEEN | BY_CONTROLLERS}, command
             if not placeholder(name):
-                found = (kind, name, command.namespace) in known if command.namespace else (kind, name) in anywhere
+                found = (kind, name, command.options.namespace) in known if command.options.namespace else (kind, name) in anywhere
                 assert found, command
 
 
 @pytest.mark.parametrize("runbook", ALL)
 def test_labels_select_pods_and_containers_are_theirs(runbook, objects):
     for command in asked(runbook):
-        selector, container = command.options.get("-l", ""), command.options.get("-c", "")
-        if not selector or "topology" in selector or (command.namespace, selector) in UNSEEN_PODS:
+        selector, container = command.options.selector, command.options.container
+        if not selector or "topology" in selector or (command.options.namespace, selector) in UNSEEN_PODS:
             continue
         wanted = dict(part.split("=") for part in selector.split(","))
-        found = [o["spec"]["template"]["spec"] for o in objects if labels(o, command.namespace).items() >= wanted.items()]
+        found = [o["spec"]["template"]["spec"] for o in objects if labels(o, command.options.namespace).items() >= wanted.items()]
         assert found, command
         names = {c["name"] for spec in found for c in spec["containers"]} | SIDECARS
         assert not container or container in names, command
