@@ -29,7 +29,6 @@ MADE = {
 }
 
 CHART = "spec.source.helm.valuesObject"
-ROLE = "metadata.annotations.eks.amazonaws.com/role-arn"
 DATABASES = "spec.template.spec.containers.0.env.ROCKET_DATABASES"
 PRIMARY = r'[{,]url="postgres://birthday@([^:]+):'
 REPLICA = r'replica_url="postgres://birthday@([^:]+):'
