@@ -87,9 +87,7 @@ impl Server {
         };
         tracing::debug!(server = self.role, "{error}; trying once more");
         self.metrics.retries.inc();
-        if error.kind == Kind::Login {
-            self.reload_credentials().unwrap_or_else(|error| tracing::warn!("database credentials cannot be read: {error}"));
-        }
+        self.reload_credentials().unwrap_or_else(|error| tracing::warn!("database credentials cannot be read: {error}"));
         self.try_to_connect(until).await.map_err(|error| match error.kind {
             Kind::Lost => Error::new(Kind::Away, error.message),
             _ => error,
