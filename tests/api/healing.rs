@@ -293,6 +293,8 @@ async fn a_session_that_cannot_be_replaced_for_its_login_costs_one_answer_and_th
     let (_server, mut secret, app) = app_with_secret("blue 1");
     loses_one_session_and_one_answer(&app, "alter role blue password 'blue 2'").await;
     assert!(away(&app).await, "no further connection can be made");
+    let metrics = app.get("/metrics").await.body;
+    assert!(!metrics.contains("birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0\n"), "{metrics}");
     secret.swap("blue", "blue 2");
     // Before the sessions: the probe is one of them while it lasts.
     eventually(HEALS, "the database is back", async || !away(&app).await).await;

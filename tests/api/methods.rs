@@ -7,13 +7,13 @@ use crate::support::{FORM, Store, TestApp, birthday, raw, routes};
 /// Concrete paths with the methods that they support; `GET` includes `HEAD`.
 async fn resources() -> BTreeMap<String, BTreeSet<String>> {
     let mut resources: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for route in routes().await {
-        let path = route.path.replace("<username>", "John").replace("<file>", "docs.js");
+    for (method, template) in routes().await {
+        let path = template.replace("<username>", "John").replace("<file>", "docs.js");
         let methods = resources.entry(path).or_default();
-        if route.method == "GET" {
+        if method == "GET" {
             methods.insert("HEAD".to_owned());
         }
-        methods.insert(route.method);
+        methods.insert(method);
     }
     assert!(resources.contains_key("/hello/John") && resources.len() >= 7, "{resources:?}");
     resources

@@ -46,11 +46,7 @@ fn an_unknown_key_and_a_value_that_cannot_be_are_named() {
         ("ROCKET_DATABASES__BIRTHDAYS__QUERY_TIMEOUT", "0", ["setting databases.birthdays.query_timeout:", "0"]),
         ("ROCKET_DATABASES__BIRTHDAYS__CONNECT_TIMEOUT", "29", ["setting databases.birthdays.connect_timeout:", "30 s"]),
         ("ROCKET_PUBLIC_URL", "birthday.example", ["setting public_url:", "https://birthday.example"]),
-        (
-            "DATABASE_URL",
-            "postgres://birthday@localhost/x",
-            ["setting databases.birthdays.url:", "ROCKET_DATABASES__BIRTHDAYS__URL"],
-        ),
+        ("DATABASE_URL", "postgres://u@localhost/x", ["setting databases.birthdays.url:", "ROCKET_DATABASES__BIRTHDAYS__URL"]),
         ("ROCKET_BIRTHDAY", "{time_zone=\"Mars/Olympus\"}", ["setting birthday.time_zone:", "Mars/Olympus"]),
         ("ROCKET_BIRTHDAY", "{leap_day=\"feb29\"}", ["setting birthday.leap_day:", "feb29 is not one of mar1, feb28"]),
         ("ROCKET_BIRTHDAY", "mar1", ["setting birthday", ""]),
@@ -64,7 +60,6 @@ fn an_unknown_key_and_a_value_that_cannot_be_are_named() {
 #[test]
 fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
     let table = |inner: &str| format!("{{birthdays={{{inner}}}}}");
-    let postgres = "url=\"postgres://birthday@localhost/birthday\"";
     for (inner, key, word) in [
         ("url=\"mysql://localhost/birthday\"", "url", "sqlite or postgres"),
         ("url=\"birthdays.db\"", "url", "sqlite or postgres"),
@@ -89,9 +84,7 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
         ("query_timeout=-1", "query_timeout", "-1"),
         ("credentials=\"/etc\"", "credentials", "SQLite"),
         ("replica_url=\"postgres://birthday@localhost/birthday\"", "replica_url", "SQLite"),
-        (&format!("{postgres},replica_url=\"sqlite://x.db\""), "replica_url", "must be PostgreSQL"),
-        (&format!("{postgres},max_connections=1"), "max_connections", "at least 2"),
-        (&format!("{postgres},credentials=\"/nowhere\""), "credentials", "/nowhere/username"),
+        ("url=\"postgres://birthday@localhost/x\",replica_url=\"sqlite://x.db\"", "replica_url", "must be PostgreSQL"),
     ] {
         expect_refusal(&[("ROCKET_DATABASES", &table(inner))], "", &[&format!("setting databases.birthdays.{key}:"), word]);
     }

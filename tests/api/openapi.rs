@@ -91,8 +91,8 @@ async fn the_service_and_the_command_give_the_same_document_whatever_the_setting
 
 #[tokio::test]
 async fn every_route_is_described_but_for_the_files_of_pages() {
-    for route in routes().await {
-        let operation = (route.method, route.path.replace('<', "{").replace('>', "}"));
+    for (method, path) in routes().await {
+        let operation = (method, path.replace('<', "{").replace('>', "}"));
         assert!(operation.1.starts_with("/docs/") || operations().contains_key(&operation), "{operation:?}");
     }
 }
@@ -102,8 +102,8 @@ async fn every_route_is_described_but_for_the_files_of_pages() {
 async fn nothing_lists_people() {
     let app = TestApp::start(Store::Sqlite);
     app.save("Zebedee", "1987-05-17").await;
-    for route in routes().await.into_iter().filter(|route| route.method == "GET" && !route.path.contains("<username>")) {
-        for path in [route.path.replace("<file>", "docs.js"), format!("{}?limit=100&all=true&format=json", route.path)] {
+    for (_, path) in routes().await.into_iter().filter(|(method, path)| method == "GET" && !path.contains("<username>")) {
+        for path in [path.replace("<file>", "docs.js"), format!("{path}?limit=100&all=true&format=json")] {
             // Any answer will do, as long as it contains no saved name or date. With the dash, because a duration of the metrics may
             // contain the digits of the year.
             let answer = app.get(&path).await;

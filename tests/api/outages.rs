@@ -74,16 +74,11 @@ async fn a_slow_database_fails_requests_at_the_deadline_and_holds_up_none_after_
 async fn the_database_holds_to_the_rules_of_the_domain_by_itself() {
     for store in [Store::Sqlite, Store::PostgreSql] {
         let database = Database::new(store).migrated();
-        for (name, born) in [
-            ("", "1990-01-01"),
-            ("a1", "1990-01-01"),
-            (&*"x".repeat(65), "1990-01-01"),
-            ("a b", "1990-01-01"),
-            ("John", "1990-02-30"),
-        ] {
-            let sql = format!("insert into birthdays (username, date_of_birth) values ('{name}', '{born}')");
+        let long = format!("'{}', '1990-01-01'", "x".repeat(65));
+        for row in ["'', '1990-01-01'", "'a1', '1990-01-01'", "'a b', '1990-01-01'", "'John', '1990-02-30'", &long] {
+            let sql = format!("insert into birthdays (username, date_of_birth) values ({row})");
             let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| database.run(&sql)));
-            assert!(refused.is_err(), "{store:?} took {name:?} {born}");
+            assert!(refused.is_err(), "{store:?} took {row}");
         }
     }
 }

@@ -6,8 +6,7 @@ use tempfile::TempDir;
 
 use super::load::{Acknowledged, Kind, Load, Record, expect_all_kept, kept};
 use super::proxy::{Fault, Proxy};
-use super::report::{measured, ms, repetitions};
-use super::{DEADLINE, service_on, through};
+use super::{DEADLINE, ms, repetitions, service_on, through};
 use crate::support::pair::{Pair, address};
 use crate::support::{HEALS, Service, birthday, block_on, eventually, run};
 

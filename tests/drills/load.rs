@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use reqwest::{Client, Method};
+use reqwest::{Method, RequestBuilder};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
-use crate::support::{birthday, block_on, name};
+use crate::support::{Client, JSON, birthday, block_on, name};
 
 /// Names that are saved before the load begins; lookups ask for these.
 const KNOWN: usize = 20;
@@ -65,7 +65,7 @@ impl Load {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let client = Sender { client: client(), base: format!("http://{service}"), record: into };
+                let client = Sender { client: Client::with_pool(service), record: into };
                 for number in 0..KNOWN {
                     assert!(client.save(&name("Known", number), next_day()).await, "the service has to work at first");
                 }
@@ -118,22 +118,15 @@ fn next_day() -> NaiveDate {
     NaiveDate::from_num_days_from_ce_opt(DAYS.fetch_add(1, Ordering::Relaxed)).unwrap()
 }
 
-pub fn client() -> Client {
-    // Another drill may have installed it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
-}
-
 struct Sender {
     client: Client,
-    base: String,
     record: Arc<Mutex<Record>>,
 }
 
 impl Sender {
     async fn save(&self, name: &str, born: NaiveDate) -> bool {
-        let request = self.client.request(Method::PUT, format!("{}/hello/{name}", self.base));
-        let request = request.header("Content-Type", "application/json").body(birthday(&born.to_string()));
+        let request = self.client.request(Method::PUT, &format!("/hello/{name}"));
+        let request = request.header(JSON.0, JSON.1).body(birthday(&born.to_string()));
         let saved = self.send(Kind::Save, request).await == Ok(204);
         if saved {
             self.record.lock().unwrap().acknowledged.insert(name.to_owned(), born);
@@ -142,32 +135,21 @@ impl Sender {
     }
 
     async fn look_up(&self, name: &str) {
+        let request = self.client.request(Method::GET, &format!("/hello/{name}"));
         // Known names stay known.
-        assert_ne!(
-            self.send(Kind::Lookup, self.client.get(format!("{}/hello/{name}", self.base))).await,
-            Ok(404),
-            "{name} is lost"
-        );
+        assert_ne!(self.send(Kind::Lookup, request).await, Ok(404), "{name} is lost");
     }
 
-    async fn send(&self, kind: Kind, request: reqwest::RequestBuilder) -> Result<u16, String> {
+    async fn send(&self, kind: Kind, request: RequestBuilder) -> Result<u16, String> {
         let sent = Instant::now();
-        let answer = async {
-            let response = request.send().await?;
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            response.bytes().await?;
-            Ok((status, headers))
-        };
-        let answer: reqwest::Result<_> = answer.await;
+        let answer = self.client.try_send(request.timeout(PATIENCE)).await;
         let took = sent.elapsed();
-        let from_replica = answer.as_ref().is_ok_and(|(_, headers)| headers.contains_key("birthday-source"));
-        let outcome = match answer {
-            Ok((503, headers)) if !headers.contains_key("retry-after") => Err("503 without Retry-After".to_owned()),
-            Ok((status, _)) => Ok(status),
-            Err(error) if error.is_timeout() => Err("no answer".to_owned()),
-            Err(error) if error.is_connect() => Err("not connected".to_owned()),
-            Err(_) => Err("connection broken".to_owned()),
-        };
+        let from_replica = answer.as_ref().is_ok_and(|answer| answer.header("birthday-source").is_some());
+        let outcome = answer.map(|answer| answer.status).map_err(|error| match error {
+            error if error.is_timeout() => "no answer".to_owned(),
+            error if error.is_connect() => "not connected".to_owned(),
+            _ => "connection broken".to_owned(),
+        });
         self.record.lock().unwrap().events.push(Event { kind, sent, took, outcome: outcome.clone(), from_replica });
         outcome
     }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use super::report::measured;
 use crate::support::{Service, block_on, command, eventually, raw};
 
 const SERVED: Duration = Duration::from_secs(60);

@@ -4,10 +4,14 @@
 
 #![allow(clippy::print_stdout, reason = "figures are read on the screen")]
 
+/// Prints a measurement for docs/reliability.md, in one line.
+macro_rules! measured {
+    ($drill:expr, $($figures:tt)*) => { println!("measured  {}: {}", $drill, format_args!($($figures)*)) };
+}
+
 // Support for the drills.
 mod load;
 pub mod proxy;
-mod report;
 
 // The database, and the network to it.
 mod failover;
@@ -19,6 +23,7 @@ mod sqlite;
 mod memory;
 mod overload;
 
+use std::env;
 use std::process::Command;
 use std::time::Duration;
 
@@ -55,4 +60,13 @@ pub fn database_address(url: &str) -> std::net::SocketAddr {
         url.host_str().unwrap().parse().expect("DATABASE_URL names a host by its address"),
         url.port().unwrap_or(5432),
     )
+}
+
+/// How often to repeat a drill: `usually`, or the value of DRILLS_REPEAT.
+fn repetitions(usually: usize) -> usize {
+    env::var("DRILLS_REPEAT").map_or(usually, |times| times.parse().expect("DRILLS_REPEAT is a number"))
+}
+
+fn ms(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
 }

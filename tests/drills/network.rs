@@ -7,8 +7,7 @@ use tempfile::TempDir;
 
 use super::load::{Kind, Load, Record};
 use super::proxy::{Fault, Proxy};
-use super::report::{measured, ms};
-use super::{DEADLINE, database_address, service_on, through};
+use super::{DEADLINE, database_address, ms, service_on, through};
 use crate::support::{Database, HEALS, Service, Store, block_on, eventually, number};
 
 const SAVERS: usize = 4;

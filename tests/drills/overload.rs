@@ -11,8 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::memory::memory;
-use super::report::{measured, ms};
-use super::{DEADLINE, service_on};
+use super::{DEADLINE, ms, service_on};
 use crate::support::{Database, Store, block_on, eventually};
 
 /// The most connections that a proxy in front opens (the chart's DestinationRule).

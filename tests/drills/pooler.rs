@@ -9,7 +9,7 @@ use rocket::futures::future::join_all;
 use tempfile::TempDir;
 
 use super::service_on;
-use crate::support::{Database, Store, birthday, command, eventually, finish, own_uid};
+use crate::support::{Database, Store, birthday, command, eventually, finish, name, own_uid};
 
 struct PgBouncer {
     port: u16,
@@ -75,12 +75,12 @@ async fn behind_a_pooler_in_transaction_mode_no_request_and_no_migration_fails()
 
     let service = service_on(&directory, url.as_str(), "pooler=true,max_connections=8,query_timeout=3,connect_timeout=3,");
     eventually(Duration::from_secs(10), "it connects", async || service.get("/hello/John").await.status == 404).await;
-    let name = |number: usize| format!("/hello/Name{}", char::from(b'a' + u8::try_from(number % 26).unwrap()));
+    let path = |number| format!("/hello/{}", name("Name", number));
     for round in 0..30 {
         let requests = (0..16).map(async |number| match (round + number) % 4 {
-            0 => (vec![204, 404], service.delete(&name(number)).await.status),
-            1 => (vec![200, 404], service.get(&name(number)).await.status),
-            _ => (vec![204], service.put(&name(number), birthday("1990-05-17")).await.status),
+            0 => (vec![204, 404], service.delete(&path(number)).await.status),
+            1 => (vec![200, 404], service.get(&path(number)).await.status),
+            _ => (vec![204], service.put(&path(number), birthday("1990-05-17")).await.status),
         });
         for (expected, status) in join_all(requests).await {
             assert!(expected.contains(&status), "{status} is none of {expected:?}");

@@ -9,9 +9,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::load::{Acknowledged, Kind, Load, expect_all_kept, kept};
-use super::report::{measured, ms, repetitions};
-use super::{service_on, service_with};
-use crate::support::{HEALS, Service, binary, birthday, block_on, command_by, eventually, unprivileged};
+use super::{ms, repetitions, service_on, service_with};
+use crate::support::{HEALS, binary, birthday, block_on, command_by, eventually, unprivileged};
 
 #[test]
 #[ignore = "a drill: just drills"]
@@ -88,7 +87,7 @@ fn a_read_only_file_refuses_saves_only_and_permission_heals_it() {
     drop(service);
     let mut other = unprivileged(directory.path());
     fs::set_permissions(&file, Permissions::from_mode(0o444)).unwrap();
-    let service: Service = service_with(&mut other, &url, "migrate=false,");
+    let service = service_with(&mut other, &url, "migrate=false,");
     assert_eq!(block_on(service.get("/hello/John")).status, 200, "lookups go on");
     block_on(service.put("/hello/John", birthday("1990-05-18"))).expect_problem(503, "unavailable");
     block_on(service.delete("/hello/John")).expect_problem(503, "unavailable");

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::{Client, Database, Store};
 
 /// The clock's initial time: noon on a day in a common year.
-pub const NOW: &str = "2026-11-23T12:00:00Z";
+const NOW: &str = "2026-11-23T12:00:00Z";
 
 pub struct TestApp {
     pub address: SocketAddr,
@@ -110,6 +110,16 @@ pub fn figment(url: &str) -> Figment {
         .merge(Serialized::default("databases.birthdays.migrate", true))
         .merge(Serialized::default("databases.birthdays.connect_timeout", 15))
         .merge(Serialized::default("databases.birthdays.query_timeout", 15))
+}
+
+/// Method and path template (`/hello/<username>`) of each mounted route, except for those that only answer that a method is not
+/// allowed.
+pub async fn routes() -> Vec<(String, String)> {
+    let database = Database::new(Store::Sqlite);
+    let (figment, settings) = Settings::load(&figment(&database.url())).unwrap();
+    let rocket = birthday_api::rocket(figment, settings, Clock::new(|| NOW.parse().unwrap())).ignite().await.unwrap();
+    let routes = rocket.routes().filter(|route| route.rank < 100);
+    routes.map(|route| (route.method.to_string(), route.uri.path().to_owned())).collect()
 }
 
 impl Deref for TestApp {

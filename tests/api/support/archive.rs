@@ -1,8 +1,8 @@
 //! PostgreSQL's binaries: fetched once per machine and user, kept in the temporary directory.
 
 use std::env;
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -58,6 +58,5 @@ fn fetch(home: &Path) {
     // Made readable for the user that PostgreSQL runs as, then moved into place in one step.
     let done = Command::new("chmod").args(["-R", "a+rX"]).arg(&unpacked).status().unwrap();
     assert!(done.success(), "chmod: {done}");
-    fs::set_permissions(&unpacked, Permissions::from_mode(0o755)).unwrap();
     fs::rename(unpacked, home).unwrap();
 }

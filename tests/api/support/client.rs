@@ -13,6 +13,7 @@ pub const JSON: (&str, &str) = ("Content-Type", "application/json");
 pub const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 pub struct Client {
+    http: reqwest::Client,
     base: String,
     /// Method, path template and status of the documented answers received.
     pub seen: Mutex<BTreeSet<(String, String, u16)>>,
@@ -26,8 +27,15 @@ pub struct Answer {
 }
 
 impl Client {
+    /// Opens a connection for each request, so that none outlives a test's runtime.
     pub fn new(address: SocketAddr) -> Self {
-        Self { base: format!("http://{address}"), seen: Mutex::default() }
+        static WITHOUT_POOL: LazyLock<reqwest::Client> = LazyLock::new(|| http(0));
+        Self { http: WITHOUT_POOL.clone(), base: format!("http://{address}"), seen: Mutex::default() }
+    }
+
+    /// Keeps connections for further requests of the same runtime.
+    pub fn with_pool(address: SocketAddr) -> Self {
+        Self { http: http(usize::MAX), ..Self::new(address) }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -65,7 +73,7 @@ impl Client {
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        CLIENT.request(method, format!("{}{path}", self.base))
+        self.http.request(method, format!("{}{path}", self.base))
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
@@ -76,7 +84,7 @@ impl Client {
     pub async fn try_send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
         let request = request.build()?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
-        let response = CLIENT.execute(request).await?;
+        let response = self.http.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let answer = Answer { status, headers, body: response.text().await?, what: format!("{method} {path}") };
         let documented = documented(&method, &path);
@@ -88,13 +96,12 @@ impl Client {
     }
 }
 
-/// A connection for each request, so that none outlives a test's runtime.
-static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+fn http(idle_connections: usize) -> reqwest::Client {
     // No test uses TLS through it, but it cannot be built without a provider. Another test may have installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_secs(60));
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(idle_connections).timeout(Duration::from_secs(60));
     client.redirect(reqwest::redirect::Policy::none()).build().unwrap()
-});
+}
 
 pub fn birthday(born: &str) -> String {
     json!({ "dateOfBirth": born }).to_string()

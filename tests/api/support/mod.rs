@@ -8,18 +8,16 @@ mod database;
 pub mod pair;
 pub mod postgresql;
 pub mod raw;
-mod routes;
 mod secret;
 mod service;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-pub use app::{TestApp, figment};
+pub use app::{TestApp, figment, routes};
 pub use archive::own_uid;
 pub use client::{Answer, Client, FORM, JSON, birthday, operations};
 pub use database::{Database, Store, number, run};
-pub use routes::routes;
 pub use secret::app_with_secret;
 pub use service::{Ended, Service, binary, command, command_by, finish, unprivileged};
 use tempfile::TempDir;
