@@ -113,7 +113,7 @@ def value_at(kind: str, where: str, path: str, pattern: str = "") -> str:
 
 
 def follow(found, path: str) -> list:
-    """Steps are keys, indexes, `*`, and names in a list of environment variables; a key may contain dots."""
+    """Steps are keys, indexes, `*`, and names in a list of environment variables."""
     if not path:
         return [found]
     step, _, rest = path.partition(".")
@@ -123,9 +123,6 @@ def follow(found, path: str) -> list:
         if step.isdigit():
             return follow(found[int(step)], rest)
         return [item["value"] for item in found if item["name"] == step]
-    if step not in found:  # a key with dots
-        step = next(key for key in found if path.startswith(key))
-        rest = path[len(step) + 1 :]
     return follow(found[step], rest)
 
 
