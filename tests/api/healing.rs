@@ -363,7 +363,7 @@ async fn the_log_of_a_new_sqlite_file_is_not_taken_for_the_one_of_the_former_fil
 #[tokio::test]
 async fn an_sqlite_file_that_another_process_locks_is_503_for_saves_while_lookups_go_on_and_never_counts_as_away() {
     let (directory, database) = (directory(), Database::new(Store::Sqlite));
-    let service = service_on(&directory, &database.url(), "connect_timeout=1,query_timeout=1.5,");
+    let service = service_on(&directory, &database.url(), "connect_timeout=1,query_timeout=5,");
     service.save("John", "1990-05-17").await;
     let mut other = database.connect().await;
     other.run("begin immediate").await;
@@ -376,7 +376,7 @@ async fn an_sqlite_file_that_another_process_locks_is_503_for_saves_while_lookup
     }
     let line = service.line("none within ");
     let limit: u32 = line.split("none within ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert!(limit < 1500, "what was left of the batch's time, and not what a statement may take: {line}");
+    assert!(limit < 4000, "what was left of the batch's time, and not what a statement may take: {line}");
     assert_eq!(service.get("/hello/John").await.status, 200);
     assert!(!service.log().contains("trying again every second"), "{}", service.log());
     assert!(!away(&service).await);
