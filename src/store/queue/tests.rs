@@ -19,10 +19,6 @@ fn queue() -> Arc<Queue<u64, u64>> {
 }
 
 /// A worker that answers each request with its double and records the size of every batch.
-fn doubling_worker(queue: &Arc<Queue<u64, u64>>) -> JoinHandle<Vec<usize>> {
-    worker(queue, STATEMENT)
-}
-
 fn worker(queue: &Arc<Queue<u64, u64>>, statement: Duration) -> JoinHandle<Vec<usize>> {
     let queue = queue.clone();
     tokio::spawn(async move {
@@ -64,7 +60,7 @@ fn a_request_is_late_after_its_longest_wait_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn lone_requests_are_sent_at_once_and_alone_by_the_same_worker() {
     let queue = queue();
-    let workers = [doubling_worker(&queue), doubling_worker(&queue)];
+    let workers = [worker(&queue, STATEMENT), worker(&queue, STATEMENT)];
     for n in 0..5 {
         let asked = Instant::now();
         assert_eq!(ask(&queue, n).await.unwrap(), Some(n * 2));
@@ -77,7 +73,7 @@ async fn lone_requests_are_sent_at_once_and_alone_by_the_same_worker() {
 #[tokio::test(start_paused = true)]
 async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_their_own_answers() {
     let queue = queue();
-    let workers = [doubling_worker(&queue), doubling_worker(&queue)];
+    let workers = [worker(&queue, STATEMENT), worker(&queue, STATEMENT)];
     let started = Instant::now();
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
@@ -94,7 +90,7 @@ async fn requests_that_arrive_while_a_statement_runs_share_the_next_one_and_get_
 #[tokio::test(start_paused = true)]
 async fn every_sixteenth_waiting_request_wakes_one_more_worker() {
     let queue = queue();
-    let workers = [doubling_worker(&queue), doubling_worker(&queue)];
+    let workers = [worker(&queue, STATEMENT), worker(&queue, STATEMENT)];
     let started = Instant::now();
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
@@ -111,7 +107,7 @@ async fn every_sixteenth_waiting_request_wakes_one_more_worker() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_holds_no_more_than_the_limit() {
     let queue = queue();
-    let worker = doubling_worker(&queue);
+    let worker = worker(&queue, STATEMENT);
     let all: Vec<_> = (0..2 * LARGEST_BATCH as u64 + 1).map(|n| ask(&queue, n)).collect();
     for (n, answer) in (0..).zip(all) {
         assert_eq!(answer.await.unwrap(), Some(n * 2));
@@ -125,7 +121,7 @@ async fn a_batch_holds_no_more_than_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_was_given_up_costs_no_statement() {
     let queue = queue();
-    let worker = doubling_worker(&queue);
+    let worker = worker(&queue, STATEMENT);
     let first = ask(&queue, 0);
     sleep(STATEMENT / 2).await;
     let given_up = timeout(STATEMENT / 4, queue.ask(1)).await;
@@ -147,7 +143,7 @@ async fn a_full_queue_rejects_requests_at_once_and_those_that_were_given_up_make
         asked.abort();
     }
     sleep(STATEMENT).await;
-    let worker = doubling_worker(&queue);
+    let worker = worker(&queue, STATEMENT);
     assert_eq!(ask(&queue, 7).await.unwrap(), Some(14));
     queue.close();
     assert_eq!(worker.await.unwrap(), [1]);
@@ -214,7 +210,7 @@ async fn a_pause_of_the_database_rejects_none_when_all_that_wait_fit_into_a_stat
 #[tokio::test(start_paused = true)]
 async fn closing_answers_everything_that_was_taken_in_and_refuses_the_rest() {
     let queue = queue();
-    let worker = doubling_worker(&queue);
+    let worker = worker(&queue, STATEMENT);
     let taken: Vec<_> = (0..20).map(|n| ask(&queue, n)).collect();
     sleep(STATEMENT / 2).await;
     queue.close();
@@ -231,7 +227,7 @@ async fn closing_with_requests_waiting_and_the_worker_asleep_still_answers_them(
     let waiting = ask(&queue, 21);
     sleep(STATEMENT).await;
     queue.close();
-    let worker = doubling_worker(&queue);
+    let worker = worker(&queue, STATEMENT);
     assert_eq!(waiting.await.unwrap(), Some(42));
     assert_eq!(worker.await.unwrap(), [1]);
 }
@@ -248,7 +244,7 @@ async fn a_worker_that_panics_fails_its_own_batch_only_and_the_next_takes_the_re
     let lost = ask(&queue, 1);
     sleep(STATEMENT / 2).await;
     // It stays idle: a single waiting request is left to the busy worker.
-    let worker = doubling_worker(&queue);
+    let worker = worker(&queue, STATEMENT);
     let waiting = ask(&queue, 2);
     assert!(dies.await.is_err());
     assert_eq!(lost.await.unwrap(), None);
@@ -264,7 +260,7 @@ async fn a_worker_that_turns_to_something_else_when_it_was_woken_has_another_one
     (0..CROWD as u64).for_each(|n| drop(ask(&queue, n)));
     sleep(STATEMENT).await;
     take(&queue).await.answer([0; CROWD]);
-    let other = doubling_worker(&queue);
+    let other = worker(&queue, STATEMENT);
     sleep(STATEMENT).await;
     // It waits last, so it is the one that is woken.
     let mut turns_away = Box::pin(queue.next());
@@ -288,7 +284,7 @@ async fn a_stuck_statement_holds_up_no_request_that_arrives_later() {
     });
     let first = ask(&queue, 0);
     sleep(SLOW).await;
-    let healthy = doubling_worker(&queue);
+    let healthy = worker(&queue, STATEMENT);
     for n in 1..=3 {
         sleep(Duration::from_millis(1)).await;
         assert_eq!(timeout(STATEMENT * 3, ask(&queue, n)).await.unwrap().unwrap(), Some(n * 2));
