@@ -71,6 +71,8 @@ def measured(commands: list[list[str]], *pids: int) -> tuple[list[dict], list[fl
     before = now()
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     outputs = [process.communicate()[0] for process in started]
+    if failed := [process.args for process in started if process.returncode]:
+        raise RuntimeError(f"failed: {failed}")
     *known, busy, whole = (late - early for early, late in zip(before, now(), strict=True))
     return [json.loads(output[output.index("{") :]) for output in outputs], known[:-1], max(busy - sum(known), 0) / whole
 
