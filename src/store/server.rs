@@ -75,23 +75,24 @@ impl Server {
         Ok(server)
     }
 
-    /// Connects before `until`, with a second attempt where that may help.
+    /// Connects before `until`, with one more attempt for each cause against which it may help.
     pub async fn connect(&self, until: Instant) -> Result<Counted, Error> {
         if let Some(kind) = *self.obstacle.lock() {
             return Err(Error::new(kind, "no connection could be made a moment ago"));
         }
-        let error = match self.try_to_connect(until).await {
-            // The new password may not have been read yet, or the connection was closed together with the old ones.
-            Err(error) if matches!(error.kind, Kind::Login | Kind::Lost) => error,
-            outcome => return outcome,
-        };
-        tracing::debug!(server = self.role, "{error}; trying once more");
-        self.metrics.retries.inc();
-        self.reload_credentials().unwrap_or_else(|error| tracing::warn!("database credentials cannot be read: {error}"));
-        self.try_to_connect(until).await.map_err(|error| match error.kind {
-            Kind::Lost => Error::new(Kind::Away, error.message),
-            _ => error,
-        })
+        let mut causes = Vec::new();
+        loop {
+            let error = match self.try_to_connect(until).await {
+                // The new password may not have been read yet, or the connection was closed together with the old ones.
+                Err(error) if matches!(error.kind, Kind::Login | Kind::Lost) && !causes.contains(&error.kind) => error,
+                Err(error) if error.kind == Kind::Lost => return Err(Error::new(Kind::Away, error.message)),
+                outcome => return outcome,
+            };
+            tracing::debug!(server = self.role, "{error}; trying once more");
+            self.metrics.retries.inc();
+            self.reload_credentials().unwrap_or_else(|error| tracing::warn!("database credentials cannot be read: {error}"));
+            causes.push(error.kind);
+        }
     }
 
     async fn try_to_connect(&self, until: Instant) -> Result<Counted, Error> {

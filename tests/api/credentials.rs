@@ -42,19 +42,36 @@ async fn a_rotation_from_one_user_to_the_other_fails_no_request() {
 }
 
 #[tokio::test]
-async fn a_password_that_changed_a_moment_ago_is_read_again_and_the_request_succeeds() {
+async fn a_password_that_changed_a_moment_ago_even_during_a_login_is_read_again_and_the_request_succeeds() {
     let (_server, mut secret, app) = app_with_secret("blue 1");
     app.save("John", "1990-11-28").await;
-    // With slow logins the sessions that are being renewed are closed while they log in.
-    app.database.run(
-        "create function slow() returns event_trigger language plpgsql as 'begin perform pg_sleep(0.2); end'; \
-         create event trigger slow on login execute function slow(); alter event trigger slow enable always",
-    );
-    for version in 2..9 {
+    let slow = "create function slow() returns event_trigger language plpgsql as \
+                'begin if session_user = ''blue'' then perform pg_sleep(0.3); end if; end'; \
+                create event trigger slow on login execute function slow(); alter event trigger slow enable always";
+    app.database.run(slow);
+    let sessions = async |which| {
+        let all = "select count(*) from pg_stat_activity where usename = 'blue' and";
+        app.database.select(&format!("{all} {which}")).await
+    };
+    let settled = async || sessions("state = 'idle'").await == 4 && sessions("wait_event = 'PgSleep'").await == 0;
+    let mut change = |version| {
         app.database.run(&format!("alter role blue password 'blue {version}'"));
         secret.swap("blue", &format!("blue {version}\n"));
         app.database.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
-        app.save("John", "1990-11-28").await;
+    };
+    for version in [2, 4, 6] {
+        let all = async || {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            settled().await
+        };
+        eventually(HEALS, "all four sessions wait", async || all().await && all().await).await;
+        change(version);
+        let again = async {
+            let one = async || sessions("wait_event = 'PgSleep'").await > 0;
+            eventually(HEALS, "one logs in", one).await;
+            change(version + 1);
+        };
+        tokio::join!(app.save("John", "1990-11-28"), again);
         assert_eq!(app.get("/hello/John").await.status, 200);
     }
 }
