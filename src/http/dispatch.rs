@@ -36,7 +36,7 @@ pub async fn answer(client: &Client, request: Request<Incoming>) -> Response<Byt
     };
     let mut request = client.req(method, uri);
     for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::HOST) {
-        // Without a tag that is not ASCII, a conditional request would be an unconditional one.
+        // Keep values that are not ASCII: without its tag, a conditional request would become unconditional.
         request.add_header(Header::new(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     }
     if let Some(host) = host {

@@ -30,11 +30,11 @@ use crate::config::Settings;
 
 /// The time from the connection to its first complete request.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// How long an answer may take until the system holds the rest of it. The client may read slowly.
+/// How long an answer may take until the kernel has all of it. A slow client delays it.
 const ANSWER: Duration = Duration::from_secs(30);
 /// The largest head of a request in bytes; hyper answers a larger one with 431.
 const LARGEST_HEAD: usize = 32 * 1024;
-/// Connections that the system queues until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds the
+/// Connections that the kernel queues until they are accepted (`net.core.somaxconn` is the usual limit). A client that finds the
 /// queue full tries again after a second (RFC 6298, section 2.1).
 const BACKLOG: u32 = 4096;
 /// How long a connection may be idle before it can be closed to make room for another one.
@@ -78,7 +78,7 @@ impl Connection {
     }
 }
 
-/// The text of an answer. Hyper drops it when the system holds all of it: only then does the wait for the next request begin.
+/// The text of an answer. Hyper drops it when the kernel has all of it: only then does the wait for the next request begin.
 struct Unwritten {
     text: Bytes,
     connection: Arc<Connection>,

@@ -24,7 +24,7 @@ pub struct Database {
     options: SqliteConnectOptions,
     /// The file that the open connections use; each holds a read lock.
     file: Arc<RwLock<Identity>>,
-    /// Held to compare and change `file`: two that waited to change it would each wait for the other's connection.
+    /// Held to compare and change `file`: two tasks that both wait to change it would deadlock.
     turn: Mutex<()>,
 }
 

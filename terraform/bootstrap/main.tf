@@ -11,7 +11,7 @@ locals {
 # The zone comes first, so that it can be delegated before certificates are validated.
 resource "aws_route53_zone" "this" {
   #checkov:skip=CKV2_AWS_38:DNSSEC needs a DS record in the parent zone, which others own: without it a signed zone gains nothing
-  #checkov:skip=CKV2_AWS_39:Nobody acts on who resolved a name, and the log would hold visitors' resolvers
+  #checkov:skip=CKV2_AWS_39:No one uses logs of who resolved a name, and they would hold visitors' resolvers
   name    = var.zone_name
   comment = "Birthday API"
 }

@@ -20,7 +20,7 @@ resource "aws_kms_alias" "state" {
 resource "aws_s3_bucket" "state" {
   #checkov:skip=CKV_AWS_18:Who read the state is in CloudTrail's data events, an account-wide decision
   #checkov:skip=CKV_AWS_144:State is versioned; a copy in another region does not bring that region's resources back
-  #checkov:skip=CKV2_AWS_62:Nobody waits for events of the state bucket
+  #checkov:skip=CKV2_AWS_62:No one needs events of the state bucket
   bucket        = var.state_bucket
   force_destroy = !var.deletion_protection
 }

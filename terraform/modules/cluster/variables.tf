@@ -110,7 +110,7 @@ variable "administrator_role_arns" {
 
   validation {
     condition     = length(var.administrator_role_arns) > 0
-    error_message = "administrator_role_arns must name a role, or nobody could enter the cluster."
+    error_message = "administrator_role_arns must name a role, or no one could enter the cluster."
   }
 }
 

@@ -29,7 +29,7 @@ variable "availability_zones" {
 
   validation {
     condition     = alltrue([for zone in var.availability_zones : startswith(zone, var.region)])
-    error_message = "availability_zones must lie in region."
+    error_message = "availability_zones must be in region."
   }
 }
 
@@ -159,7 +159,7 @@ variable "rate_limit" {
 }
 
 variable "minimum_pods" {
-  description = "Pods of the service below which the alarm rings."
+  description = "Pods of the service below which the alarm fires."
   type        = number
 }
 

@@ -11,7 +11,7 @@ locals {
           namespace = "AWS/RDS", metric = "CPUUtilization", dimensions = { DBInstanceIdentifier = instance }
           statistic = "Average", threshold = 80, compare = ">", minutes = 10, missing = "missing"
         }
-        # RDS grows the storage when 10 % have been free for five minutes, so it rings only where that did not help.
+        # RDS grows the storage when 10 % have been free for five minutes, so it fires only where that did not help.
         "database-storage${index == 0 ? "" : "-replica"}" = {
           why       = "Less than a twentieth of the storage of ${instance} is free, and it did not grow", runbook = "database-instance"
           namespace = "AWS/RDS", metric = "FreeStorageSpace", dimensions = { DBInstanceIdentifier = instance }

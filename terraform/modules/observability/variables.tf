@@ -65,12 +65,12 @@ variable "database" {
 }
 
 variable "maximum_nodes" {
-  description = "Nodes up to which the autoscaler may grow the cluster: the alarm rings when it is there."
+  description = "Maximum number of nodes that the autoscaler may start; the alarm fires when it is reached."
   type        = number
 }
 
 variable "minimum_pods" {
-  description = "Pods of the service below which the alarm rings."
+  description = "Pods of the service below which the alarm fires."
   type        = number
 
   validation {
