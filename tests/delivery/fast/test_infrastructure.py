@@ -20,6 +20,13 @@ def test_changes_that_were_not_agreed_to_are_not_applied(clone, root):
     assert state(root) == "" and (clone.folder / "packaged").exists()
 
 
+def test_what_another_run_has_applied_meanwhile_is_not_applied_again(clone, root):
+    agreed = infrastructure(clone, "plan", "staging").out.splitlines()[-1].removeprefix("Changes: ")
+    for says in ("", "nothing is left to change"):
+        done = infrastructure(clone, "apply", "staging", agreed)
+        assert done.code == 0 and says in done.err, done
+
+
 def test_a_long_plan_fits_into_a_comment(clone, root):
     (root / "main.tf").write_text("".join(f'resource "terraform_data" "r{n}" {{ input = "x" }}\n' for n in range(600)))
     done = infrastructure(clone, "plan", "staging")

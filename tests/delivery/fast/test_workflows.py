@@ -134,6 +134,14 @@ def test_aws_trusts_every_job_that_takes_a_role():
     assert taken == set(subjects())
 
 
+def test_no_run_applies_an_older_tree_than_main():
+    """GitHub repeats a run with its old commit."""
+    found = [(name, job, steps["steps"]) for name, job, steps in workflows.jobs() if job != "newest" and "scripts/infrastructure" in str(steps)]
+    assert {job for _, job, _ in found} == {"plan", "apply", "drift"}
+    for name, job, steps in found:
+        assert steps[0]["with"].get("ref") in ("main", "${{ github.ref }}"), f"{name}: {job}"
+
+
 def test_pull_requests_of_two_forks_do_not_cancel_each_other():
     for name in (name for name in workflows.names() if "pull_request" in workflows.workflow(name)["on"]):
         assert workflows.workflow(name)["concurrency"]["group"].startswith(f"{name.removesuffix('.yml')}-${{{{ github.event.pull_request.number"), name
