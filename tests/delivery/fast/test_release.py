@@ -1,6 +1,7 @@
 """From a commit to an image in the registry: how the builder is called, and that nothing is tagged that must not be."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -74,8 +75,12 @@ def test_the_chart_gets_its_tag_after_the_attestations_of_what_it_runs():
 
 @pytest.mark.parametrize("path", ["Dockerfile", "scripts/release", "README.md"])
 def test_every_binary_that_is_delivered_uses_jemalloc(path: str):
-    builds = re.findall(r"(?m)\bcargo (?:build|rustc|install) .*", (ROOT / path).read_text())
+    builds = re.findall(r"(?m)\bcargo (?:build|rustc|install|cyclonedx) .*", (ROOT / path).read_text())
     assert builds and all("--features jemalloc" in build for build in builds), builds
+
+
+def test_the_licences_and_advisories_of_jemalloc_are_checked():
+    assert tomllib.loads((ROOT / "deny.toml").read_text())["graph"]["all-features"]
 
 
 def test_what_the_pages_say_to_install_is_the_version_of_cargo_toml():
@@ -88,6 +93,8 @@ def test_the_bases_are_those_of_the_dockerfile():
     defaults = [line.removeprefix("ARG ") for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("ARG ") and "_IMAGE=" in line]
     pinned = [line.split() for line in (ROOT / "scripts/bases.Dockerfile").read_text().splitlines() if line.startswith("FROM")]
     assert defaults == [f"{name}={image.split('@')[0]}" for _, image, _, name in pinned[:2]]
+    channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    assert channel.startswith(re.search(r"rust:([\d.]+)-", defaults[0])[1] + "."), "the image is built with the compiler of the tests"
 
 
 def test_every_platform_is_scanned_before_there_is_a_tag(clone, commit, registry, tools):
