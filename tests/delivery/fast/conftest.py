@@ -40,7 +40,7 @@ def environment(registry: Registry, tools: Tools) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def as_it_is(tmp_path_factory) -> Path:
-    return repositories.server(tmp_path_factory.mktemp("server"), ["scripts", "tools", "gitops/environments", "Cargo.toml"])
+    return repositories.server(tmp_path_factory.mktemp("server"), ["scripts", "tools", "gitops/environments", "Cargo.toml", "Cargo.lock"])
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def test_the_images_that_run_are_scanned_at_night(play, tools):
     for environment in ("staging", "production"):
         play("nightly.yml", "images", **{"matrix.environment": environment})
     assert tools.calls("gh") == ["auth setup-git"] * 2, "a private repository is fetched with a login"
+    assert workflows.workflow("nightly.yml")["jobs"]["images"]["steps"][0]["with"]["fetch-depth"] == 0, "the commit of the image must be there"
 
 
 def test_a_plan_is_agreed_to_and_applied(play, clone, root):

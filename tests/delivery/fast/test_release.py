@@ -103,7 +103,7 @@ def test_every_platform_is_scanned_before_there_is_a_tag(clone, commit, registry
     done = publish(clone, *digests)
     assert done.code == 1 and digests[1] in done.err and "vulnerabilities" in done.err
     assert registry.tags() == set()
-    assert [call.split()[0].split("@")[1] for call in tools.calls("grype")] == digests
+    assert [call.split()[0].split("@")[1] for call in tools.calls("grype") if call.startswith("registry:")] == digests
     assert all("--only-fixed --fail-on high" in call for call in tools.calls("grype"))
 
 
@@ -157,8 +157,16 @@ def test_the_image_that_an_environment_holds_is_scanned(clone, commit, registry,
     digest = publish(clone, *platforms).out
     before = len(tools.calls("grype"))
     assert clone.run("scripts/set-image", "staging", digest).code == 0
-    assert clone.run("scripts/scan", "staging").code == 0
-    assert tools.calls("grype")[before:] == [f"registry:{registry.repository}@{each} --only-fixed --fail-on high" for each in platforms]
+    clone.commit("Update a crate", **{"Cargo.lock": "newer than the image"})
+    clone.git("push", "-q", "origin", "main")
+    tools.stand_in("grype", f'case $1 in dir:*) cmp "${{1#dir:}}/Cargo.lock" {ROOT}/Cargo.lock ;; esac')
+    done = clone.run("scripts/scan", "staging")
+    assert done.code == 0, done
+    *scanned, crates = tools.calls("grype")[before:]
+    assert scanned == [f"registry:{registry.repository}@{each} --only-fixed --fail-on high" for each in platforms]
+    assert re.fullmatch("dir:.* --only-fixed --fail-on high", crates)
+    done = clone.run("scripts/scan", registry.push("a" * 40))
+    assert done.code == 1 and "this clone lacks aaaa" in done.err, done
 
 
 def test_an_output_of_a_step_is_kept_whole(clone, tmp_path):
