@@ -76,7 +76,7 @@ def test_no_two_jobs_share_the_key_of_a_cache():
     assert len(keys) > 4 and len(keys) == len(set(keys)), keys
 
 
-PINNED = {"cargo": "Cargo.lock", "npm": "package-lock.json", "uv": "uv.lock", "pip": "requirements.txt", "terraform": ".terraform.lock.hcl", "docker": "bases.Dockerfile", "docker-compose": "docker-compose.yml"}
+PINNED = {"cargo": "Cargo.lock", "rust-toolchain": "rust-toolchain.toml", "npm": "package-lock.json", "uv": "uv.lock", "pip": "requirements.txt", "terraform": ".terraform.lock.hcl", "docker": "bases.Dockerfile", "docker-compose": "docker-compose.yml"}
 
 
 @pytest.mark.parametrize("kind, name", PINNED.items())
