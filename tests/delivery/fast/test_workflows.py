@@ -147,6 +147,21 @@ def test_pull_requests_of_two_forks_do_not_cancel_each_other():
         assert workflows.workflow(name)["concurrency"]["group"].startswith(f"{name.removesuffix('.yml')}-${{{{ github.event.pull_request.number"), name
 
 
+def test_no_job_that_may_publish_builds_crates():
+    """Every build script would have the job's rights."""
+    for name, job, step in workflows.steps():
+        if re.match(r"scripts/release (archive|sbom) ", step.get("run", "")):
+            assert workflows.workflow(name)["jobs"][job]["permissions"] == {"contents": "read"}, f"{name}: {job}"
+
+
+def test_every_script_uses_the_pinned_programs():
+    tools = re.findall(r"^    ([\w-]+)\) (?:go|cargo)_tool", (ROOT / "tools/get").read_text(), re.M)
+    for name in SCRIPTS:
+        text = (ROOT / "scripts" / name).read_text()
+        used = set(re.findall(rf"(?:^|[|(;&{{]|then|else) *({'|'.join(tools)}) ", text, re.M))
+        assert used <= set(" ".join(re.findall(r"need_tools (.*)", text)).split()), name
+
+
 def test_main_takes_reviewed_and_tested_pull_requests_and_the_delivery_s_commits():
     ruleset = json.loads((ROOT / ".github/rulesets/main.json").read_text())
     rules = {rule["type"]: rule.get("parameters") for rule in ruleset["rules"]}
