@@ -51,6 +51,8 @@ prose: npm
 [doc('check licences, bans and sources of the dependencies')]
 dependencies:
     tools/retry cargo fetch --locked --quiet
+    # cargo fuzz would renew a lock file that is out of date, and say nothing
+    tools/retry cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml
     PATH=$({{ get }} cargo-deny):$PATH && cargo-deny --offline check licenses bans sources
 
 [group('core')]
