@@ -5,12 +5,11 @@ use std::hint::black_box;
 use std::io::Write;
 use std::process::{self, Command};
 
-use birthday_api::birthday::{DateOfBirth, LeapDay, Username, calendar, days_until};
 use birthday_api::clock::Clock;
 use birthday_api::config::Settings;
 use birthday_api::http::Received;
 use birthday_api::store;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use rocket::futures::future::join_all;
@@ -23,20 +22,7 @@ const TOGETHER: usize = 64;
 
 type Case = (&'static str, fn(usize));
 
-const CASES: [Case; 9] = [
-    ("username from text", |calls| repeat(calls, || black_box("Bartholomew").parse::<Username>())),
-    ("date of birth from text", |calls| {
-        let today = today();
-        repeat(calls, || DateOfBirth::parse(black_box("1990-05-17"), today))
-    }),
-    ("countdown", |calls| countdown(calls, "1990-05-17", LeapDay::Mar1)),
-    ("countdown from 29 February to 1 March", |calls| countdown(calls, "2000-02-29", LeapDay::Mar1)),
-    ("countdown from 29 February to 28 February", |calls| countdown(calls, "2000-02-29", LeapDay::Feb28)),
-    ("calendar", |calls| {
-        let (name, today) = ("John".parse().expect("a name"), today());
-        let born = DateOfBirth::parse("1990-05-17", today).expect("a date");
-        repeat(calls, || calendar::yearly(black_box(&name), born, today, LeapDay::Mar1));
-    }),
+const CASES: [Case; 3] = [
     ("GET alone", |calls| requests(calls, 1, get)),
     ("GET, 64 at once", |calls| requests(calls, TOGETHER, get)),
     ("PUT, 64 at once", |calls| requests(calls, TOGETHER, put)),
@@ -56,24 +42,8 @@ fn main() {
     }
 }
 
-fn repeat<T>(calls: usize, work: impl Fn() -> T) {
-    for _ in 0..calls {
-        black_box(work());
-    }
-}
-
 fn now() -> DateTime<Utc> {
     NOW.parse().expect("a time")
-}
-
-fn today() -> NaiveDate {
-    now().date_naive()
-}
-
-fn countdown(calls: usize, born: &str, rule: LeapDay) {
-    let today = today();
-    let born = DateOfBirth::parse(born, today).expect("a date");
-    repeat(calls, || days_until(black_box(born), black_box(today), rule));
 }
 
 /// Sends `calls` requests, `together` at a time, to the whole service except its sockets, on SQLite.
