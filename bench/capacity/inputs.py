@@ -56,7 +56,7 @@ APPLICATION, DATABASE = LOADS["90 % GET, 10 % PUT"]
 def curve() -> list[tuple[float, float, float]]:
     """Requests/s of a pod, and the CPU seconds of service and database for one of them. Leaves out rates that could not be reached."""
     row = r"^\| ([\d,]+|as many as it can) \| ([\d,]+)[^|]*\| ([\d,]+)[^|]*\| ([\d,]+)[^|]*\|$"
-    rows = [[cell.replace(",", "") for cell in cells] for cells in re.findall(row, read("bench/pod.md").split("## Behind")[0], re.M)]
+    rows = [[cell.replace(",", "") for cell in cells] for cells in re.findall(row, read("bench/pod.md").split("## More connections")[0], re.M)]
     return [
         (float(rate), int(application) * 1e-6, int(database) * 1e-6)
         for asked, rate, application, database in rows

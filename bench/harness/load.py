@@ -27,8 +27,6 @@ class Sample:
     p999: float
     application_cpu: float
     database_cpu: float
-    # of other processes on the request path
-    beside_cpu: tuple[float, ...]
     # Share of the machine used by other programs: neither system, database nor load generator.
     others: float
 
@@ -77,10 +75,10 @@ def measured(commands: list[list[str]], *pids: int) -> tuple[list[dict], list[fl
     return [json.loads(output[output.index("{") :]) for output in outputs], known[:-1], max(busy - sum(known), 0) / whole
 
 
-def closed_loop(system: Running, database: Server, rows: int, seconds: float, saves: int = 0, connections: int = 64, beside: tuple[Running, ...] = ()) -> Sample:
+def closed_loop(system: Running, database: Server, rows: int, seconds: float, saves: int = 0, connections: int = 64) -> Sample:
     """As fast as the system answers over keep-alive connections; `saves` per cent of the requests are PUT."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(SCRIPT), system.url, "--", str(saves), str(rows)]
-    [said], cpu, others = measured([command], system.pid, database.pid, *(each.pid for each in beside))
+    [said], cpu, others = measured([command], system.pid, database.pid)
     return sample(said["requests"], said["seconds"], said["errors"], (said["p50"], said["p99"], said["p999"]), cpu, others)
 
 
@@ -105,5 +103,5 @@ def open_loop(system: Running, database: Server, rows: int, seconds: float, rate
 def sample(answered: int, seconds: float, errors: int, latencies: tuple[float, ...], cpu: list[float], others: float) -> Sample:
     if errors or not answered:
         raise RuntimeError(f"{answered} requests were answered, {errors} of them with an error")
-    application, database, *beside = (1e6 * used / answered for used in cpu)
-    return Sample(answered / seconds, *latencies, application, database, tuple(beside), others)
+    application, database = (1e6 * used / answered for used in cpu)
+    return Sample(answered / seconds, *latencies, application, database, others)

@@ -1,4 +1,4 @@
-"""What one pod costs: the service when few requests arrive together, the proxies around it, more connections, more rows."""
+"""What one pod costs: the service when few requests arrive together, more connections, more rows."""
 
 import argparse
 import contextlib
@@ -6,13 +6,11 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from common.start import free_port
-
-from . import envoy, report
+from . import report
 from .compare import DATABASE, LOADS
 from .database import server
 from .load import closed_loop, open_loop
-from .systems import SERVICE, Running, running
+from .systems import SERVICE
 
 SAVES = LOADS["90 % GET, 10 % PUT"]
 RATES = (250, 500, 1000, 2000, 4000, 8000, 16000)
@@ -28,24 +26,17 @@ SIZES = "select count(*), pg_table_size('birthdays'), pg_indexes_size('birthdays
 def run(options: argparse.Namespace) -> None:
     sizes = options.rows or ROWS
     rows, seconds = sizes[0], options.seconds
-    alone, behind, many, grown, memory = (defaultdict(list) for _ in range(5))
+    alone, many, grown, memory = (defaultdict(list) for _ in range(4))
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="birthday-bench-")))
         database = stack.enter_context(server())
         database.load(DATABASE, rows)
         with SERVICE.start(database.url(DATABASE), directory) as service:
-            envoy.certificate(directory)
             for _ in range(options.rounds):
                 for rate in RATES:
                     alone[f"{rate:,}"].append(open_loop(service, database, rows, seconds, rate, SAVES))
                 alone["as many as it can"].append(closed_loop(service, database, rows, seconds, SAVES))
                 database.tidy(DATABASE)
-                for title, mesh in envoy.MESHES.items():
-                    with contextlib.ExitStack() as proxies:
-                        sidecar = proxy(proxies, directory, "sidecar", service.port, mesh, tls_in=True, tls_out=False)
-                        gateway = proxy(proxies, directory, "gateway", sidecar.port, mesh, tls_in=False, tls_out=True)
-                        behind[title].append(closed_loop(gateway, database, rows, seconds, SAVES, beside=(sidecar, service)))
-                    database.tidy(DATABASE)
         for _ in range(options.rounds):
             with SERVICE.start(database.url(DATABASE), directory) as service:
                 for count in CONNECTIONS:
@@ -64,19 +55,10 @@ def run(options: argparse.Namespace) -> None:
         database.load("shuffled", 1_000_000, SHUFFLED)
         tables = {f"7 letters, in order, {size:,} rows": database.run(f"rows_{size}", SIZES) for size in sizes}
         tables["12 letters, in no order"] = database.run("shuffled", SIZES)
-    write(options, alone, behind, [(count, samples, memory[count]) for count, samples in many.items()], grown, tables)
+    write(options, alone, [(count, samples, memory[count]) for count, samples in many.items()], grown, tables)
 
 
-def proxy(proxies: contextlib.ExitStack, directory: Path, name: str, upstream: int, mesh: envoy.Settings, **tls: bool) -> Running:
-    here, admin = free_port(), free_port()
-    command = envoy.command(directory, name, here, admin, upstream, mesh, **tls)
-    # A sidecar refuses clients without a certificate, so the probe goes to its admin port.
-    process = proxies.enter_context(running(command, {}, admin, directory / f"{name}.log", "/ready"))
-    process.port = here
-    return process
-
-
-def write(options: argparse.Namespace, alone: dict, behind: dict, many: list, grown: dict, tables: dict) -> None:
+def write(options: argparse.Namespace, alone: dict, many: list, grown: dict, tables: dict) -> None:
     others = report.middle([sample for samples in alone.values() for sample in samples], lambda s: s.others)
 
     def cells(samples: list, *values) -> list[str]:
@@ -94,11 +76,6 @@ def write(options: argparse.Namespace, alone: dict, behind: dict, many: list, gr
         "90 % GET and 10 % PUT on a schedule, 64 connections.\n",
         report.table(("asked, requests/s", "answered", "service, CPU µs per request", "database"), (
             [rate, *cells(samples, lambda s: s.rate, lambda s: s.application_cpu, lambda s: s.database_cpu)] for rate, samples in alone.items())),
-        "## Behind a sidecar and a gateway, 64 connections, 90 % GET, 10 % PUT\n",
-        "Envoy 1.40 of upstream, two threads each, mTLS between them, the access log's format of production; without Istio's metrics, which cost more.\n",
-        report.table(("mesh", "requests/s", "gateway, CPU µs per request", "sidecar", "service", "database"), (
-            [title, *cells(samples, lambda s: s.rate, lambda s: s.application_cpu, lambda s: s.beside_cpu[0], lambda s: s.beside_cpu[1], lambda s: s.database_cpu)]
-            for title, samples in behind.items())),
         "## More connections, GET\n",
         report.table(("connections", "requests/s", "CPU µs per request, with the database", "p50 ms", "p99 ms", "p99.9 ms", "RSS, MB"), (
             [f"{count:,}", *cells(samples, lambda s: s.rate, lambda s: s.cpu), *report.milliseconds(samples), report.spread(sizes)] for count, samples, sizes in many)),
