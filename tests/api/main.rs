@@ -30,12 +30,11 @@ mod mistakes;
 mod privacy;
 mod settings;
 
-// The database and the repository.
+// The database.
 mod credentials;
 mod healing;
 mod outages;
 mod replica;
-mod repository;
 mod tls;
 
 // Faults and overload.
