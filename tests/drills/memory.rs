@@ -19,7 +19,7 @@ const GET: &str = "GET /hello/John HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const DOCS: &str = "GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Resident memory in KiB: `VmRSS` now, `VmHWM` at its highest.
-pub fn memory(service: &Service, kind: &str) -> usize {
+fn memory(service: &Service, kind: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(kind)).expect("it runs");
     line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse().unwrap()

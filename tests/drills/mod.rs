@@ -21,7 +21,6 @@ mod sqlite;
 
 // The service and its clients.
 mod memory;
-mod overload;
 
 use std::env;
 use std::process::Command;
