@@ -34,20 +34,6 @@ async fn a_page_allows_nothing_inline_nothing_from_elsewhere_and_no_frame_around
             assert_eq!(asked, year, "{path} by {scheme}");
         }
     }
-    for path in PAGES {
-        // The templates escape slashes too.
-        let page = app.get(path).await.body.replace("&#x2f;", "/");
-        for inline in ["<style", " style=", " onclick=", " onload=", " onsubmit=", "<img", "javascript:"] {
-            assert!(!page.contains(inline), "{path}: {inline}");
-        }
-        for attribute in ["src=\"", "href=\"", "action=\""] {
-            for address in page.split(attribute).skip(1) {
-                let here = ["/", "#", "data:image", "webcal:"].iter().any(|begin| address.starts_with(begin));
-                assert!(here && !address.starts_with("//"), "{path}: {attribute}{:.40}", address);
-            }
-        }
-        assert_eq!(page.matches("<script").count(), page.matches("src=\"/docs/").count(), "{path}");
-    }
 }
 
 #[tokio::test]
