@@ -1,8 +1,6 @@
 // A visitor of the web page saves, looks up, mistypes, subscribes and deletes.
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { test } from 'node:test'
 import { NOON, api, day, service, together, visit } from './service.mjs'
 
@@ -218,33 +216,3 @@ for (const width of [320, 390, 768, 1280]) {
     })
   })
 }
-
-test('in a real browser another site\'s page can neither save nor delete nor frame', async t => {
-  await api.save('Target', '1990-05-17')
-  const attacker = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end(`
-    <form method="post" action="${api.url}/save"><input name="username" value="Forged"><input name="dateOfBirth" value="1990-05-17"></form>
-    <form id="override" method="post" action="${api.url}/hello/Target"><input name="_method" value="delete"></form>
-    <iframe src="${api.url}/?username=Target"></iframe>`)).listen(0, '127.0.0.1')
-  t.after(() => { attacker.close(); attacker.closeAllConnections() })
-  await once(attacker, 'listening')
-  // Another name of the same machine: for a browser, another site.
-  const evil = `http://localhost:${attacker.address().port}/`
-  await visit({}, async page => {
-    page.removeAllListeners('console') // the browser logs what it refuses
-    await page.goto(evil)
-    assert.equal(await page.frames()[1].locator('.person, form').count(), 0)
-    const deleted = await page.evaluate(url => fetch(url, { method: 'DELETE' }).then(() => 'sent', () => 'refused'), `${api.url}/hello/Target`)
-    assert.equal(deleted, 'refused')
-    for (const [form, status] of [['form:first-of-type', 403], ['#override', 405]]) {
-      const another = await page.context().newPage()
-      await another.goto(evil)
-      const [answer] = await Promise.all([
-        another.waitForResponse(response => response.request().method() === 'POST'),
-        another.locator(form).evaluate(element => element.submit()),
-      ])
-      assert.equal(answer.status(), status)
-    }
-    assert.equal((await fetch(`${api.url}/hello/Target`)).status, 200)
-    assert.equal((await fetch(`${api.url}/hello/Forged`)).status, 404)
-  })
-})
