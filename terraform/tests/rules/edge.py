@@ -71,14 +71,18 @@ def web_acl(stack):
 
 @rule(
     edit("aws_wafv2_web_acl_logging_configuration", redacted_fields=('"uri_path": [{}]', '"uri_path": []')),
+    change("aws_wafv2_web_acl_logging_configuration", logging_filter__default_behavior="KEEP"),
     edit("aws_wafv2_web_acl", rule=('"sampled_requests_enabled": false', '"sampled_requests_enabled": true')),
     change("aws_lb", access_logs=[{"enabled": True}]),
     planned=True,
 )
 def no_names_in_edge_logs(stack):
-    """Names are in URLs: no log of the edge may contain one."""
-    fields = stack.one("aws_wafv2_web_acl_logging_configuration")["redacted_fields"]
+    """Names are in URLs: no log of the edge may contain one. Addresses are logged only of requests that were refused."""
+    configuration = stack.one("aws_wafv2_web_acl_logging_configuration")
+    fields, [logged] = configuration["redacted_fields"], configuration["logging_filter"]
     assert any(field["uri_path"] for field in fields) and any(field["query_string"] for field in fields)
+    kept = [(found["behavior"], [condition["action_condition"][0]["action"] for condition in found["condition"]]) for found in logged["filter"]]
+    assert (logged["default_behavior"], kept) == ("DROP", [("KEEP", ["BLOCK"])])
     for found in stack.one("aws_wafv2_web_acl")["rule"]:
         assert not found["visibility_config"][0]["sampled_requests_enabled"]
     assert not any(logs["enabled"] for logs in stack.one("aws_lb").get("access_logs") or [])
