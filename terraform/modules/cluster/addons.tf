@@ -164,9 +164,9 @@ resource "aws_eks_addon" "ebs_csi" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
-  # The tag that the role's policy requires.
+  # The role's policy requires the cluster's tag.
   configuration_values = jsonencode({
-    controller = { k8sTagClusterId = var.name }
+    controller = { k8sTagClusterId = var.name, extraVolumeTags = data.aws_default_tags.current.tags }
   })
 
   depends_on = [aws_eks_node_group.this]

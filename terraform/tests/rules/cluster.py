@@ -48,3 +48,17 @@ def addons(stack):
     assert set(found) == {"vpc-cni", "coredns", "kube-proxy", "aws-ebs-csi-driver"}
     assert all("eksbuild" in addon["addon_version"] for addon in found.values())
     assert json.loads(found["vpc-cni"]["configuration_values"])["enableNetworkPolicy"] == "true"
+
+
+@rule(
+    edit("aws_launch_template", tag_specifications=('"Project"', '"Name"')),
+    edit("aws_eks_addon", "ebs_csi", configuration_values=('"Project"', '"Name"')),
+    planned=True,
+)
+def nodes_and_volumes_have_the_tags_of_the_bill(stack):
+    """docs/runbooks/cost-control.md and tear-down.md ask by tag."""
+    template = stack.one("aws_launch_template")
+    tagged = {found["resource_type"]: found["tags"] for found in template["tag_specifications"]}
+    tagged["claim"] = json.loads(stack.one("aws_eks_addon", "ebs_csi")["configuration_values"])["controller"]["extraVolumeTags"]
+    assert set(tagged) == {"instance", "volume", "claim"}
+    assert "Project" in template["tags_all"] and all(template["tags_all"].items() <= tags.items() for tags in tagged.values())
