@@ -98,6 +98,7 @@ def autoscaler_scales_this_cluster_only(stack):
 
 
 @rule(
+    edit("aws_iam_role_policy", "ebs_csi_role", policy=("ec2:DescribeInstanceTypes", "ec2:DescribeInstances")),
     edit("aws_iam_role_policy", '"cloudwatch-agent"', policy=("ec2:DescribeInstances", "ec2:DescribeTags")),
     edit("aws_iam_role_policy", '"cloudwatch-agent"', policy=("xray:PutTraceSegments", "xray:PutTelemetryRecords")),
     widen('"external-secrets"', Resource=["arn:aws:secretsmanager:eu-west-1:123456789012:secret:other"]),
@@ -116,6 +117,10 @@ def controllers_reach_what_they_need(stack):
     topic = stack.one("aws_sns_topic", "topic.alarms")
     assert (ringing["Action"], ringing["Resource"]) == ("sns:Publish", topic["arn"])
     assert encrypting["Resource"] == topic["kms_master_key_id"], "it cannot publish to an encrypted topic"
+    # The policy that the EBS driver's authors recommend from version 1.59 on.
+    attaching = statements(stack.one("aws_iam_role_policy", "ebs_csi_role")["policy"])[0]
+    calls = ("AvailabilityZones", "InstanceTypes", "Instances", "Snapshots", "Tags", "VolumeStatus", "Volumes", "VolumesModifications")
+    assert set(attaching["Action"]) == {f"ec2:Describe{call}" for call in calls}
     agent = statements(stack.one("aws_iam_role_policy", '"cloudwatch-agent"')["policy"])
     # The limit of one hop keeps instance metadata from it; traces are sent with its role, too.
     assert {"ec2:DescribeInstances", "xray:PutTelemetryRecords", "xray:PutTraceSegments"} <= {action for s in agent for action in listed(s["Action"])}
