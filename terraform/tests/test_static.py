@@ -143,6 +143,13 @@ def test_the_region_is_named_by_values_only():
         assert not re.search(r"(eu|us|ap)-[a-z]+-\d", text.replace("us-east-1", "")), path
 
 
+def test_the_budget_mails_nothing_in_an_ordinary_month():
+    """Four fifths of it are more than the estimate of both environments, and a fifth for what the estimate leaves out."""
+    estimate = [int(number.replace(",", "")) for number in re.findall(r"\*\*([\d,]+)\*\*", re.search(r"^\| \*\*Together, about.*", read("README.md"), re.M)[0])]
+    budget = int(re.search(r"^monthly_budget = (\d+)", read("bootstrap/terraform.tfvars"), re.M)[1])
+    assert len(estimate) == 2 and 1.2 * sum(estimate) < 0.8 * budget
+
+
 @pytest.mark.parametrize("root", ["bootstrap", "modules/environment"])
 def test_the_longest_project_makes_names_that_load_balancers_take(root):
     longest = int(re.search(r'\{2,(\d+)\}\$", var\.project', read(f"{root}/variables.tf"))[1]) + 1
