@@ -27,6 +27,8 @@ CASES = {
     "node-memory": (86, 85, "INSUFFICIENT_DATA"),
     "node-disk": ([86] + [80] * 14, 85, "INSUFFICIENT_DATA"),
     "pod-count": (5, [5] * 9 + [6], "ALARM"),
+    "prometheus": (0, [0] * 14 + [1], "ALARM"),
+    "alertmanager": (0, [0] * 14 + [1], "ALARM"),
     "pod-cpu": (51, [100] * 6 + [10] * 9, "OK"),
     "pod-restarts": ([1, 0, 0, 0, 0, 0] * 5, [1] * 2 + [0] * 28, "OK"),
     "rotation-errors": ([1] + 59 * [None], 0, "OK"),

@@ -70,6 +70,17 @@ locals {
       namespace = "ContainerInsights", metric = "service_number_of_running_pods", dimensions = local.service
       statistic = "Maximum", threshold = var.minimum_pods, compare = "<", minutes = 10, missing = "breaching"
     }
+    # Every alert of Prometheus and of Argo CD passes through these two. The agent leaves out a Service without ready pods.
+    prometheus = {
+      why       = "Prometheus does not run: none of its alerts can fire", runbook = "platform-not-scraped"
+      namespace = "ContainerInsights", metric = "service_number_of_running_pods", dimensions = merge(local.cluster, { Namespace = "monitoring", Service = "prometheus-prometheus" })
+      statistic = "Maximum", threshold = 1, compare = "<", minutes = 5, times = 3, missing = "breaching"
+    }
+    alertmanager = {
+      why       = "Alertmanager does not run: no alert of Prometheus or Argo CD reaches anyone", runbook = "platform-not-scraped"
+      namespace = "ContainerInsights", metric = "service_number_of_running_pods", dimensions = merge(local.cluster, { Namespace = "monitoring", Service = "prometheus-alertmanager" })
+      statistic = "Maximum", threshold = 1, compare = "<", minutes = 5, times = 3, missing = "breaching"
+    }
     # Percent of the node: the service has no CPU limit. A process has one thread, half a node; the autoscaler acts long before.
     pod-cpu = {
       why       = "Pods of the service use a core each: the autoscaler is at its limit", runbook = "birthday-api-at-most-pods"

@@ -32,6 +32,8 @@ def children(stack):
 @rule(
     remove("aws_cloudwatch_metric_alarm", "database-replica-lag"),
     remove("aws_cloudwatch_metric_alarm", "logins-refused"),
+    remove("aws_cloudwatch_metric_alarm", "prometheus"),
+    remove("aws_cloudwatch_metric_alarm", "alertmanager"),
     change("aws_cloudwatch_metric_alarm", "request-flood", alarm_actions=[]),
     change("aws_cloudwatch_metric_alarm", "request-flood", actions_enabled=False),
     change("aws_cloudwatch_composite_alarm", "latency-critical", alarm_actions=[]),
@@ -46,8 +48,8 @@ def alarms(stack):
     ringing = stack.all("aws_cloudwatch_composite_alarm") + [alarm for alarm in found if alarm["alarm_name"] not in children(stack)]
     assert all(alarm["actions_enabled"] and alarm["alarm_actions"] for alarm in ringing)
     assert all(set(alarm["alarm_actions"]) <= topics for alarm in ringing)
-    [pods] = [alarm for alarm in found if alarm["metric_name"] == "service_number_of_running_pods"]
-    assert pods["threshold"] == 6, "two pods per zone"
+    pods = {alarm["dimensions"]["Service"]: alarm["threshold"] for alarm in found if alarm["metric_name"] == "service_number_of_running_pods"}
+    assert pods == {"birthday-api": 6, "prometheus-prometheus": 1, "prometheus-alertmanager": 1}, "two pods per zone, and what sends the alerts"
 
 
 @rule(
