@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from datetime import date
 
 import pytest
 
@@ -179,9 +180,12 @@ def test_an_output_of_a_step_is_kept_whole(clone, tmp_path):
     assert clone.run("sh", "-c", "printf '' | scripts/github-output plan").code == 1
 
 
-def test_an_audit_names_everything_that_has_a_vulnerability(clone, tools):
+def test_an_audit_names_everything_that_has_a_vulnerability_or_is_soon_unsupported(clone, tools):
+    for name, day in {"a": "2100-01-01", "b": date.today()}.items():
+        (folder := clone.folder / "terraform/environments" / name).mkdir(parents=True)
+        (folder / "terraform.tfvars").write_text(f"# 1.0 is in standard support until {day}.\n")
     clone.commit("Locks", **{"scripts/package-lock.json": "{}", "tools/package-lock.json": "{}"})
     for name, script in {"cargo-deny": "", "npm": "exit 1", "uv": "exit 1"}.items():
         tools.stand_in(name, script)
     done = clone.run("scripts/audit")
-    assert done.code == 1 and done.err == "audit: vulnerable dependencies: scripts tools python", done
+    assert done.code == 1 and done.err == "audit: vulnerable, or soon unsupported: scripts tools python kubernetes", done
