@@ -38,8 +38,9 @@ elif service == "service-quotas":
 else:
     flags = dict(zip(rest[::2], rest[1::2], strict=True))
     query, output = flags.pop("--query", "@"), flags.pop("--output", "json")
+    region = flags.pop("--region", None)
     named = {{"".join(part.capitalize() for part in flag[2:].split("-")): value for flag, value in flags.items()}}
-    answer = jmespath.search(query, getattr(boto3.client(service), command.replace("-", "_"))(**named))
+    answer = jmespath.search(query, getattr(boto3.client(service, region), command.replace("-", "_"))(**named))
     print(answer if output == "text" else json.dumps(answer, default=str))
 '''
 KUBECTL = '''#!{python}

@@ -133,6 +133,7 @@ def test_every_place_names_the_same_state():
         own = values_of(f"environments/{environment}")
         for shared in ("project", "region", "zone_name", "repository_name", "github_repository"):
             assert own[shared] == values[shared], f"{shared} of {environment}"
+        assert f"\n# {own['kubernetes_version']} is in standard support until 20" in read(f"environments/{environment}/terraform.tfvars"), "scripts/audit reads it"
 
 
 def test_the_region_is_named_by_values_only():
@@ -215,6 +216,13 @@ def test_root_certificates_are_valid_for_years():
         assert certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         certificate.verify_directly_issued_by(certificate)
         assert certificate.not_valid_after_utc > limit
+
+
+def test_the_first_installation_asks_for_more_instances_than_the_autoscaler_may_start():
+    """In an incident people raise `node_groups.max`. Nodes have two vCPUs each."""
+    files = [read(f"environments/{environment}/terraform.tfvars") for environment in ("staging", "production")]
+    vcpus = sum(2 * 3 * int(re.search(r"^node_groups.+?^  max += (\d+)", text, re.M | re.S)[1]) for text in files)
+    assert int(re.search(r"request (\d+) from\s+AWS", (REPOSITORY / "docs/runbooks/first-installation.md").read_text())[1]) > vcpus
 
 
 # ------------------------------------------------------------------ what gitops/ relies on
