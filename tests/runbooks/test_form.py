@@ -61,3 +61,13 @@ def test_the_index_names_every_runbook_and_every_alarm():
     alarms = re.findall(r'^\s+"?([a-z-]+)(?:\$\{[^}]*\})?"? (?:= \{|=> \{)\n\s+why ', terraform.replace('${index == 0 ? "" : "-replica"}', ""), re.M)
     assert len(alerts) > 20 and len(alarms) > 18
     assert [name for name in [*alerts, *alarms] if not re.search(rf"\b{name}\b", index)] == []
+    [categories] = re.findall(r"event_categories = \[(.+)\]", terraform)
+    assert [category for category in re.findall(r'"(.+?)"', categories) if f"`{category}`" not in index] == []
+    pages = re.findall(r"^\| `.+\[([a-z-]+)\]", index, re.M)
+    assert [page for page in pages if not re.search(r"^\| severity \| (critical|warning)(: `|; | for )", text_of(page), re.M)] == []
+
+
+def test_the_causes_of_an_unreachable_database_are_named_as_the_log_names_them():
+    causes = re.findall(r"^  - `(.+?)`", text_of("database-primary-away"), re.M)
+    sources = "".join((ROOT / file).read_text() for file in ("src/store/error.rs", "src/store/server.rs", "tests/api/tls.rs"))
+    assert len(causes) == 4 and [cause for cause in causes if f'"{cause}' not in sources] == []
