@@ -42,7 +42,7 @@ impl Metrics {
         store.register("retries", "Statements and connection attempts that were retried", self.retries.clone());
         store.register("rejected", "Requests rejected because too many were waiting", self.rejected.clone());
         store.register("replica_answers", "Lookups answered by the replica", self.replica_answers.clone());
-        store.register("credential_reloads", "How often changed credentials were read", self.credential_reloads.clone());
+        store.register("credential_reloads", "Changed credentials read, per server", self.credential_reloads.clone());
         store.register("faults", "Batches and connections that failed, by server and kind of fault", self.faults.clone());
         store.register("connections", "Open database connections", self.connections.clone());
         store.register("away", "1 while no connection to the server can be made", self.away.clone());

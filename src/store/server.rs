@@ -90,7 +90,8 @@ impl Server {
             };
             tracing::debug!(server = self.role, "{error}; trying once more");
             self.metrics.retries.inc();
-            self.reload_credentials().unwrap_or_else(|error| tracing::warn!("database credentials cannot be read: {error}"));
+            self.reload_credentials()
+                .unwrap_or_else(|error| tracing::warn!(server = self.role, "database credentials cannot be read: {error}"));
             causes.push(error.kind);
         }
     }
@@ -155,7 +156,7 @@ impl Server {
             sleep(POLL).await;
             let outcome = self.reload_credentials();
             if let (true, Err(error)) = (readable, &outcome) {
-                tracing::warn!("database credentials cannot be read, the previous ones stay in use: {error}");
+                tracing::warn!(server = self.role, "database credentials cannot be read, the previous ones stay in use: {error}");
             }
             readable = outcome.is_ok();
         }

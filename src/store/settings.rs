@@ -47,16 +47,16 @@ impl Settings {
 
     /// Refuses settings that cannot work together; the error is the key and the reason.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        let startup_options = match &self.url {
-            DatabaseUrl::Postgres(options) => Some(options.get_options().is_some()),
-            DatabaseUrl::Sqlite(_) => None,
-        };
-        let (key, reason) = match (&self.replica_url, startup_options) {
-            (Some(_), None) => ("replica_url", "an SQLite database has no replica"),
+        let is_sqlite = matches!(self.url, DatabaseUrl::Sqlite(_));
+        let has_options = |url: &DatabaseUrl| matches!(url, DatabaseUrl::Postgres(options) if options.get_options().is_some());
+        let remove_them = "a pooler accepts no startup options: remove `options`";
+        let (key, reason) = match (&self.replica_url, is_sqlite) {
+            (Some(_), true) => ("replica_url", "an SQLite database has no replica"),
             (Some(DatabaseUrl::Sqlite(_)), _) => ("replica_url", "the replica of a PostgreSQL database must be PostgreSQL"),
-            (_, None) if self.credentials.is_some() => ("credentials", "an SQLite database uses no user name and password"),
-            (_, None) if self.pooler => ("pooler", "an SQLite database has no pooler"),
-            (_, Some(true)) if self.pooler => ("url", "a pooler accepts no startup options: remove `options`"),
+            (_, true) if self.credentials.is_some() => ("credentials", "an SQLite database uses no user name and password"),
+            (_, true) if self.pooler => ("pooler", "an SQLite database has no pooler"),
+            _ if self.pooler && has_options(&self.url) => ("url", remove_them),
+            (Some(replica), _) if self.pooler && has_options(replica) => ("replica_url", remove_them),
             _ if self.max_connections < 2 => ("max_connections", "must be at least 2: one for lookups, one for writes"),
             _ if self.connect_timeout.is_zero() => ("connect_timeout", "must be above 0"),
             _ if self.query_timeout.is_zero() => ("query_timeout", "must be above 0"),

@@ -75,6 +75,7 @@ fn a_database_that_cannot_be_reached_by_its_settings_is_refused() {
         ("pooler=true", "pooler", "SQLite"),
         ("url=\"postgres://birthday@localhost/x?sslrootcert=/nowhere.pem\"", "url", "no file /nowhere.pem"),
         ("url=\"postgres://birthday@localhost/x?options=-cx%3Dy\",pooler=true", "url", "options"),
+        ("pooler=true,url=\"postgres://b@h/x\",replica_url=\"postgres://b@h/x?options=-cx%3Dy\"", "replica_url", "options"),
         ("url=\"postgres://birthday@localhost/birthday?sslmod=verify-full\"", "url", "sslmod"),
         ("url=\"postgres://birthday@localhost/birthday?sslmode=verifyfull\"", "url", "postgres://user:password@host"),
         ("url=\"postgres://birthday@localhost:port/birthday\"", "url", "postgres://user:password@host"),
