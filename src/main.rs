@@ -38,7 +38,8 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         wait: u64,
     },
-    /// Copy all birthdays to another database, to switch to it or as a backup. The service may keep running
+    /// Copy all birthdays to another database. For a backup the service may keep running; to switch to the copy, stop it first:
+    /// what it saves or deletes meanwhile is not in the copy
     Copy {
         /// URL of the database to read
         #[arg(long)]
