@@ -83,7 +83,7 @@ fn settings() -> Result<(Figment, Settings), Box<dyn Error>> {
 
 fn serve(figment: Figment, settings: Settings) -> Outcome {
     let _lines = logging::start(settings.telemetry.format);
-    runtime(&settings)?.block_on(async {
+    run(runtime(&settings)?, async {
         let stop = stop_signal()?;
         lifecycle::serve(birthday_api::rocket(figment, settings, Clock::system()), stop).await
     })
@@ -92,7 +92,7 @@ fn serve(figment: Figment, settings: Settings) -> Outcome {
 fn migrate(settings: &Settings, wait: Duration) -> Outcome {
     let _lines = logging::start(settings.telemetry.format);
     let database = &settings.databases.birthdays;
-    runtime(settings)?.block_on(store::migrate_within(database, wait))?;
+    run(runtime(settings)?, store::migrate_within(database, wait))?;
     tracing::info!("the schema of {} is up to date", database.url);
     Ok(())
 }
@@ -108,7 +108,7 @@ fn copy(from: &str, to: &str, replace: bool) -> Outcome {
         }
     };
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let rows = runtime.block_on(store::copy(&from, &to, replace, progress))?;
+    let rows = run(runtime, store::copy(&from, &to, replace, progress))?;
     if terminal {
         eprintln!();
     }
@@ -123,6 +123,13 @@ fn runtime(settings: &Settings) -> std::io::Result<Runtime> {
         _ => Builder::new_multi_thread(),
     };
     builder.worker_threads(settings.rocket.workers).max_blocking_threads(settings.rocket.max_blocking).enable_all().build()
+}
+
+/// Runs `future` to its end. A name that is still being resolved is not waited for, as dropping the runtime would.
+fn run<T>(runtime: Runtime, future: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Resolves at the first SIGTERM or SIGINT (Ctrl-C); a second one ends the process at once.

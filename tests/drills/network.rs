@@ -1,14 +1,16 @@
 //! The network to the database fails: every request is answered before its deadline, no connection leaks, the service recovers.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::load::{Kind, Load, Record};
 use super::proxy::{Fault, Proxy};
-use super::{DEADLINE, database_address, ms, service_on, through};
-use crate::support::{Database, HEALS, Service, Store, block_on, eventually, number};
+use super::{DEADLINE, database_address, ms, service_on, service_with, through};
+use crate::support::{Database, HEALS, Service, Store, binary, block_on, command_by, eventually, number};
 
 const SAVERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(40);
@@ -139,4 +141,23 @@ fn a_database_that_refuses_or_resets_connections_is_503_at_once() {
         assert!(outcome.attempts <= 3 * 8, "{} connections were tried", outcome.attempts);
         report(&format!("{fault:?} 4 s").to_lowercase(), &outcome);
     }
+}
+
+/// The names of a network in which every question to the resolver is lost.
+#[test]
+#[ignore = "a drill: just drills"]
+fn a_stop_does_not_wait_for_a_name_that_is_being_resolved() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("resolv.conf"), "nameserver 192.0.2.2\n").unwrap();
+    let mut inside = command_by(Path::new("unshare"), directory.path());
+    let lost = "ip link set lo up && ip route add 192.0.2.2 dev lo && mount --bind resolv.conf /etc/resolv.conf && exec \"$0\"";
+    inside.args(["--map-root-user", "--net", "--mount", "--", "sh", "-c", lost]).arg(binary());
+    let mut service = service_with(inside.env("ROCKET_SHUTDOWN", "{grace=2,mercy=1}"), "postgres://u:p@database.example/x", "");
+    service.line("trying again every second");
+    // The probe asks the resolver.
+    std::thread::sleep(Duration::from_millis(1500));
+    let asked = Instant::now();
+    service.signal(Signal::TERM);
+    assert_eq!(service.ended(Duration::from_secs(4)).code(), Some(0));
+    measured!("stop while a name is resolved", "ended after {}", ms(asked.elapsed()));
 }
