@@ -1,7 +1,5 @@
 //! What went wrong with a statement or a connection ([`Kind`]), and how to react to it ([`Kind::rule`]).
 
-use std::time::Duration;
-
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::StoreError;
@@ -82,11 +80,6 @@ impl Kind {
         };
         Rule { counted_as, meaning, close, retry, opens_circuit, answer }
     }
-
-    /// Whether a server that answers accepts no further connection, while those that it has accepted go on.
-    pub const fn is_refusal(self) -> bool {
-        matches!(self, Self::Login | Self::Busy)
-    }
 }
 
 impl Error {
@@ -97,10 +90,6 @@ impl Error {
     /// The error that the request gets.
     pub fn answer(&self) -> StoreError {
         self.kind.rule().answer
-    }
-
-    pub fn slow(limit: Duration) -> Self {
-        Self::new(Kind::Slow, format!("none within {} ms", limit.as_millis()))
     }
 }
 

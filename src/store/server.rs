@@ -107,7 +107,7 @@ impl Server {
             }
             Ok(Err(error)) => Error::from(error),
             // A time limit below `connect_timeout` says nothing about the server.
-            Err(_) if limit < self.settings.connect_timeout => return Err(Error::slow(limit)),
+            Err(_) if limit < self.settings.connect_timeout => Error::new(Kind::Busy, "too little time was left to connect"),
             Err(_) => Error::new(Kind::Away, format!("no connection within {} ms", limit.as_millis())),
         };
         match error.kind {
@@ -132,10 +132,9 @@ impl Server {
     async fn close_circuit(self: Arc<Self>) {
         let probe = loop {
             sleep(PROBE).await;
-            match self.try_to_connect(Instant::now() + self.settings.connect_timeout).await {
+            match self.try_to_connect(Instant::now() + 2 * self.settings.connect_timeout).await {
                 Ok(connection) => break connection,
-                Err(error) if error.kind.is_refusal() => *self.obstacle.lock() = Some(error.kind),
-                Err(_) => *self.obstacle.lock() = Some(Kind::Away),
+                Err(error) => *self.obstacle.lock() = Some(if error.kind == Kind::Lost { Kind::Away } else { error.kind }),
             }
         };
         *self.obstacle.lock() = None;

@@ -21,8 +21,8 @@ pub struct Session {
     pub server: Arc<Server>,
     renewal: watch::Receiver<Option<Login>>,
     connection: Option<Counted>,
-    /// The server answers, but accepts no further connection.
-    pub is_refused: bool,
+    /// Why the last attempt to connect failed.
+    pub refused: Option<Error>,
     check_after: Duration,
     /// When to check the connection, if it is not used before.
     check_at: Instant,
@@ -35,7 +35,7 @@ impl Session {
         let renewal = server.login.subscribe();
         let now = Instant::now();
         let check_after = if let Database::Sqlite(_) = server.database { CHECK_FILE } else { CHECK };
-        Self { server, renewal, connection: None, is_refused: false, check_after, check_at: now + check_after, not_before: now }
+        Self { server, renewal, connection: None, refused: None, check_after, check_at: now + check_after, not_before: now }
     }
 
     /// Runs `statement` before `until`, and retries it once if the kind of error allows it.
@@ -62,20 +62,16 @@ impl Session {
     }
 
     async fn attempt(&mut self, statement: Statement<'_>, until: Instant) -> Result<Outcome, Error> {
-        if self.is_refused && !self.is_outdated() && Instant::now() < self.check_at {
-            return Err(Error::new(Kind::Busy, "it accepted no further connection a moment ago"));
+        if let Some(error) = self.refused.as_ref().filter(|_| !self.is_outdated() && Instant::now() < self.check_at) {
+            return Err(error.clone());
         }
         if self.connection.is_none() || (self.is_outdated() && Instant::now() >= self.not_before) {
             self.renew(until).await?;
         }
+        let limit = self.server.settings.query_timeout.min(left(until)?);
         // Taken out of `self` while in use: if this future is dropped, the connection is closed.
         let mut counted = self.connection.take().ok_or_else(|| Error::new(Kind::Away, "no connection"))?;
         let now = Instant::now();
-        let limit = self.server.settings.query_timeout.min(until.saturating_duration_since(now));
-        if limit.is_zero() {
-            self.connection = Some(counted);
-            return Err(Error::slow(limit));
-        }
         let work = async {
             if is_sent_once(statement)
                 && let Err(error) = counted.connection.verify().await
@@ -92,7 +88,7 @@ impl Session {
                 return Ok(outcome);
             }
             Ok(Err(error)) => error,
-            Err(_) => Error::slow(limit),
+            Err(_) => Error::new(Kind::Slow, format!("none within {} ms", limit.as_millis())),
         };
         match error.kind.rule().close {
             Close::None => self.connection = Some(counted),
@@ -101,34 +97,34 @@ impl Session {
         Err(error)
     }
 
-    /// Replaces the connection. The old one stays in use if the server refuses a new one: the login, or one more connection.
+    /// Replaces the connection. The former one stays in use if it works and no new one can be made.
     async fn renew(&mut self, until: Instant) -> Result<(), Error> {
         let server = self.server.clone();
-        self.renewal.mark_unchanged();
         if let Database::Sqlite(_) = server.database {
             // All connections have to be closed before a new file is opened.
             self.close().await;
         }
-        let _turn = match &self.connection {
-            Some(_) => {
-                Some(timeout_at(until, server.turn.lock()).await.map_err(|_| Error::slow(server.settings.connect_timeout))?)
-            }
-            None => None,
-        };
+        let _turn = if self.connection.is_some() { timeout_at(until, server.turn.lock()).await.ok() } else { None };
+        left(until)?;
+        self.renewal.mark_unchanged();
         let connected = server.connect(until).await;
-        let refusal = connected.as_ref().err().filter(|error| error.kind.is_refusal());
-        if let (Some(error), Some(_)) = (refusal, &self.connection) {
-            tracing::warn!(server = server.role, "{error}; the former connection stays in use");
-            server.metrics.failed(server.role, error);
+        if let (Err(error), Some(former)) = (&connected, &mut self.connection)
+            && let Ok(Ok(())) = timeout(PROBE, former.connection.verify()).await
+        {
+            if error.kind == Kind::Away {
+                // The other sessions need not wait for the same.
+                server.report(error);
+            } else {
+                tracing::warn!(server = server.role, "{error}; the former connection stays in use");
+                server.metrics.failed(server.role, error);
+            }
             self.renewal.mark_changed();
             self.not_before = Instant::now() + PROBE;
             return Ok(());
         }
-        if let Some(former) = self.connection.take() {
-            tokio::spawn(former.close());
-        }
-        self.is_refused = refusal.is_some();
-        self.check_at = Instant::now() + if self.is_refused { PROBE } else { self.check_after };
+        self.release();
+        self.refused = connected.as_ref().err().cloned();
+        self.check_at = Instant::now() + if self.refused.is_some() { PROBE } else { self.check_after };
         self.connection = Some(connected?);
         Ok(())
     }
@@ -165,11 +161,24 @@ impl Session {
         }
     }
 
+    /// Closes the connection without waiting for it.
+    fn release(&mut self) {
+        if let Some(counted) = self.connection.take() {
+            tokio::spawn(counted.close());
+        }
+    }
+
     pub async fn close(&mut self) {
         if let Some(counted) = self.connection.take() {
             counted.close().await;
         }
     }
+}
+
+/// What is left until then. If nothing is, the server is not asked: that says nothing about it or its connections.
+fn left(until: Instant) -> Result<Duration, Error> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(Error::new(Kind::Busy, "no time was left to ask it")) } else { Ok(left) }
 }
 
 /// Whether a second attempt would hide what the first one did: it would be refused because of the row that the first created, or

@@ -50,7 +50,7 @@ impl Worker {
         self.primary.care().await;
         loop {
             // Without a connection, leave the requests to those who have one.
-            let able = (!self.primary.is_refused).then(|| requests.able.clone());
+            let able = self.primary.refused.is_none().then(|| requests.able.clone());
             let takes = able.is_some() || Arc::strong_count(&requests.able) == 1;
             if !takes {
                 // Those that arrived while it was busy have woken no one.

@@ -238,11 +238,11 @@ async fn while_the_server_is_read_only_lookups_keep_their_sessions_and_saves_com
 }
 
 /// The server ends one session and, after this `change`, accepts none in its place.
-async fn loses_one_session_and_one_answer(app: &TestApp, change: &str) {
+async fn loses_one_session_and_one_answer(app: &TestApp, change: impl Fn()) {
     eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
     app.save("John", "1990-11-28").await;
     assert_eq!(app.get("/hello/John").await.status, 200);
-    app.database.run(change);
+    change();
     app.database.run(&format!("{END_SESSIONS} and query like 'select username%' order by query_start desc limit 1"));
     app.get("/hello/John").await.expect_problem(503, "unavailable");
     for _ in 0..5 {
@@ -257,7 +257,7 @@ async fn loses_one_session_and_one_answer(app: &TestApp, change: &str) {
 #[tokio::test]
 async fn a_session_that_cannot_be_replaced_for_lack_of_room_costs_one_answer_and_the_others_do_its_work() {
     let (server, _secret, app) = app_with_secret("blue 1");
-    loses_one_session_and_one_answer(&app, "alter role blue connection limit 3").await;
+    loses_one_session_and_one_answer(&app, || app.database.run("alter role blue connection limit 3")).await;
     assert!(!away(&app).await);
     app.database.run("alter role blue connection limit 0");
     app.database.run(END_SESSIONS);
@@ -287,14 +287,31 @@ async fn a_session_that_cannot_be_replaced_for_lack_of_room_costs_one_answer_and
     assert!(later.iter().all(|lookup| lookup.status == 200));
 }
 
+/// As a full PgBouncer does, whose refusal has the SQLSTATE of a broken connection.
+#[tokio::test]
+async fn a_session_that_cannot_be_replaced_because_new_ones_end_costs_one_answer_and_the_others_do_its_work() {
+    let (proxy, app) = behind_proxy("");
+    loses_one_session_and_one_answer(&app, || proxy.set(Fault::Full)).await;
+    assert!(away(&app).await, "no further connection can be made");
+    proxy.set(Fault::None);
+    eventually(HEALS, "all sessions are there", async || app.database.select(SESSIONS).await == 4).await;
+}
+
 /// The database has a new password, and the mounted Secret does not have it yet.
 #[tokio::test]
 async fn a_session_that_cannot_be_replaced_for_its_login_costs_one_answer_and_the_others_do_its_work() {
     let (_server, mut secret, app) = app_with_secret("blue 1");
-    loses_one_session_and_one_answer(&app, "alter role blue password 'blue 2'").await;
+    loses_one_session_and_one_answer(&app, || app.database.run("alter role blue password 'blue 2'")).await;
     assert!(away(&app).await, "no further connection can be made");
     let metrics = app.get("/metrics").await.body;
     assert!(!metrics.contains("birthday_store_faults_total{server=\"primary\",kind=\"login\"} 0\n"), "{metrics}");
+    // With no session left, each request gets the refusal, which is no lack of room.
+    app.database.run(END_SESSIONS);
+    for _ in 0..20 {
+        app.get("/hello/John").await.expect_problem(503, "unavailable");
+    }
+    let metrics = app.get("/metrics").await.body;
+    assert!(metrics.contains("birthday_store_faults_total{server=\"primary\",kind=\"busy\"} 0\n"), "{metrics}");
     secret.swap("blue", "blue 2");
     // Before the sessions: the probe is one of them while it lasts.
     eventually(HEALS, "the database is back", async || !away(&app).await).await;
@@ -377,6 +394,7 @@ async fn an_sqlite_file_that_another_process_locks_is_503_for_saves_while_lookup
     let line = service.line("none within ");
     let limit: u32 = line.split("none within ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(limit < 4000, "what was left of the batch's time, and not what a statement may take: {line}");
+    assert!(!service.log().contains("none within 0 ms"), "what was not sent got no answer: {}", service.log());
     assert_eq!(service.get("/hello/John").await.status, 200);
     assert!(!service.log().contains("trying again every second"), "{}", service.log());
     assert!(!away(&service).await);

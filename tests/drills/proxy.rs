@@ -17,6 +17,8 @@ pub enum Fault {
     Refuse,
     /// Connections are reset, both open and new ones.
     Reset,
+    /// New connections are reset; open ones work.
+    Full,
     /// No byte passes, and neither side gets an error.
     BlackHole,
     /// Open connections lead nowhere from now on, as if the other machine had lost power; new ones work.
@@ -114,6 +116,9 @@ async fn relay(mut client: TcpStream, mut network: watch::Receiver<Network>) {
         return;
     };
     let reset = |client: &TcpStream| client.set_zero_linger().unwrap();
+    if network.borrow().fault == Fault::Full {
+        return reset(&client);
+    }
     let Ok(mut server) = TcpStream::connect(target).await else {
         return reset(&client);
     };

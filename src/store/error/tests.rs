@@ -58,13 +58,6 @@ fn only_a_failure_to_connect_opens_the_circuit() {
 }
 
 #[test]
-fn a_server_that_refuses_a_login_or_one_more_session_goes_on_with_the_others() {
-    let refused = |code: &str| postgres(code, PgSeverity::Fatal).is_refusal();
-    assert!("28000 28P01 53300".split(' ').all(refused));
-    assert!(!"08006 3D000 57P01 57P03".split(' ').any(refused));
-}
-
-#[test]
 fn each_result_code_of_sqlite_has_the_consequence_that_heals() {
     for (codes, kind) in [
         ("1", Kind::Schema),
