@@ -162,7 +162,7 @@ impl Session {
     }
 
     /// Closes the connection without waiting for it.
-    fn release(&mut self) {
+    pub fn release(&mut self) {
         if let Some(counted) = self.connection.take() {
             tokio::spawn(counted.close());
         }

@@ -64,6 +64,9 @@ impl Worker {
                 },
                 () = self.primary.needs_care() => {
                     self.primary.care().await;
+                    if self.primary.refused.is_none() {
+                        self.replica.iter_mut().for_each(Session::release);
+                    }
                     continue;
                 }
             };
@@ -102,7 +105,11 @@ impl Request for Username {
     async fn answer(worker: &mut Worker, names: Vec<Self>, until: Instant) -> Vec<Answer<Option<Found>>> {
         let (outcome, from_replica) = match (worker.primary.run(Statement::Find(&names), until).await, &mut worker.replica) {
             (Err(_), Some(replica)) => (replica.run(Statement::Find(&names), until).await, true),
-            (outcome, _) => (outcome, false),
+            (outcome, replica) => {
+                // Idle until the next outage, its connection would grow stale.
+                replica.iter_mut().for_each(Session::release);
+                (outcome, false)
+            }
         };
         let rows: HashMap<String, NaiveDate> = match outcome {
             Ok(outcome) => outcome.rows.into_iter().collect(),

@@ -41,6 +41,8 @@ async fn lookups_fall_back_to_the_replica_and_return_to_the_primary_by_themselve
     assert_eq!(app.message("John").await, "Hello, John! Your birthday is in 5 day(s)");
     assert_eq!(app.get("/hello/Mary").await.status, 200);
     app.save("John", "1990-11-29").await;
+    let left = async || app.get("/metrics").await.body.contains("birthday_store_connections{server=\"replica\"} 0\n");
+    eventually(HEALS, "no connection to the replica grows stale until the next outage", left).await;
 }
 
 #[tokio::test]
