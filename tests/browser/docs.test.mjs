@@ -11,6 +11,8 @@ test('without JavaScript the documentation can be read, and offers no request th
     await visit({ javaScriptEnabled }, async page => {
       await page.goto(`${api.url}/docs`)
       assert.match(await page.locator('#greet').innerText(), /404/)
+      const command = await page.locator('#save pre code').first().innerText()
+      assert.match(command, /^curl -i -X PUT -H 'Content-Type: application\/json' -d '{"dateOfBirth":"1990-05-17"}' 'http.*\/hello\/John'$/)
       assert.equal(await page.locator('form.try').first().isVisible(), javaScriptEnabled)
     })
   }

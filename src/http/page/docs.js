@@ -23,11 +23,11 @@ function request(form) {
 
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`
 
-function curl({ url, method, body, headers: { 'Content-Type': type, ...headers } }) {
+function curl({ url, method, body, headers }) {
   const parts = ['curl -i']
   if (method !== 'GET') parts.push(`-X ${method}`)
   for (const [name, value] of Object.entries(headers)) parts.push('-H', quoted(`${name}: ${value}`))
-  if (body !== undefined) parts.push(type === 'application/json' ? '--json' : '-d', quoted(body))
+  if (body !== undefined) parts.push('-d', quoted(body))
   return [...parts, quoted(url)].join(' ')
 }
 
