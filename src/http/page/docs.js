@@ -14,7 +14,7 @@ function request(form) {
   }
   const body = form.elements.body
   return {
-    url: location.origin + path + (query.size ? `?${query}` : ''),
+    url: location.origin + path + (String(query) && `?${query}`),
     method: form.dataset.method,
     body: body?.value,
     headers: body ? { ...headers, 'Content-Type': body.dataset.type } : headers,
