@@ -68,7 +68,8 @@ pub fn metrics(metrics: &State<Metrics>, accept: Option<&Accept>) -> Result<(Con
     text::encode(&mut open, &metrics.registry).map_err(|_| Problem::Internal)?;
     let weight = |top, sub| {
         let fits = accept.into_iter().flat_map(|accept| accept.iter()).filter(|kind| kind.top() == top && kind.sub() == sub);
-        fits.map(|kind| kind.weight_or(1.0)).fold(0.0, f32::max)
+        // `weight()` is None if another parameter comes before `q`, as in the requests of Prometheus.
+        fits.filter_map(|kind| kind.param("q").map_or(Some(1.0), |q| q.parse().ok())).fold(0.0, f32::max)
     };
     let wanted = weight("application", "openmetrics-text");
     if wanted > 0.0 && wanted >= weight("text", "plain") {

@@ -21,8 +21,8 @@ const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=al
 async fn without_openmetrics_in_accept_metrics_are_classic_text(app: TestApp) {
     app.get_with("/livez", ("traceparent", &format!("00-{}-b7ad6b7169203331-01", "a".repeat(32)))).await;
     for accept in [
-        "", "*/*", "text/plain", "text/plain;version=0.0.4, application/openmetrics-text;q=0.1",
-        "application/openmetrics-text;q=0",
+        "", "*/*", "text/plain", "text/plain, application/openmetrics-text;version=1.0.0;q=0.1",
+        "application/openmetrics-text;version=1.0.0;q=0",
     ] {
         let answer = app.get_with("/metrics", ("Accept", accept)).await;
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"), "{accept}");
