@@ -43,7 +43,7 @@ pub async fn answer(client: &Client, request: Request<Incoming>) -> Response<Byt
         request.add_header(Header::new("host", host.as_str().to_owned()));
     }
     request.inner().local_cache(|| Received { started, method: sent.map_or("other", |method| method.as_str()), body });
-    to_hyper(client, &head, request.dispatch().await).await
+    to_hyper(client, request.dispatch().await).await
 }
 
 /// The method, path and host of the request.
@@ -100,7 +100,7 @@ async fn read(body: Incoming, deadline: Instant) -> Result<Bytes, Problem> {
 }
 
 /// Rocket's response, with the headers that do not depend on the handler.
-async fn to_hyper(client: &Client, head: &Parts, response: LocalResponse<'_>) -> Response<Bytes> {
+async fn to_hyper(client: &Client, response: LocalResponse<'_>) -> Response<Bytes> {
     let status = StatusCode::from_u16(response.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = status;
@@ -127,10 +127,6 @@ async fn to_hyper(client: &Client, head: &Parts, response: LocalResponse<'_>) ->
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if head.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https") {
-        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
-    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

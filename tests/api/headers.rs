@@ -13,7 +13,7 @@ async fn a_page_allows_nothing_inline_nothing_from_elsewhere_and_no_frame_around
     let app = TestApp::start(Store::Sqlite);
     app.save("John", "1990-05-17").await;
     for path in PAGES.iter().chain(&FILES) {
-        let answer = app.get(path).await;
+        let answer = app.get_with(path, ("X-Forwarded-Proto", "https")).await;
         let policy = answer.header("content-security-policy").unwrap();
         let rules: BTreeMap<&str, &str> = policy.split(';').filter_map(|rule| rule.trim().split_once(' ')).collect();
         for name in ["default-src", "frame-ancestors", "base-uri"] {
@@ -24,14 +24,9 @@ async fn a_page_allows_nothing_inline_nothing_from_elsewhere_and_no_frame_around
         }
         assert!(["unsafe", "*", "http"].iter().all(|word| !policy.contains(word)), "{path}: {policy}");
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
-        assert_eq!(answer.header("server"), None, "{path}");
-
-        // HSTS is sent only to clients that used HTTPS.
-        assert_eq!(answer.header("strict-transport-security"), None, "{path}");
-        for (scheme, year) in [("https", true), ("http", false)] {
-            let answer = app.get_with(path, ("X-Forwarded-Proto", scheme)).await;
-            let asked = answer.header("strict-transport-security").is_some_and(|value| value.starts_with("max-age=31536000"));
-            assert_eq!(asked, year, "{path} by {scheme}");
+        // HSTS concerns a whole domain, which only the proxy that ends TLS knows.
+        for name in ["server", "strict-transport-security"] {
+            assert_eq!(answer.header(name), None, "{path}: {name}");
         }
     }
 }
