@@ -75,7 +75,7 @@ fn complete((status, answer): (&String, &mut RefOr<Response>)) {
         answer.description = match status.as_str() {
             "304" => "Not changed: `If-None-Match` has the current tag".to_owned(),
             "400" => "The username, time zone or body is invalid".to_owned(),
-            "403" => "Sent by a page of another site".to_owned(),
+            "403" => "Sent by a page at another address".to_owned(),
             "404" => "No birthday is saved under that name".to_owned(),
             "408" => "The body did not arrive in time".to_owned(),
             "412" => "The precondition does not hold; nothing was changed".to_owned(),

@@ -31,7 +31,7 @@ pub enum Problem {
     InvalidHost,
     #[error("this service answers only to localhost; to reach it at another address, set public_url to that address")]
     MisdirectedRequest,
-    #[error("the request was sent by a page of another site; send it from this service's own page")]
+    #[error("the request was sent by a page at another address; use this service's own page, at its public_url if that is set")]
     ForeignOrigin,
     #[error("no birthday is saved under that name; check the spelling, or save a date of birth first")]
     UnknownUsername,

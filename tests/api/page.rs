@@ -96,6 +96,7 @@ async fn the_form_is_taken_from_the_public_url_or_from_where_the_browser_vouches
         let headers = [("Host", host), ("Origin", origin), ("Sec-Fetch-Site", site)];
         let saved = submit(app, ENTRY, &headers[..if site.is_empty() { 2 } else { 3 }]).await;
         assert_eq!(saved.status, status, "{headers:?}: {}", saved.body);
+        assert!(status != 403 || saved.body.contains("public_url"), "what to change: {}", saved.body);
     }
     let page = public.get("/?username=John").await.body.replace("&#x2f;", "/");
     assert!(page.contains("webcal://birthday.example/hello/John/birthday.ics"), "{page}");
