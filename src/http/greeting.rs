@@ -112,6 +112,7 @@ pub async fn delete(username: &str, call: Call<'_>) -> Result<Answer, Problem> {
     params(("username" = String, Path), ("tz" = Option<String>, Query)),
     responses(
         (status = 200, description = "Yearly all-day events (RFC 5545), without the year of birth", body = String, content_type = "text/calendar", headers(
+            ("Birthday-Today" = String, description = "The date that counted as today"),
             ("ETag" = String, description = "For `If-None-Match`: 304 while nothing has changed"),
             ("Birthday-Source" = String, description = "`replica` if the primary database could not answer; absent otherwise"),
         )),

@@ -128,10 +128,14 @@ impl Answer {
         let Self { status, what, .. } = self;
         let mut is_page = false;
         if let Some(documented) = documented {
-            let media_types = documented.get(status).unwrap_or_else(|| panic!("{what}: {status} is not documented"));
+            let answer = documented.get(status).unwrap_or_else(|| panic!("{what}: {status} is not documented"));
             let found = self.header("content-type").map(|kind| kind.split(';').next().unwrap_or(kind));
-            let fits = found.map_or(media_types.is_empty(), |found| media_types.iter().any(|kind| kind == found));
-            assert!(fits, "{what}: content type {found:?} of {status}, not {media_types:?}");
+            let fits = found.map_or(answer["content"].is_null(), |found| answer["content"].get(found).is_some());
+            assert!(fits, "{what}: content type {found:?} of {status}, not {}", answer["content"]);
+            for name in ["Birthday-Today", "Birthday-Source"].into_iter().filter(|_| *status < 300) {
+                let listed = answer["headers"].get(name).is_some();
+                assert!(listed || self.header(name).is_none(), "{what}: {name} of {status} is not documented");
+            }
             is_page = found == Some("text/html");
         }
         if *status >= 400 && !is_page {
@@ -160,8 +164,8 @@ impl Answer {
     }
 }
 
-/// For each answer of a documented operation, its status and the media types of its body, if it has one.
-pub type Documented = BTreeMap<u16, Vec<String>>;
+/// The documented answers of an operation by status.
+pub type Documented = BTreeMap<u16, Value>;
 
 /// Method and path template.
 type Operation = (String, String);
@@ -173,11 +177,9 @@ pub fn operations() -> &'static BTreeMap<Operation, Documented> {
         let mut operations = BTreeMap::new();
         for (path, methods) in document["paths"].as_object().unwrap() {
             for (method, operation) in methods.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
-                let answers = operation["responses"].as_object().unwrap().iter().map(|(status, answer)| {
-                    let media_types = answer["content"].as_object().map(|content| content.keys().cloned().collect());
-                    (status.parse().unwrap(), media_types.unwrap_or_default())
-                });
-                operations.insert((method.to_uppercase(), path.clone()), answers.collect());
+                let answers = operation["responses"].as_object().unwrap().iter();
+                let answers = answers.map(|(status, answer)| (status.parse().unwrap(), answer.clone())).collect();
+                operations.insert((method.to_uppercase(), path.clone()), answers);
             }
         }
         operations
