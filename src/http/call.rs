@@ -104,7 +104,7 @@ impl Call<'_> {
     pub fn site(&self) -> String {
         self.settings.public_url.clone().unwrap_or_else(|| {
             let scheme = self.header("X-Forwarded-Proto").filter(|scheme| *scheme == "https").unwrap_or("http");
-            format!("{scheme}://{}", self.header("Host").unwrap_or("localhost:8000"))
+            format!("{scheme}://{}", self.header("Host").unwrap_or_default())
         })
     }
 
