@@ -186,6 +186,12 @@ def test_people_log_in_where_an_issuer_is_named():
     assert configs["rbac"] == {"policy.default": "role:readonly", "policy.csv": "g, platform, role:admin"}
 
 
+def test_links_to_argo_cd_lead_to_the_port_forward(applications):
+    chart = values(applications, "argo-cd")
+    assert chart["notifications"]["argocdUrl"] == chart["configs"]["cm"]["url"] == "http://localhost:8080"
+    assert "domain" not in chart["global"], "nothing answers there"
+
+
 def test_a_private_repository_is_read_with_the_key_of_a_github_app(objects):
     apps = render.applications("production", render.bridge("production"), {"github": {"appId": "1", "installationId": "2"}})
     found = render.objects(next(a for a in apps if a["metadata"]["name"] == "secrets"), None)
