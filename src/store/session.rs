@@ -123,7 +123,8 @@ impl Session {
             return Ok(());
         }
         self.release();
-        self.refused = connected.as_ref().err().cloned();
+        // A request that had too little time to connect says nothing about the server.
+        self.refused = connected.as_ref().err().filter(|_| left(until).is_ok()).cloned();
         self.check_at = Instant::now() + if self.refused.is_some() { PROBE } else { self.check_after };
         self.connection = Some(connected?);
         Ok(())

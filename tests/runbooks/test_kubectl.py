@@ -28,6 +28,7 @@ UNSEEN_PODS = {
     ("argocd", "app.kubernetes.io/name=argocd-repo-server"),
     ("kube-system", "app.kubernetes.io/name=aws-cluster-autoscaler"),
     ("kube-system", "app.kubernetes.io/name=aws-load-balancer-controller"),
+    ("kube-system", "k8s-app=kube-dns"),
     ("external-secrets", "app.kubernetes.io/name=external-secrets"),
 }
 SIDECARS = {"istio-proxy"}
