@@ -162,7 +162,7 @@ cluster *ARGUMENTS:
     gitops/tests/run "$@"
 
 [group('groups')]
-[doc('test production on real nodes with real sidecars, and that the loss of a protection is noticed; needs root')]
+[doc('test production on real nodes with real sidecars; needs root')]
 nodes *ARGUMENTS:
     gitops/tests/run nodes "$@"
 

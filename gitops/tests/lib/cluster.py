@@ -101,9 +101,8 @@ class Repository:
         self.git("commit", "-q", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def revert(self, commit: str = "HEAD") -> str:
-        self.git("revert", "--no-edit", commit)
-        return self.git("rev-parse", "HEAD")
+    def revert(self) -> None:
+        self.git("revert", "--no-edit", "HEAD")
 
     @contextlib.contextmanager
     def mistake(self, message: str, path: str, old: str, new: str):

@@ -1,4 +1,4 @@
-"""Brings up production on real nodes, from a commit. If STAGE names the folder of a running stage, the tests use that one."""
+"""Brings up production on real nodes, from a commit."""
 
 import base64
 import functools
@@ -19,7 +19,7 @@ from common.load import Client, Load, summary
 from common.start import free_port
 from lib import cluster as c
 from lib import render
-from nodes.postgresql import ADDRESSES, Servers
+from nodes.postgresql import Servers
 from nodes.stage import NETWORK, Stage, build
 from nodes.traffic import Connection
 
@@ -61,8 +61,6 @@ def names(bridge) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory) -> Path:
-    if "STAGE" in os.environ:
-        return Path(os.environ["STAGE"])
     folder = tmp_path_factory.mktemp("stage")
     for path in (folder, *folder.parents[:2]):  # servers that run as other users read files in it
         path.chmod(0o755)
@@ -72,13 +70,9 @@ def place(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def double(place):
     """The address of an AWS double."""
-    if "STAGE" in os.environ:
-        yield (place / "double").read_text()
-        return
     port = free_port()
     log = (place / "double.log").open("w")
     process = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(port)], stdout=log, stderr=log)
-    (place / "double").write_text(f"http://127.0.0.1:{port}")
     yield f"http://127.0.0.1:{port}"
     process.kill()
 
@@ -96,19 +90,11 @@ def manager(double, names):
 @pytest.fixture(scope="session")
 def stage(place, double):
     running = Stage(place, double)
-    if "STAGE" in os.environ:
-        running.hosts = dict(reversed(line.split()) for line in (place / "hosts").read_text().splitlines())
-        yield running
-        return
     running.down()
     try:
         running.up()
         yield running
     finally:
-        if "KEEP" in os.environ:  # to inspect it, and to write tests
-            print(f"\nSTAGE={place}; remove {place}/double to end it", flush=True)
-            while (place / "double").exists():
-                time.sleep(1)
         running.down()
 
 
@@ -126,21 +112,17 @@ def certificates(folder: Path, *hosts: str) -> None:
 def servers(stage, place, names, manager):
     """The database, with the roles and secrets that the rotation's first run creates."""
     hosts, folder = (names["database_host"], names["database_replica_host"]), place / "postgresql"
-    if "STAGE" not in os.environ:
-        (folder / "settings").mkdir(parents=True)
-        folder.chmod(0o755)
-        certificates(folder / "settings", *hosts)
+    (folder / "settings").mkdir(parents=True)
+    folder.chmod(0o755)
+    certificates(folder / "settings", *hosts)
     master = {"username": "birthday_admin", "password": os.urandom(12).hex()}
     running = Servers(NETWORK, folder, hosts, names["database_name"], master, {"max_connections": "200"}, stage.point)
-    if stage.hosts.get(hosts[0]) == ADDRESSES["standby"]:
-        running.primary = running.names["standby"]
-    if "STAGE" not in os.environ:
-        running.start()
-        passwords = {role: os.urandom(12).hex() for role in ("owner", "app")}
-        running.query(ROLES.format(**passwords).replace("database birthday ", f"database {names['database_name']} "))
-        for role, key in (("owner", "database_owner_secret_name"), ("app", "database_secret_name")):
-            login = {"username": f"birthday_{role}_a", "password": passwords[role]}
-            manager.create_secret(Name=names[key], SecretString=json.dumps(login))
+    running.start()
+    passwords = {role: os.urandom(12).hex() for role in ("owner", "app")}
+    running.query(ROLES.format(**passwords).replace("database birthday ", f"database {names['database_name']} "))
+    for role, key in (("owner", "database_owner_secret_name"), ("app", "database_secret_name")):
+        login = {"username": f"birthday_{role}_a", "password": passwords[role]}
+        manager.create_secret(Name=names[key], SecretString=json.dumps(login))
     return running
 
 
@@ -173,16 +155,15 @@ def repository(place, servers) -> c.Repository:
     """The Git repository that Argo CD follows: gitops/ as it is, with EDITS and the test's certificate authority."""
     folder = place / "origin"
     running = c.Repository(folder)
-    if "STAGE" not in os.environ:
-        subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
-        subprocess.run(["cp", "-R", render.GITOPS, folder], check=True)
-        for path, old, new in EDITS:
-            text = (folder / path).read_text()
-            assert old in text, (path, old)
-            (folder / path).write_text(text.replace(old, new))
-        [authority] = folder.glob("gitops/platform/secrets/**/rds-ca.pem")
-        authority.write_bytes((place / "postgresql/settings/ca.pem").read_bytes())
-        running.commit("As it is")
+    subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
+    subprocess.run(["cp", "-R", render.GITOPS, folder], check=True)
+    for path, old, new in EDITS:
+        text = (folder / path).read_text()
+        assert old in text, (path, old)
+        (folder / path).write_text(text.replace(old, new))
+    [authority] = folder.glob("gitops/platform/secrets/**/rds-ca.pem")
+    authority.write_bytes((place / "postgresql/settings/ca.pem").read_bytes())
+    running.commit("As it is")
     return running
 
 
@@ -205,8 +186,6 @@ def release(repository, images):
 @pytest.fixture(scope="session")
 def installed(stage, place, bridge, applications, repository, release):
     """Starts Argo CD, runs gitops/bootstrap/install and waits until every Application is Synced and Healthy."""
-    if "STAGE" in os.environ:
-        return
     release("first")
     stage.charts(applications)
     argo = next(a for a in applications if a["metadata"]["name"] == "argo-cd")["spec"]["source"]["helm"]["valuesObject"]["configs"]["cm"]
@@ -219,7 +198,7 @@ def installed(stage, place, bridge, applications, repository, release):
     c.eventually("all Applications are Synced and Healthy", lambda: c.all_well(len(applications)), 900, every=3)
     least = c.get("hpa", "birthday-api-primary", c.NAMESPACE)["spec"]["minReplicas"]
     c.eventually("the autoscaler has its least number of pods", lambda: len(c.serving_pods()) == least, 120)
-    print(f"\nArgo CD brought production up in {time.monotonic() - began:.0f} s; STAGE={place}", flush=True)
+    print(f"\nArgo CD brought production up in {time.monotonic() - began:.0f} s", flush=True)
 
 
 # ------------------------------------------------------------------ what tests use
