@@ -213,11 +213,6 @@ screenshots: node
     mkdir -p docs/images
     cd tests/browser && START={{ start }} {{ limit }} 300 node screenshots.mjs ../../docs/images
 
-[group('writes')]
-[doc('list at the end of each runbook the commands that were never run')]
-rehearsed:
-    cd tests/runbooks && PATH=$({{ get }} python):$PATH && python rehearsed.py
-
 # the packages of tests/package.json
 [private]
 npm:

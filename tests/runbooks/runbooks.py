@@ -9,8 +9,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/runbooks"
 ALL = sorted(file.stem for file in FOLDER.glob("*.md") if file.stem != "README")
-# how the last line of a runbook begins; rehearsed.py writes it
-UNREHEARSED = "**Unrehearsed:**"
 QUOTED = r"'[^']*'|\"[^\"]*\""
 # kubectl's options that take the next word as their value
 OPTIONS = ArgumentParser(add_help=False, allow_abbrev=False, argument_default="")
@@ -19,8 +17,7 @@ for names in ("-n --namespace", "-l --selector", "-c --container", "-f", "-o", "
 
 
 def text_of(runbook: str) -> str:
-    """Without the line that names what no test has run."""
-    return re.sub(rf"\n*{re.escape(UNREHEARSED)}[^\n]*\n*\Z", "\n", (FOLDER / f"{runbook}.md").read_text())
+    return (FOLDER / f"{runbook}.md").read_text()
 
 
 def blocks(runbook: str, language: str = "sh") -> list[str]:
