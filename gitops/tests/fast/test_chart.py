@@ -145,8 +145,3 @@ def test_the_load_of_a_canary_begins_before_the_first_check_and_ends_before_the_
 def test_retries_that_are_off_have_no_conditions():
     """Istio refuses a route that has them, and Flagger then keeps the former one."""
     assert chart({"istio.retries.attempts": 0})["VirtualService", "birthday-api"]["spec"]["http"][0]["retries"] == {"attempts": 0}
-
-
-def test_the_table_of_values_is_up_to_date():
-    done = subprocess.run([render.GITOPS / "tests" / "values-table", "--check"], text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
