@@ -39,6 +39,13 @@ def test_a_build_names_its_bases_by_digest_and_attests(clone, commit, registry, 
     assert "\nARG JEMALLOC_SYS_WITH_LG_PAGE\n" in (ROOT / "Dockerfile").read_text().partition("cargo build")[0]
 
 
+@pytest.mark.parametrize(("host", "page"), [("aarch64-unknown-linux-gnu", " 16"), ("x86_64-unknown-linux-gnu", ""), ("aarch64-apple-darwin", "")])
+def test_a_binary_for_linux_on_arm64_is_built_for_the_largest_pages(clone, tools, host, page):
+    tools.stand_in("rustc", f"echo host: {host}")
+    tools.stand_in("cargo", "echo page $JEMALLOC_SYS_WITH_LG_PAGE; exit 1")
+    assert clone.run("scripts/release", "archive", "dist").out == f"page{page}"
+
+
 def test_no_release_lacks_a_binary(clone):
     """After the days that GitHub keeps them, a job that is run again downloads none, without an error."""
     binary = workflows.workflow("release.yml")["jobs"]["binary"]
