@@ -1,11 +1,9 @@
 """Who may connect to whom: admission, mutual TLS, authorization and network policies, each tested with real requests."""
 
-import json
-
 import pytest
 
 from lib import cluster as c
-from nodes.conftest import envoy, on_node
+from nodes.conftest import on_node
 
 pytestmark = pytest.mark.usefixtures("installed")
 
@@ -26,14 +24,6 @@ def test_every_pod_of_a_restricted_namespace_runs_with_its_sidecar():
             assert profile == {"type": "RuntimeDefault"}, pod["metadata"]["name"]
 
 
-def test_a_pod_that_sets_its_profile_for_its_own_container_alone_is_admitted_with_its_sidecar():
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
-    spec = {"containers": [{"name": "c", "image": "nodes-debian", "securityContext": security}]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "own-profile", "namespace": "flagger"}, "spec": spec}
-    made = json.loads(c.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod)))
-    assert "istio-proxy" in [x["name"] for x in made["spec"]["initContainers"]]
-
-
 def test_six_pods_are_two_in_each_zone_even_where_the_scheduler_would_rather_not():
     """One zone is made less attractive, because in three equal zones six pods would be even without a rule."""
     before = {p["metadata"]["name"] for p in c.serving_pods()}
@@ -50,12 +40,6 @@ def test_six_pods_are_two_in_each_zone_even_where_the_scheduler_would_rather_not
 def test_no_proxy_refuses_its_configuration():
     logs = [c.kubectl("logs", "-n", "istio-system", p["metadata"]["name"]) for p in c.items("pods", "istio-system", "app=istiod")]
     assert logs and not [line for log in logs for line in log.splitlines() if "ACK ERROR" in line]
-
-
-def test_the_certificate_of_a_pod_is_its_service_accounts():
-    found = envoy(server(), "certs")
-    assert "spiffe://cluster.local/ns/birthday-api/sa/birthday-api" in found
-    print("\nspiffe://cluster.local/ns/birthday-api/sa/birthday-api")
 
 
 def test_a_pod_without_a_sidecar_is_refused(pod):
