@@ -39,7 +39,7 @@ EDITS = [
 ROLES = """
 create role birthday_owner; create role birthday_app;
 create role birthday_owner_a login in role birthday_owner password '{owner}'; alter role birthday_owner_a set role = birthday_owner;
-create role birthday_app_a login in role birthday_app password '{app}'; create role birthday_app_b login in role birthday_app;
+create role birthday_app_a login in role birthday_app password '{app}';
 grant connect on database birthday to birthday_owner, birthday_app;
 grant usage, create on schema public to birthday_owner; grant usage on schema public to birthday_app;
 alter default privileges for role birthday_owner in schema public grant select, insert, update, delete on tables to birthday_app;
