@@ -53,22 +53,15 @@ def test_argo_cd_brings_production_up_from_the_commit(chain, repository, applica
 
 
 def test_every_name_in_the_cluster_is_one_that_terraform_made(chain, applied, bootstrap, bridge):
-    stack = applied.stack()
-    repository = bootstrap.stack().one("aws_ecr_repository")["repository_url"]
-    keys = bridge["annotations"].keys() | {"aws_region"}
-    made = {key: names.made(stack, key, repository) for key in keys}
-    assert all(made.values())
-    seen = names.seen()
-    assert [s for s in seen if s.value != made[s.key]] == [], made
+    given = bridge["annotations"]
     roles = render.roles([*c.items("serviceaccounts"), *c.items("applications.argoproj.io")])
-    assert {s.key for s in seen} == {key for key in keys if not key.endswith("_role_arn")}, "each key of the bridge arrives somewhere"
-    assert {arn for _, arn in roles} == {made[key] for key in keys if key.endswith("_role_arn")}, "and each role at a service account"
-    state = applied.state() + bootstrap.state()
-    strange = {name: where for name, where in names.spelled().items() if name not in state}
-    assert strange == {}, "AWS names that are not in Terraform's state"
-    chain.saw(f"names       {len(seen) + len(roles)} places hold {len(keys)} names, each as in Terraform's state; nothing else in the cluster is spelled like a name of AWS")
+    assert {arn for _, arn in roles} == {value for key, value in given.items() if key.endswith("_role_arn")}
+    spelled, state = names.spelled(), applied.state() + bootstrap.state()
+    assert {value for value in given.values() if names.SPELLED.fullmatch(value)} <= spelled.keys(), "each of them arrives somewhere"
+    assert {name: where for name, where in spelled.items() if name not in state} == {}, "AWS names that are not in Terraform's state"
+    chain.saw(f"names       {len(spelled)} names in the cluster are spelled like a name of AWS, each as in Terraform's state")
     for (namespace, account), arn in roles:
-        [role] = [r for r in stack.all("aws_iam_role") if r["arn"] == arn]
+        [role] = [r for r in applied.stack().all("aws_iam_role") if r["arn"] == arn]
         assert f'"system:serviceaccount:{namespace}:{account}"' in role["assume_role_policy"], account
     chain.saw(f"roles       {len(roles)} service accounts carry a role that trusts exactly them")
 
