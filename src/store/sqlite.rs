@@ -44,8 +44,9 @@ impl Database {
             .clone()
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            // Below the statement's time limit, so that a locked database is reported as such.
-            .busy_timeout(limit.mul_f64(0.9))
+            // Below the statement's time limit, so that a locked database is reported as such; SQLite adds up the pauses that it asks
+            // for, and on a busy machine each lasts longer.
+            .busy_timeout(limit.mul_f64(0.75))
             .disable_statement_logging();
         Self { options, file: Arc::default(), turn: Mutex::default() }
     }
